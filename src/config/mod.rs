@@ -1,0 +1,380 @@
+//! The checked configuration: what `gateway.toml` means, in types that cannot hold a wrong value.
+//!
+//! [`load`] reads the file, its drop-in folder and the environment, gathers every problem, and
+//! gives either a [`Config`] or all [`Problem`](diagnostic::Problem)s at once. Nothing past this
+//! room asks again whether a value is set or valid.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+pub use secret::{Secret, SecretDigest};
+
+pub mod secret;
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[admin] listen`; `None` turns the private listener off.
+    pub admin: Option<SocketAddr>,
+    /// `[upstream]`
+    pub upstream: Upstream,
+    /// `[par]`
+    pub par: Par,
+    /// `[authorize]`
+    pub authorize: Authorize,
+    /// `[store]`
+    pub store: Store,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[log]`
+    pub log: Log,
+    /// `[[clients]]`, those of the drop-in folder included; `client_id`s are unique.
+    pub clients: Vec<Client>,
+}
+
+/// `[server]`: the public listener and the issuer it speaks for.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where to listen; at least one address.
+    pub listen: Vec<Listen>,
+    /// The issuer that clients know.
+    pub issuer: Issuer,
+    /// Peers whose `X-Forwarded-*` and `Forwarded` count.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// One address of the public listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP address; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// `unix:/path`
+    Unix(PathBuf),
+}
+
+/// The issuer identifier (RFC 8414 §2): an https URL, or http on loopback, with neither query nor
+/// fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    text: String,
+    origin_len: usize,
+}
+
+impl Issuer {
+    /// The identifier as configured, to be compared and sent byte for byte.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `scheme://host[:port]`, the public origin.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.text.get(..self.origin_len).unwrap_or_default()
+    }
+
+    /// `host[:port]`, the public authority.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.origin()
+            .split_once("://")
+            .map_or("", |(_, authority)| authority)
+    }
+
+    /// The path behind the origin without a last slash: empty, or `/tenant`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.text
+            .get(self.origin_len..)
+            .unwrap_or_default()
+            .trim_end_matches('/')
+    }
+
+    /// `https` or `http`.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.text.split_once("://").map_or("", |(scheme, _)| scheme)
+    }
+
+    /// Whether the issuer is reached by https.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.scheme() == "https"
+    }
+}
+
+/// `[upstream]`: the authorization server behind the gateway.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Where it listens.
+    pub url: UpstreamUrl,
+    /// What is known of its kind.
+    pub preset: Preset,
+    /// Forward the public `Host`; otherwise the upstream's own authority.
+    pub preserve_host: bool,
+    /// Where its discovery document is, when not where the issuer says.
+    pub discovery_path: Option<String>,
+    /// Its authorization endpoint's path, when not taken from the discovery document.
+    pub authorization_path: Option<String>,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for the next bytes of an answer.
+    pub read_timeout: Duration,
+    /// Longest request target (path and query, in bytes) it takes.
+    pub max_target_bytes: usize,
+    /// How the full parameter set travels.
+    pub authorize_method: AuthorizeMethod,
+    /// Names beside the registered ones that may travel in a body.
+    pub post_parameters: Vec<String>,
+    /// A header that lets the upstream refuse whoever comes around the gateway.
+    pub secret_header: Option<SecretHeader>,
+    /// `[upstream.tls]`, for an https URL.
+    pub tls: UpstreamTls,
+}
+
+/// `[upstream] url`: an origin, no path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamUrl {
+    /// https rather than http.
+    pub https: bool,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// The port, the scheme's own where none was given.
+    pub port: u16,
+}
+
+impl UpstreamUrl {
+    /// `host[:port]` as a `Host` field has it: IPv6 in brackets, the scheme's own port left out.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        let default_port = if self.https { 443 } else { 80 };
+        if self.port == default_port {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
+    }
+
+    /// `scheme://host[:port]`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!(
+            "{}://{}",
+            if self.https { "https" } else { "http" },
+            self.authority()
+        )
+    }
+}
+
+/// `[upstream] preset`: the kinds of server whose ways are known.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// Nothing is assumed.
+    Generic,
+    /// npm `oidc-provider`
+    OidcProvider,
+    /// PyPI `django-oauth-toolkit`
+    DjangoOauthToolkit,
+    /// `LemonLDAP::NG`
+    LemonldapNg,
+    /// glewlwyd
+    Glewlwyd,
+    /// Keycloak
+    Keycloak,
+    /// Duende `IdentityServer`
+    Duende,
+}
+
+impl Preset {
+    /// Paths beside the advertised one that take a full authorization request.
+    #[must_use]
+    pub const fn extra_authorize_paths(self) -> &'static [&'static str] {
+        match self {
+            Self::Duende => &["/connect/authorize/callback"],
+            Self::Generic
+            | Self::OidcProvider
+            | Self::DjangoOauthToolkit
+            | Self::LemonldapNg
+            | Self::Glewlwyd
+            | Self::Keycloak => &[],
+        }
+    }
+}
+
+/// `[upstream] authorize_method`
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthorizeMethod {
+    /// All in the query.
+    Get,
+    /// Registered names in a form body, the rest in the query.
+    Post,
+}
+
+/// A header sent with every request to the upstream. Its value is marked sensitive.
+#[derive(Debug, Clone)]
+pub struct SecretHeader {
+    /// Lower case.
+    pub name: HeaderName,
+    /// Never shown.
+    pub value: HeaderValue,
+}
+
+/// `[upstream.tls]`
+#[derive(Debug, Clone, Default)]
+pub struct UpstreamTls {
+    /// PEM file of authorities to believe instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM files of our certificate and its key.
+    pub client_identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// `[par]`: the pushed authorization request endpoint (RFC 9126 §2).
+#[derive(Debug, Clone)]
+pub struct Par {
+    /// Whether pushing is possible at all.
+    pub enabled: bool,
+    /// Path of the endpoint on the public origin.
+    pub path: String,
+    /// Redeem-by time of a `request_uri`, 5 s to 599 s.
+    pub lifetime: Duration,
+    /// Authorization calls without a live `request_uri` are refused.
+    pub required: bool,
+    /// Largest body in bytes.
+    pub max_body_bytes: usize,
+    /// Browser origins that may push.
+    pub cors_origins: Vec<HeaderValue>,
+    /// S256 or nothing (RFC 7636).
+    pub require_pkce: bool,
+    /// Name the endpoint in the metadata.
+    pub advertise: bool,
+}
+
+/// `[authorize]`
+#[derive(Debug, Clone)]
+pub struct Authorize {
+    /// When a `request_uri` is used up.
+    pub single_use: SingleUse,
+    /// How long a login that was started in time may take.
+    pub login_lifetime: Duration,
+    /// What happens to a `request_uri` that is not ours.
+    pub foreign_request_uri: ForeignRequestUri,
+    /// Add `iss` (RFC 9207) to responses that lack it.
+    pub add_iss: bool,
+}
+
+/// `[authorize] single_use`
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum SingleUse {
+    /// Used up when the client gets its answer.
+    Completion,
+    /// As `completion`, and only the first browser may load it.
+    Browser,
+    /// One load.
+    FirstLoad,
+}
+
+/// `[authorize] foreign_request_uri`
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum ForeignRequestUri {
+    /// `request_uri_not_supported`
+    Refuse,
+    /// Forwarded untouched.
+    Pass,
+}
+
+/// `[store]` with the memory backend.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// A push that would take the store above this is refused.
+    pub max_bytes: u64,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Pushes of one client, counted after authentication.
+    pub pushes_per_client: Rate,
+    /// Failed authentications of one address.
+    pub failures_per_address: Rate,
+    /// Connections at once.
+    pub connections: usize,
+    /// From the first byte of a request head to its end.
+    pub header_timeout: Duration,
+    /// Idle time between requests.
+    pub keepalive_timeout: Duration,
+    /// For the body of a request that the gateway answers itself.
+    pub body_timeout: Duration,
+}
+
+/// So many in such a time, e.g. `100/s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// At least one; also the burst.
+    pub count: std::num::NonZeroU32,
+    /// The time in which `count` come back.
+    pub per: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// JSON lines rather than text.
+    pub json: bool,
+    /// A `tracing` filter such as `info` or `info,parapet::proxy=debug`.
+    pub level: String,
+}
+
+/// One `[[clients]]` table.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// As the upstream knows it.
+    pub client_id: String,
+    /// The one way it proves itself.
+    pub authentication: Authentication,
+    /// Registered redirect URIs, compared byte for byte; empty leaves the check to the upstream.
+    pub redirect_uris: Vec<String>,
+    /// Scope values it may ask for; `None` leaves the check to the upstream.
+    pub scopes: Option<Vec<String>>,
+    /// Own redeem-by time.
+    pub lifetime: Option<Duration>,
+    /// S256 or nothing; where absent `[par] require_pkce` decides.
+    pub require_pkce: Option<bool>,
+    /// This client must push.
+    pub require_pushed_authorization_requests: bool,
+    /// A disabled client is unknown at the push, and its live references die.
+    pub enabled: bool,
+}
+
+/// How a client authenticates (RFC 6749 §2.3, as at the token endpoint).
+#[derive(Debug, Clone)]
+pub enum Authentication {
+    /// Public client: its `client_id` alone.
+    None,
+    /// `Authorization: Basic`
+    ClientSecretBasic(SecretDigest),
+    /// `client_secret` in the form.
+    ClientSecretPost(SecretDigest),
+}
