@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod oauth;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
