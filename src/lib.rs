@@ -5,6 +5,7 @@ pub mod answer;
 pub mod clock;
 pub mod config;
 pub mod oauth;
+pub mod telemetry;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
