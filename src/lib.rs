@@ -2,9 +2,11 @@
 //! none.
 
 pub mod answer;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod oauth;
+pub mod par;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;

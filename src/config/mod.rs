@@ -187,11 +187,11 @@ pub enum Preset {
     Generic,
     /// npm `oidc-provider`
     OidcProvider,
-    /// PyPI `django-oauth-toolkit`
+    /// `PyPI` `django-oauth-toolkit`
     DjangoOauthToolkit,
     /// `LemonLDAP::NG`
     LemonldapNg,
-    /// glewlwyd
+    /// `glewlwyd`
     Glewlwyd,
     /// Keycloak
     Keycloak,
