@@ -316,3 +316,6 @@ fn record(histogram: &Histogram, duration: Duration) {
 const fn float(number: u64) -> f64 {
     number as f64
 }
+
+#[cfg(test)]
+mod tests;
