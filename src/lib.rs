@@ -6,7 +6,9 @@ pub mod answer;
 pub mod clock;
 pub mod config;
 pub mod oauth;
+pub mod store;
 pub mod telemetry;
+pub mod upstream;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

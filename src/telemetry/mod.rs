@@ -62,26 +62,35 @@ pub fn check_level(level: &str) -> Result<(), LogError> {
     filter(level).map(drop)
 }
 
-/// What libraries may say, unless `level` names them. `pingora_proxy` reports failed requests with
-/// their targets; the access log does that without the query.
-const LIBRARIES: &str = "pingora=warn,pingora_core=warn,pingora_pool=warn,pingora_proxy=off,\
-                         hyper=warn,hyper_util=warn,rustls=warn";
+/// Libraries that are heard from `warn` on, unless `level` says less or names them.
+const QUIET: [&str; 6] = [
+    "pingora",
+    "pingora_core",
+    "pingora_pool",
+    "hyper",
+    "hyper_util",
+    "rustls",
+];
+
+/// Reports failed requests with their targets; the access log does that without the query.
+const SILENT: &str = "pingora_proxy=off";
 
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
     let wrong = || LogError::Level(level.to_owned());
-    let word = |part: &str| match part.parse::<LevelFilter>() {
-        Ok(_) => !part.is_empty(),
-        Err(_) => part.contains(['=', '[']),
-    };
-    let parts: Vec<&str> = level.split(',').map(str::trim).collect();
-    // A bare word that is no level would be taken for the name of a target.
-    if !parts.iter().copied().all(word) {
-        return Err(wrong());
+    let mut general = LevelFilter::INFO;
+    let mut named = Vec::new();
+    for part in level.split(',').map(str::trim) {
+        match part.parse() {
+            Ok(found) if !part.is_empty() => general = found,
+            _ if part.contains(['=', '[']) => named.push(part),
+            // A bare word that is no level would be taken for the name of a target.
+            _ => return Err(wrong()),
+        }
     }
-    EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .parse(format!("{LIBRARIES},{}", parts.join(",")))
-        .map_err(|_| wrong())
+    let library = general.min(LevelFilter::WARN);
+    let quiet = QUIET.map(|name| format!("{name}={library}")).join(",");
+    let directives = format!("{general},{SILENT},{quiet},{}", named.join(","));
+    EnvFilter::builder().parse(directives).map_err(|_| wrong())
 }
 
 fn layer<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -187,6 +196,29 @@ mod tests {
             .map(|line| line["message"].as_str().unwrap())
             .collect();
         assert_eq!(said, ["trouble", "our own"]);
+    }
+
+    #[test]
+    fn libraries_are_never_louder_than_the_level() {
+        let text = logged(LogFormat::Text, "off", || {
+            tracing::error!(target: "pingora_core", "trouble");
+            tracing::error!("our own");
+        });
+        assert_eq!(text, "");
+    }
+
+    #[test]
+    fn a_filter_without_a_level_leaves_the_rest_at_info() {
+        let text = logged(LogFormat::Text, "parapet::proxy=debug", || {
+            tracing::info!("our own");
+            tracing::debug!("too much");
+            tracing::debug!(target: "parapet::proxy", "asked for");
+        });
+        assert!(
+            text.contains("our own") && text.contains("asked for"),
+            "{text}"
+        );
+        assert!(!text.contains("too much"), "{text}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -22,9 +23,10 @@ pub(super) struct LineWriter(SyncSender<Message>);
 
 /// Writes out what waits, when dropped. To be kept until the last line was logged.
 #[derive(Debug)]
+#[must_use]
 pub struct LogGuard {
     lines: SyncSender<Message>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 /// Starts the thread that writes to `sink`.
@@ -38,7 +40,7 @@ pub(super) fn start(
         .spawn(move || write(&receiver, sink))?;
     let guard = LogGuard {
         lines: sender.clone(),
-        thread: Some(thread),
+        thread,
     };
     Ok((LineWriter(sender), guard))
 }
@@ -68,11 +70,19 @@ fn write(lines: &Receiver<Message>, sink: impl Write) {
 }
 
 impl Drop for LogGuard {
+    /// Gives a standard error that nobody reads two seconds, then leaves the rest unwritten.
     fn drop(&mut self) {
-        if self.lines.send(Message::Stop).is_ok()
-            && let Some(thread) = self.thread.take()
-        {
-            drop(thread.join());
+        let mut stop = Some(Message::Stop);
+        for _ in 0..400 {
+            if let Some(message) = stop.take()
+                && let Err(TrySendError::Full(message)) = self.lines.try_send(message)
+            {
+                stop = Some(message);
+            }
+            if self.thread.is_finished() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }
