@@ -62,19 +62,10 @@ pub fn check_level(level: &str) -> Result<(), LogError> {
     filter(level).map(drop)
 }
 
-/// Libraries that are heard from `warn` on, unless `level` says less or names them.
-const QUIET: [&str; 6] = [
-    "pingora",
-    "pingora_core",
-    "pingora_pool",
-    "hyper",
-    "hyper_util",
-    "rustls",
-];
-
 /// Reports failed requests with their targets; the access log does that without the query.
 const SILENT: &str = "pingora_proxy=off";
 
+/// Libraries are heard from `warn` on, unless `level` says less or names them.
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
     let wrong = || LogError::Level(level.to_owned());
     let mut general = LevelFilter::INFO;
@@ -88,8 +79,8 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
         }
     }
     let library = general.min(LevelFilter::WARN);
-    let quiet = QUIET.map(|name| format!("{name}={library}")).join(",");
-    let directives = format!("{general},{SILENT},{quiet},{}", named.join(","));
+    let named = named.join(",");
+    let directives = format!("{library},{SILENT},parapet={general},{named}");
     EnvFilter::builder().parse(directives).map_err(|_| wrong())
 }
 
@@ -187,6 +178,7 @@ mod tests {
     fn libraries_are_heard_from_warn_on_and_the_proxy_library_never() {
         let lines = logged_json(|| {
             tracing::info!(target: "pingora_core::server", "chatter");
+            tracing::info!(target: "rustls", "chatter");
             tracing::warn!(target: "pingora_core::server", "trouble");
             tracing::error!(target: "pingora_proxy", "GET /authorize?state=SECRET");
             tracing::info!("our own");

@@ -335,6 +335,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_value_is_documented() {
+        let document = include_str!("../../../docs/metrics.md");
+        macro_rules! documented {
+            ($($set:ident),+) => {
+                $({
+                    let values = $set::ALL.iter().map(|value| format!("`{}`", value.as_str()));
+                    let row = format!("| {} |", values.collect::<Vec<_>>().join(", "));
+                    assert!(document.contains(&row), "{row}");
+                })+
+            };
+        }
+        documented!(
+            PushResult,
+            AuthMethod,
+            AuthVerdict,
+            RedeemResult,
+            CompletionOutcome,
+            PlainDecision,
+            RateScope,
+            StoreOperation,
+            StoreCause,
+            GuardPlace,
+            RouteLabel,
+            Method,
+            UpstreamErrorKind,
+            MetadataFetchResult
+        );
+    }
+
+    #[test]
     fn methods_are_a_closed_set() {
         assert_eq!(Method::from(&http::Method::PATCH).as_str(), "PATCH");
         let odd = http::Method::from_bytes(b"BREW").unwrap();
