@@ -164,12 +164,12 @@ label! {
     StoreOperation {
         /// Keep a push.
         Put = "put",
-        /// Look one up.
-        Lookup = "lookup",
+        /// Look at one without a change.
+        Read = "read",
         /// Begin a flow.
         Start = "start",
         /// Take a start back.
-        Undo = "undo",
+        UndoStart = "undo_start",
         /// Complete a flow.
         Spend = "spend",
         /// Replay check.
@@ -185,7 +185,7 @@ label! {
         /// `max_bytes` reached.
         Full = "full",
         /// One client's share reached.
-        ClientShare = "client_share",
+        ClientShare = "client_share_full",
         /// No connection.
         Unavailable = "unavailable",
         /// No answer in time.
