@@ -1,6 +1,7 @@
 //! Parapet: Pushed Authorization Requests (RFC 9126) in front of an authorization server that has
 //! none.
 
+pub mod admin;
 pub mod answer;
 pub mod client;
 pub mod clock;

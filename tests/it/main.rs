@@ -5,4 +5,5 @@
     reason = "tests wait for real servers by the real clock and spawn their own tasks"
 )]
 
+mod admin;
 mod store;
