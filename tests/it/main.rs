@@ -5,4 +5,4 @@ mod openid_client;
 #[cfg(test)]
 mod real_servers;
 #[cfg(test)]
-pub mod support;
+mod support;

@@ -218,16 +218,23 @@ impl Hop {
     }
 }
 
-/// Whether `value` is in `text`, percent-decoded up to three times.
+/// Whether `value` is in `text` as it is or after up to three decodings, each with `+` as a blank or
+/// as itself.
 fn shows(text: &str, value: &str) -> bool {
-    let mut text = text.to_owned();
-    for _ in 0..=3 {
-        if text.contains(value) || text.replace('+', " ").contains(value) {
+    let mut readings = vec![text.to_owned()];
+    for _ in 0..3 {
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let blank = |text: &String| decode(&text.replace('+', " "));
+        let next: Vec<String> = readings
+            .iter()
+            .flat_map(|it| [decode(it), blank(it)])
+            .collect();
+        if readings.iter().any(|reading| reading.contains(value)) {
             return true;
         }
-        text = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        readings = next;
     }
-    false
+    readings.iter().any(|reading| reading.contains(value))
 }
 
 impl Journey {
@@ -263,4 +270,15 @@ impl fmt::Debug for Stray {
             None => Ok(()),
         }
     }
+}
+
+#[test]
+fn a_value_is_found_under_three_layers_of_encoding() {
+    let value = "mark er+1%41&x=y#z/é@example.org";
+    let mut text = value.to_owned();
+    for layer in 0..3 {
+        text = encode(&[("next", format!("/x?{text}"))]);
+        assert!(shows(&text, value), "{layer}: {text}");
+    }
+    assert!(!shows(&text, "mark er+2"));
 }
