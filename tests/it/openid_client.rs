@@ -66,7 +66,8 @@ fn said(output: &str, name: &str) -> Option<Value> {
 }
 
 fn assert_pushed(login: &Login, issuer: &str, client: Client) {
-    let query: Vec<_> = login.authorize.query_pairs().collect();
+    let mut query: Vec<_> = login.authorize.query_pairs().collect();
+    query.sort();
     let names: Vec<_> = query.iter().map(|(name, _)| name.as_ref()).collect();
     assert_eq!(names, ["client_id", "request_uri"], "{}", login.authorize);
     assert_eq!(query[0].1, client.id());
