@@ -311,7 +311,7 @@ impl Trail {
             }
             ParError::TooManyFailures(_) => meter().rate_limited(RateScope::Address),
             ParError::TooManyPushes(_) => meter().rate_limited(RateScope::Client),
-            ParError::Store(error) => meter().store_error(StoreOperation::Put, store_cause(*error)),
+            ParError::Store(error) => meter().store_error(StoreOperation::Put, error.cause()),
             ParError::Method
             | ParError::Insecure
             | ParError::MediaType
@@ -323,15 +323,6 @@ impl Trail {
         }
         let at = self.circumstances(None);
         audit::push_refused(at, self.method, error.code(), error.reason());
-    }
-}
-
-fn store_cause(error: StoreError) -> crate::telemetry::metrics::StoreCause {
-    use crate::telemetry::metrics::StoreCause;
-    match error {
-        StoreError::Full => StoreCause::Full,
-        StoreError::ClientShareFull => StoreCause::ClientShare,
-        StoreError::Unavailable => StoreCause::Unavailable,
     }
 }
 
