@@ -20,16 +20,14 @@ const FAILURE: u8 = 3;
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => match error.downcast_ref::<Problems>() {
-            Some(problems) => {
+        Err(error) => {
+            if let Some(problems) = error.downcast_ref::<Problems>() {
                 eprint!("{problems}");
-                ExitCode::from(BAD_CONFIGURATION)
+                return ExitCode::from(BAD_CONFIGURATION);
             }
-            None => {
-                eprintln!("parapet: {error:#}");
-                ExitCode::from(FAILURE)
-            }
-        },
+            eprintln!("parapet: {error:#}");
+            ExitCode::from(FAILURE)
+        }
     }
 }
 
