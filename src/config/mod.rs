@@ -164,7 +164,7 @@ pub enum Preset {
     DjangoOauthToolkit,
     /// `LemonLDAP::NG`
     LemonldapNg,
-    /// glewlwyd
+    /// `glewlwyd`
     Glewlwyd,
     /// Keycloak
     Keycloak,

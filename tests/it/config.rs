@@ -262,6 +262,28 @@ PARAPET__STORE__BACKEND: `backend` in [store]: \"redis\" is not yet supported
 }
 
 #[test]
+fn log_levels_are_those_that_the_log_takes() {
+    for level in [
+        "info",
+        "INFO",
+        "off",
+        "warn,parapet::proxy=debug",
+        " warn , parapet=trace ",
+        "[request]=debug",
+        "parapet[span{a=1,b=2}]=debug",
+        "",
+        "infoo",
+        "info,",
+        "parapet=louder",
+        "info,parapet",
+    ] {
+        let loaded = load(&format!("{MINIMAL}[log]\nlevel = \"{level}\"\n"), &[]);
+        let takes = parapet::telemetry::check_level(level).is_ok();
+        assert_eq!(loaded.is_ok(), takes, "{level}");
+    }
+}
+
+#[test]
 fn a_secret_has_four_spellings() {
     let folder = Folder::new();
     folder.write("secret", "from file\n");
