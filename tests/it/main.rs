@@ -1,15 +1,15 @@
 //! One binary for all integration tests.
 
+#![cfg(test)]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests wait for real servers by the real clock and spawn their own tasks"
-)]
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on must fail, in its helper functions too"
 )]
 
 mod admin;
 mod cli;
 mod config;
+mod openid_client;
+mod real_servers;
 mod store;
+mod support;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use client::{AuthenticationMethod, Client};
 pub(super) use server::Server;
+pub(super) use store::Store;
 
 use super::secret::Secret;
 use super::units::Time;
@@ -18,6 +19,7 @@ use super::{AuthorizeMethod, ForeignRequestUri, Preset, Rate, SingleUse};
 
 mod client;
 mod server;
+mod store;
 
 /// Configuration of Parapet, the gateway for Pushed Authorization Requests.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -291,73 +293,6 @@ pub struct DecryptionKey {
     /// File of the private JWK.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<String>,
-}
-
-/// `[store]`
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Store {
-    /// Where pushed requests are kept. Only `memory` is supported yet.
-    pub backend: Backend,
-    /// Bytes that the memory store may use. A push that does not fit is refused; a live entry is
-    /// never thrown out.
-    #[schemars(range(min = 65536))]
-    pub max_bytes: u64,
-    /// How many gateways run side by side. More than one cannot share a memory store.
-    #[schemars(range(min = 1))]
-    pub replicas: u32,
-    /// File that keeps the memory store over a restart. Not yet supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<String>,
-    /// For `backend = "redis"`. Not yet supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub redis: Option<StoreRedis>,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            backend: Backend::Memory,
-            max_bytes: 268_435_456,
-            replicas: 1,
-            snapshot: None,
-            redis: None,
-        }
-    }
-}
-
-/// `[store] backend`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// In this process; one replica.
-    Memory,
-    /// Redis or Valkey; several replicas.
-    Redis,
-}
-
-/// `[store.redis]`
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreRedis {
-    /// `redis://`, `rediss://` for TLS, `redis-sentinel://` or `redis-cluster://`.
-    pub url: String,
-    /// File that holds the password.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<String>,
-    /// Longest wait for an answer.
-    #[schemars(extend("x-shortest" = "1ms"))]
-    pub timeout: Time,
-}
-
-impl Default for StoreRedis {
-    fn default() -> Self {
-        Self {
-            url: "redis://127.0.0.1:6379".to_owned(),
-            password_file: None,
-            timeout: Time(Duration::from_millis(250)),
-        }
-    }
 }
 
 /// `[limits]`
