@@ -7,6 +7,8 @@
 )]
 
 mod admin;
+mod cli;
+mod config;
 mod openid_client;
 mod real_servers;
 mod store;
