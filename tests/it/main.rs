@@ -6,4 +6,6 @@
 )]
 
 mod admin;
+#[cfg(test)]
+mod demo;
 mod store;
