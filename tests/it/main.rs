@@ -1,11 +1,14 @@
 //! One binary for all integration tests.
 
+#![cfg(test)]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests wait for real servers by the real clock and spawn their own tasks"
 )]
 
 mod admin;
-#[cfg(test)]
 mod demo;
+mod openid_client;
+mod real_servers;
 mod store;
+mod support;

@@ -1,0 +1,16 @@
+//! What the integration tests stand on: processes, ports, HTTP, a browser, real servers.
+#![expect(
+    unreachable_pub,
+    reason = "`pub` here means: for the test modules of this binary"
+)]
+
+pub mod browser;
+pub mod cookies;
+pub mod forms;
+pub mod gateway;
+pub mod http;
+pub mod idp;
+pub mod ports;
+pub mod process;
+pub mod relying_party;
+pub mod stage;
