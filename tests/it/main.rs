@@ -9,6 +9,7 @@
 mod admin;
 mod cli;
 mod config;
+mod demo;
 mod openid_client;
 mod real_servers;
 mod store;
