@@ -3,9 +3,11 @@
 
 pub mod admin;
 pub mod answer;
+pub mod authorize;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod metadata;
 pub mod oauth;
 pub mod par;
 pub mod store;

@@ -116,11 +116,9 @@ impl AuthorizeError {
     #[must_use]
     pub const fn redeem_result(self) -> RedeemResult {
         match self {
-            Self::Method
-            | Self::Malformed
-            | Self::NoClientId
-            | Self::NotIssued
-            | Self::Foreign => RedeemResult::Malformed,
+            Self::Method | Self::Malformed | Self::NoClientId | Self::NotIssued | Self::Foreign => {
+                RedeemResult::Malformed
+            }
             Self::BothRequestForms | Self::PushRequired => RedeemResult::Refused,
             Self::Unknown => RedeemResult::Unknown,
             Self::Expired => RedeemResult::Expired,

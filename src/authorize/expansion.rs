@@ -41,12 +41,20 @@ impl Rules {
     #[must_use]
     pub fn expand(&self, path: &str, query: &str) -> Full {
         match self {
-            Self::Query => Full { method: Method::GET, target: target(path, query), form: None },
+            Self::Query => Full {
+                method: Method::GET,
+                target: target(path, query),
+                form: None,
+            },
             Self::Body(further) => {
                 let (body, rest) = split(query, further);
                 Full {
                     method: Method::POST,
-                    target: if rest.is_empty() { path.to_owned() } else { target(path, &rest) },
+                    target: if rest.is_empty() {
+                        path.to_owned()
+                    } else {
+                        target(path, &rest)
+                    },
                     form: Some(body.into()),
                 }
             }
@@ -68,8 +76,10 @@ fn split(query: &str, further: &[String]) -> (String, String) {
     let mut rest = Encoder::default();
     if let Ok(parameters) = Parameters::parse(query.as_bytes()) {
         for (name, value) in parameters.iter() {
-            let in_body = names::is_authorization(name) || further.iter().any(|known| known == name);
-            if in_body { body.push(name, value) } else { rest.push(name, value) }
+            let in_body =
+                names::is_authorization(name) || further.iter().any(|known| known == name);
+            let half = if in_body { &mut body } else { &mut rest };
+            half.push(name, value);
         }
     }
     (body.finish(), rest.finish())
@@ -98,7 +108,10 @@ mod tests {
     #[test]
     fn by_post_only_the_closed_list_travels_in_the_body() {
         let rules = Rules::Body(vec!["kc_idp_hint".to_owned()]);
-        let full = rules.expand("/authorize", "client_id=a&answer=accept&scope=x%20y&kc_idp_hint=g");
+        let full = rules.expand(
+            "/authorize",
+            "client_id=a&answer=accept&scope=x%20y&kc_idp_hint=g",
+        );
         assert_eq!(full.method, Method::POST);
         assert_eq!(full.target, "/authorize?answer=accept");
         assert_eq!(full.form.unwrap(), "client_id=a&scope=x%20y&kc_idp_hint=g");

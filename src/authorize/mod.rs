@@ -1,7 +1,6 @@
 //! The authorization endpoint in front of the server (RFC 9126 §4): a live `request_uri` becomes
 //! the full request, on our side of the browser; everything else passes or is refused.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, HeaderMap};
 use http::{HeaderValue, Method, Response};
 
-use crate::answer::{self, Reason};
+use crate::answer;
 use crate::client::{Peer, Registry};
 use crate::config;
 use crate::oauth::error::ErrorCode;
@@ -133,7 +132,11 @@ impl Endpoint {
             discovery: with.discovery,
             random: with.random,
             expansion: expansion::Rules::new(&config.upstream),
-            cookies: if issuer.is_https() { Cookies::Secure } else { Cookies::Loopback },
+            cookies: if issuer.is_https() {
+                Cookies::Secure
+            } else {
+                Cookies::Loopback
+            },
             settings: Settings {
                 issuer: issuer.as_str().to_owned(),
                 enabled: config.par.enabled,
@@ -156,7 +159,9 @@ impl Endpoint {
 
     /// Takes the start of `flow` back, where this very call made it: no answer reached the browser.
     pub async fn undo(&self, flow: &Flow) {
-        let Some(caller) = flow.started_by else { return };
+        let Some(caller) = flow.started_by else {
+            return;
+        };
         if let Err(error) = self.store.undo_start(&flow.reference, caller).await {
             meter().store_error(StoreOperation::UndoStart, error.cause());
         }
@@ -165,14 +170,18 @@ impl Endpoint {
     /// The page for a refusal, logged and counted.
     fn refuse(&self, visit: &Visit<'_>, refusal: &redeem::Refusal) -> Response<Bytes> {
         let error = refusal.error;
-        match error {
-            AuthorizeError::PushRequired => meter().plain_authorize(PlainDecision::Refused),
-            _ => meter().redeem(error.redeem_result()),
+        if error == AuthorizeError::PushRequired {
+            meter().plain_authorize(PlainDecision::Refused);
+        } else {
+            meter().redeem(error.redeem_result());
         }
         if let AuthorizeError::Store(operation, store_error) = error {
             meter().store_error(operation, store_error.cause());
         }
-        let known = refusal.client_id.as_deref().filter(|id| self.registry.find(id).is_some());
+        let known = refusal
+            .client_id
+            .as_deref()
+            .filter(|id| self.registry.find(id).is_some());
         let fingerprint = refusal.reference.map(|reference| reference.fingerprint());
         let at = Circumstances {
             client_id: known,
@@ -185,13 +194,6 @@ impl Endpoint {
         }
         page(error, visit.headers, visit.peer)
     }
-
-    fn redeemed(&self, visit: &Visit<'_>, flow: &Flow, result: RedeemResult) {
-        meter().redeem(result);
-        let fingerprint = flow.reference.fingerprint();
-        let at = circumstances(flow, &fingerprint, visit.peer);
-        audit::redeem_accepted(at, result.as_str());
-    }
 }
 
 /// The page, or JSON, for an error at this endpoint.
@@ -199,13 +201,20 @@ impl Endpoint {
 pub fn page(error: AuthorizeError, headers: &HeaderMap, peer: &Peer) -> Response<Bytes> {
     let accept = headers.get(ACCEPT);
     let page = answer::page(error.code(), error.reason(), &peer.request_id, accept);
-    match error {
-        AuthorizeError::Method => answer::with_allow(page, "GET, HEAD, POST"),
-        AuthorizeError::Store(..) | AuthorizeError::Prefetch => {
-            answer::with_retry_after(page, Duration::from_secs(1))
-        }
-        _ => page,
+    if error == AuthorizeError::Method {
+        answer::with_allow(page, "GET, HEAD, POST")
+    } else if error.code() == ErrorCode::TemporarilyUnavailable {
+        answer::with_retry_after(page, Duration::from_secs(1))
+    } else {
+        page
     }
+}
+
+fn redeemed(visit: &Visit<'_>, flow: &Flow, result: RedeemResult) {
+    meter().redeem(result);
+    let fingerprint = flow.reference.fingerprint();
+    let at = circumstances(flow, &fingerprint, visit.peer);
+    audit::redeem_accepted(at, result.as_str());
 }
 
 fn circumstances<'a>(flow: &'a Flow, fingerprint: &'a str, peer: &'a Peer) -> Circumstances<'a> {
@@ -215,21 +224,4 @@ fn circumstances<'a>(flow: &'a Flow, fingerprint: &'a str, peer: &'a Peer) -> Ci
         reference: Some(fingerprint),
         client_address: peer.address,
     }
-}
-
-/// A refusal outside a visit, for rooms above.
-#[must_use]
-pub fn refusal_page(
-    code: ErrorCode,
-    reason: Reason,
-    headers: &HeaderMap,
-    request_id: &str,
-) -> Response<Bytes> {
-    answer::page(code, reason, request_id, headers.get(ACCEPT))
-}
-
-/// Whose address a page is for; kept here so that rooms above need not know `client`.
-#[must_use]
-pub fn peer(address: Option<IpAddr>, insecure: bool, request_id: &str) -> Peer {
-    Peer { address, insecure, request_id: request_id.into() }
 }

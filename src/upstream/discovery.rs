@@ -163,12 +163,11 @@ impl Discovery {
                 Err(error) => failure = error,
             }
         }
-        let primary = match &self.own_place {
-            Some(place) => self.document(place).await?,
-            None => {
-                let first = self.places.iter().find_map(|place| documents.get(place));
-                first.cloned().ok_or(failure)?
-            }
+        let primary = if let Some(place) = &self.own_place {
+            self.document(place).await?
+        } else {
+            let first = self.places.iter().find_map(|place| documents.get(place));
+            first.cloned().ok_or(failure)?
         };
         let capabilities = self.capabilities(&primary);
         Ok(Snapshot {

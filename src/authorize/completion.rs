@@ -1,0 +1,295 @@
+//! The end of a flow: the upstream sends the browser back to the client. Seen in the `Location` of
+//! its answer, spent in one atomic step, and completed with `iss` (RFC 9207).
+
+use std::borrow::Cow;
+
+use http::header::HeaderMap;
+use http::{HeaderValue, Response};
+
+use bytes::Bytes;
+use url::Url;
+
+use super::{AuthorizeError, Endpoint, Flow, circumstances, expansion, page};
+use crate::client::Peer;
+use crate::oauth::parameters::encode;
+use crate::oauth::redirect_uri::leads_to;
+use crate::oauth::target::loose;
+use crate::store::{PushedRequest, Spend};
+use crate::telemetry::audit;
+use crate::telemetry::metrics::{CompletionOutcome, StoreOperation, meter};
+
+/// An answer of the upstream that sends the browser elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Departure<'a> {
+    /// Where to.
+    pub location: &'a str,
+    /// Header fields of the browser's request, for its tickets.
+    pub headers: &'a HeaderMap,
+    /// The flow of the very request that this answers, if it was expanded.
+    pub flow: Option<&'a Flow>,
+    /// Who is sent.
+    pub peer: &'a Peer,
+}
+
+/// What becomes of such an answer.
+#[derive(Debug)]
+pub enum Completion {
+    /// No flow ends here.
+    NotOurs,
+    /// A flow ends here; go on as the upstream says.
+    Complete,
+    /// A flow ends here; go on to this address.
+    Amended(HeaderValue),
+    /// The answer must not reach the browser; this one does.
+    Refused(Response<Bytes>),
+}
+
+/// What an authorization response in a URL says (RFC 6749 §4.1.2).
+struct Answered<'a> {
+    parameters: &'a str,
+    state: Option<Cow<'a, str>>,
+    outcome: CompletionOutcome,
+    has_iss: bool,
+    is_jarm: bool,
+}
+
+impl Endpoint {
+    /// Looks whether a flow of this browser ends with this answer, and ends it.
+    pub async fn complete(&self, departure: Departure<'_>) -> Completion {
+        let Some(answered) = Answered::read(departure.location) else {
+            return Completion::NotOurs;
+        };
+        match self.ending(&departure, &answered).await {
+            Ok(None) => Completion::NotOurs,
+            Ok(Some(flow)) => self.end(&departure, &answered, &flow).await,
+            Err(error) => refused(&departure, error, None),
+        }
+    }
+
+    /// The flow that ends: that of the answered request itself, else the one of a ticket.
+    async fn ending(
+        &self,
+        departure: &Departure<'_>,
+        answered: &Answered<'_>,
+    ) -> Result<Option<Flow>, AuthorizeError> {
+        if let Some(flow) = departure.flow
+            && self.ends(departure.location, answered, &flow.request)
+        {
+            return Ok(Some(flow.clone()));
+        }
+        for ticket in self.cookies.tickets(departure.headers) {
+            let held = self.store.read(&ticket.reference).await;
+            let held = held.map_err(|e| AuthorizeError::Store(StoreOperation::Read, e))?;
+            let Some(held) = held else { continue };
+            if ticket.is_genuine(&held.request.flow_key)
+                && self.ends(departure.location, answered, &held.request)
+            {
+                meter().login_duration(held.now.since(ticket.started_at));
+                return Ok(Some(Flow {
+                    reference: ticket.reference,
+                    id: ticket.flow,
+                    request: held.request,
+                    started_by: None,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether `location` is the pushed `redirect_uri` (where none was pushed, the only registered
+    /// one) with an answer to this request.
+    fn ends(&self, location: &str, answered: &Answered<'_>, request: &PushedRequest) -> bool {
+        let pushed = expansion::value(&request.query, "redirect_uri");
+        let client = self.registry.find(&request.client_id);
+        let only = || {
+            client
+                .and_then(|client| client.redirect_uris.first())
+                .map(String::as_str)
+        };
+        let Some(redirect_uri) = pushed.as_deref().or_else(only) else {
+            return false;
+        };
+        let state = expansion::value(&request.query, "state");
+        let same_state = answered.is_jarm || answered.state.is_none() || answered.state == state;
+        same_state && (leads_to(location, redirect_uri) || leads_respelled(location, redirect_uri))
+    }
+
+    async fn end(
+        &self,
+        departure: &Departure<'_>,
+        answered: &Answered<'_>,
+        flow: &Flow,
+    ) -> Completion {
+        let outcome = match self.store.spend(&flow.reference, flow.id).await {
+            Ok(Spend::Spent) => answered.outcome,
+            Ok(Spend::Repeated) => CompletionOutcome::Repeated,
+            Ok(Spend::AlreadySpent | Spend::Unknown) => {
+                return refused(departure, AuthorizeError::LostRace, Some(flow));
+            }
+            Err(error) => {
+                let error = AuthorizeError::Store(StoreOperation::Spend, error);
+                return refused(departure, error, Some(flow));
+            }
+        };
+        meter().completion(outcome);
+        let fingerprint = flow.reference.fingerprint();
+        let at = circumstances(flow, &fingerprint, departure.peer);
+        if answered.outcome == CompletionOutcome::Error {
+            audit::completion_error(at);
+        } else {
+            audit::completion_code(at);
+        }
+        if !self.settings.add_iss || answered.has_iss || answered.is_jarm {
+            return Completion::Complete;
+        }
+        let amended = with_iss(
+            departure.location,
+            answered.parameters,
+            &self.settings.issuer,
+        );
+        HeaderValue::from_str(&amended).map_or(Completion::Complete, Completion::Amended)
+    }
+}
+
+impl<'a> Answered<'a> {
+    /// The response in the query or the fragment of `location`; `None` where there is none.
+    fn read(location: &'a str) -> Option<Self> {
+        let (rest, fragment) = location.split_once('#').unwrap_or((location, ""));
+        let query = rest.split_once('?').map_or("", |(_, query)| query);
+        Self::of(query).or_else(|| Self::of(fragment))
+    }
+
+    fn of(parameters: &'a str) -> Option<Self> {
+        let value = |name: &str| {
+            let pairs = parameters
+                .split('&')
+                .filter_map(|pair| pair.split_once('='));
+            pairs
+                .into_iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| loose(value))
+        };
+        let is_jarm = value("response").is_some();
+        let tokens = ["code", "id_token", "access_token"];
+        let outcome = if value("error").is_some() {
+            CompletionOutcome::Error
+        } else if is_jarm || tokens.into_iter().any(|name| value(name).is_some()) {
+            CompletionOutcome::Code
+        } else {
+            return None;
+        };
+        let (state, has_iss) = (value("state"), value("iss").is_some());
+        Some(Self {
+            parameters,
+            state,
+            outcome,
+            has_iss,
+            is_jarm,
+        })
+    }
+}
+
+/// The page in place of an answer that must not reach the browser, logged and counted.
+fn refused(departure: &Departure<'_>, error: AuthorizeError, flow: Option<&Flow>) -> Completion {
+    meter().completion(CompletionOutcome::Refused);
+    if let AuthorizeError::Store(operation, store_error) = error {
+        meter().store_error(operation, store_error.cause());
+    }
+    if let Some(flow) = flow {
+        let fingerprint = flow.reference.fingerprint();
+        let at = circumstances(flow, &fingerprint, departure.peer);
+        audit::completion_refused(at, error.reason().as_str());
+    }
+    Completion::Refused(page(error, departure.headers, departure.peer))
+}
+
+/// `location` with `iss` behind the response's own parameters, in query or fragment as they are.
+fn with_iss(location: &str, parameters: &str, issuer: &str) -> String {
+    let mut iss = String::with_capacity(parameters.len() + issuer.len() + 16);
+    iss.push_str(parameters);
+    iss.push_str("&iss=");
+    encode(&mut iss, issuer);
+    // The response's parameters stand in the location once, or with equal copies of themselves.
+    match location.rsplit_once(parameters) {
+        Some((before, after)) => [before, &iss, after].concat(),
+        None => location.to_owned(),
+    }
+}
+
+/// The same address in another spelling: letter case of the host, default port, percent-encoding.
+fn leads_respelled(location: &str, redirect_uri: &str) -> bool {
+    let (Ok(location), Ok(redirect_uri)) = (Url::parse(location), Url::parse(redirect_uri)) else {
+        return false;
+    };
+    let path = |url: &Url| loose(url.path()).into_owned();
+    let pushed: Vec<_> = redirect_uri.query_pairs().collect();
+    let sent: Vec<_> = location.query_pairs().collect();
+    location.scheme() == redirect_uri.scheme()
+        && location.host_str() == redirect_uri.host_str()
+        && location.port_or_known_default() == redirect_uri.port_or_known_default()
+        && path(&location) == path(&redirect_uri)
+        && pushed.iter().all(|pair| sent.contains(pair))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b155_answers_are_read_from_query_and_fragment() {
+        let answered = Answered::read("https://c/cb?code=1&state=a%20b").unwrap();
+        assert_eq!(answered.state.as_deref(), Some("a b"));
+        assert_eq!(answered.outcome, CompletionOutcome::Code);
+        let answered = Answered::read("https://c/cb#error=access_denied&iss=x").unwrap();
+        assert_eq!(answered.outcome, CompletionOutcome::Error);
+        assert!(answered.has_iss);
+        assert!(Answered::read("https://c/cb?response=eyJ").unwrap().is_jarm);
+        for location in [
+            "https://c/cb",
+            "/login?next=%2Fa%3Fcode%3D1",
+            "https://c/cb?state=1",
+        ] {
+            assert!(Answered::read(location).is_none(), "{location}");
+        }
+    }
+
+    #[test]
+    fn b154_iss_goes_where_the_answer_is() {
+        let issuer = "https://login.example/a";
+        let cases = [
+            (
+                "https://c/cb?code=1",
+                "https://c/cb?code=1&iss=https%3A%2F%2Flogin.example%2Fa",
+            ),
+            (
+                "https://c/cb?x=1#code=1",
+                "https://c/cb?x=1#code=1&iss=https%3A%2F%2Flogin.example%2Fa",
+            ),
+            (
+                "https://c/cb?code=1#_=_",
+                "https://c/cb?code=1&iss=https%3A%2F%2Flogin.example%2Fa#_=_",
+            ),
+        ];
+        for (location, expected) in cases {
+            let answered = Answered::read(location).unwrap();
+            assert_eq!(with_iss(location, answered.parameters, issuer), expected);
+        }
+    }
+
+    #[test]
+    fn respelled_addresses_are_the_same_address() {
+        let redirect_uri = "https://client.example/cb";
+        assert!(leads_respelled(
+            "HTTPS://Client.Example:443/%63b?code=1",
+            redirect_uri
+        ));
+        assert!(!leads_respelled(
+            "https://client.example/cb2?code=1",
+            redirect_uri
+        ));
+        assert!(!leads_respelled(
+            "https://evil.example/cb?code=1",
+            redirect_uri
+        ));
+    }
+}

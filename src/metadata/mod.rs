@@ -1,0 +1,122 @@
+//! Authorization server metadata (RFC 8414, RFC 9126 §5): the upstream's documents with what the
+//! gateway adds, answered by the gateway itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response};
+
+use crate::answer;
+use crate::oauth::error::ErrorCode;
+use crate::upstream::{Discovery, FetchError, Snapshot};
+
+pub use merge::Additions;
+
+pub mod merge;
+
+/// The endpoint and what it works with.
+#[derive(Debug)]
+pub struct Endpoint {
+    discovery: Arc<Discovery>,
+    additions: Additions,
+    rendered: ArcSwapOption<Rendered>,
+}
+
+/// The merged documents of one snapshot, by path.
+#[derive(Debug)]
+struct Rendered {
+    of: Arc<Snapshot>,
+    documents: BTreeMap<String, Bytes>,
+}
+
+impl Endpoint {
+    /// The endpoint as configured.
+    #[must_use]
+    pub fn new(discovery: Arc<Discovery>, additions: Additions) -> Self {
+        Self {
+            discovery,
+            additions,
+            rendered: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Whether `path` is one of ours.
+    #[must_use]
+    pub fn serves(&self, path: &str) -> bool {
+        self.discovery.places().iter().any(|place| place == path)
+    }
+
+    /// Answers `GET` and `HEAD`; the last good documents serve while the upstream is away.
+    pub async fn answer(&self, method: &Method, path: &str) -> Response<Bytes> {
+        if method != Method::GET && method != Method::HEAD {
+            let refusal = answer::refusal(ErrorCode::MethodNotAllowed, "the method must be GET");
+            return answer::with_allow(refusal, "GET, HEAD");
+        }
+        match self.discovery.available().await {
+            Ok(snapshot) => self.document(&snapshot, path),
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    fn document(&self, snapshot: &Arc<Snapshot>, path: &str) -> Response<Bytes> {
+        let rendered = self.rendered.load_full();
+        let rendered = rendered.filter(|rendered| Arc::ptr_eq(&rendered.of, snapshot));
+        let rendered = rendered.unwrap_or_else(|| self.render(snapshot));
+        let Some(document) = rendered.documents.get(path) else {
+            return answer::refusal(ErrorCode::NotFound, "there is no document here");
+        };
+        let mut response = Response::new(document.clone());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=60"),
+        );
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        response
+    }
+
+    fn render(&self, snapshot: &Arc<Snapshot>) -> Arc<Rendered> {
+        let documents = self.discovery.places().iter().map(|place| {
+            let document = snapshot.documents.get(place).unwrap_or(&snapshot.primary);
+            let merged = self.additions.merge(document.clone());
+            // A map of JSON values always serialises.
+            (
+                place.clone(),
+                serde_json::to_vec(&merged).unwrap_or_default().into(),
+            )
+        });
+        let rendered = Arc::new(Rendered {
+            of: Arc::clone(snapshot),
+            documents: documents.collect(),
+        });
+        self.rendered.store(Some(Arc::clone(&rendered)));
+        rendered
+    }
+}
+
+fn unavailable(error: &FetchError) -> Response<Bytes> {
+    let (code, description) = match error {
+        FetchError::Timeout => (
+            ErrorCode::GatewayTimeout,
+            "the authorization server did not answer in time",
+        ),
+        FetchError::Unreachable(_) => (
+            ErrorCode::TemporarilyUnavailable,
+            "the authorization server cannot be reached",
+        ),
+        FetchError::Body(_) | FetchError::Status(_) | FetchError::NotJson | FetchError::Path(_) => {
+            (
+                ErrorCode::BadGateway,
+                "the authorization server has no usable metadata",
+            )
+        }
+    };
+    answer::with_retry_after(
+        answer::refusal(code, description),
+        std::time::Duration::from_secs(2),
+    )
+}
