@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod config;
 pub mod oauth;
+pub mod proxy;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
