@@ -1,10 +1,14 @@
 //! Parapet: Pushed Authorization Requests (RFC 9126) in front of an authorization server that has
 //! none.
 
+pub mod answer;
 pub mod clock;
 pub mod config;
 pub mod oauth;
 pub mod proxy;
+pub mod store;
+pub mod telemetry;
+pub mod upstream;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -1,3 +1,7 @@
 //! The protocol's vocabulary: pure, without I/O and without a clock.
 
 pub mod error;
+pub mod names;
+pub mod parameters;
+pub mod redirect_uri;
+pub mod request_uri;

@@ -1,0 +1,178 @@
+//! When a redirect URI is a registered one.
+
+use std::net::IpAddr;
+
+/// Whether `pushed` is `registered`: byte for byte, except that a loopback address may come with
+/// any port (RFC 8252 §7.3). `localhost` is a name, not an address, and gets no such freedom.
+#[must_use]
+pub fn is_registered(pushed: &str, registered: &str) -> bool {
+    if pushed == registered {
+        return true;
+    }
+    match (loopback(pushed), loopback(registered)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// Whether `uri` is one that may be pushed at all: absolute, no fragment, visible ASCII, and not a
+/// scheme that a browser runs as code (RFC 6749 §3.1.2).
+#[must_use]
+pub fn is_acceptable(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else {
+        return false;
+    };
+    let legal_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let runs = ["javascript", "data", "vbscript", "blob", "file", "about"];
+    legal_scheme
+        && !runs.iter().any(|code| scheme.eq_ignore_ascii_case(code))
+        && !rest.is_empty()
+        && uri.bytes().all(|byte| byte.is_ascii_graphic())
+        && !uri.contains(['#', '\\'])
+}
+
+/// Whether `location` leads to `redirect_uri`: the same URI with further parameters in query or
+/// fragment, and nothing else.
+#[must_use]
+pub fn leads_to(location: &str, redirect_uri: &str) -> bool {
+    location
+        .strip_prefix(redirect_uri)
+        .is_some_and(|rest| match rest.bytes().next() {
+            None | Some(b'#') => true,
+            Some(b'?') => !redirect_uri.contains('?'),
+            Some(b'&') => redirect_uri.contains('?'),
+            Some(_) => redirect_uri.ends_with('?') || redirect_uri.ends_with('&'),
+        })
+}
+
+/// Host and what follows the port of `http://<loopback address>[:port]…`.
+fn loopback(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port))
+            if !host.ends_with(':') && (host.ends_with(']') || !host.contains(':')) =>
+        {
+            (host, Some(port))
+        }
+        _ => (authority, None),
+    };
+    let address: IpAddr = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse()
+        .ok()?;
+    let port_is_a_number = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    (address.is_loopback() && port_is_a_number).then_some((host, tail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b028_loopback_addresses_may_change_their_port() {
+        assert!(is_registered(
+            "http://127.0.0.1:51004/cb",
+            "http://127.0.0.1/cb"
+        ));
+        assert!(is_registered(
+            "http://127.0.0.1/cb",
+            "http://127.0.0.1:8081/cb"
+        ));
+        assert!(is_registered("http://[::1]:9/cb", "http://[::1]/cb"));
+        assert!(!is_registered(
+            "http://localhost:9/cb",
+            "http://localhost/cb"
+        ));
+        assert!(!is_registered(
+            "http://127.0.0.1:9/other",
+            "http://127.0.0.1/cb"
+        ));
+        assert!(!is_registered(
+            "http://127.0.0.1:9@evil.example/cb",
+            "http://127.0.0.1/cb"
+        ));
+        assert!(!is_registered(
+            "http://127.0.0.1:x/cb",
+            "http://127.0.0.1/cb"
+        ));
+        assert!(!is_registered(
+            "https://127.0.0.1:9/cb",
+            "https://127.0.0.1/cb"
+        ));
+    }
+
+    #[test]
+    fn b222_everything_else_is_compared_byte_for_byte() {
+        let registered = "https://client.example/cb";
+        for pushed in [
+            "https://client.example/CB",
+            "https://client.example/cb/",
+            "https://client.example/cb?x=1",
+            "https://client.example/%63b",
+            "https://client.example/a/../cb",
+            "https://user@client.example/cb",
+            "https://client.example\\cb",
+            "https://CLIENT.example/cb",
+        ] {
+            assert!(!is_registered(pushed, registered), "{pushed}");
+        }
+        assert!(is_registered(registered, registered));
+    }
+
+    #[test]
+    fn b026_schemes_that_run_and_fragments_are_not_acceptable() {
+        for uri in [
+            "/cb",
+            "cb",
+            "https://c.example/#f",
+            "javascript:alert(1)",
+            "DATA:text/html,x",
+            "https:",
+            "https://c.example/a b",
+            ":x",
+        ] {
+            assert!(!is_acceptable(uri), "{uri}");
+        }
+        for uri in [
+            "https://c.example/cb",
+            "com.example.app:/cb",
+            "http://127.0.0.1:1/cb?x=1",
+        ] {
+            assert!(is_acceptable(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_location_leads_to_the_uri_or_it_does_not() {
+        let uri = "https://c.example/cb";
+        for location in [
+            "https://c.example/cb",
+            "https://c.example/cb?code=1",
+            "https://c.example/cb#code=1",
+        ] {
+            assert!(leads_to(location, uri), "{location}");
+        }
+        for location in [
+            "https://c.example/cbx?code=1",
+            "https://c.example/cb/x",
+            "https://c.example/c",
+            "https://c.example/cb&code=1",
+        ] {
+            assert!(!leads_to(location, uri), "{location}");
+        }
+        assert!(leads_to(
+            "https://c.example/cb?a=1&code=2",
+            "https://c.example/cb?a=1"
+        ));
+        assert!(!leads_to(
+            "https://c.example/cb?a=12&code=2",
+            "https://c.example/cb?a=1"
+        ));
+    }
+}

@@ -1,0 +1,224 @@
+//! Where pushed requests wait: one contract, kept by every backend and tested by one suite.
+//!
+//! A 201 is a promise. What [`Store::put`] has accepted can be started until its redeem-by time:
+//! a store is bounded by refusing, never by forgetting. Expiry is judged by the store's one clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::oauth::request_uri::Reference;
+
+pub use memory::MemoryStore;
+
+pub mod memory;
+
+/// What a backend promises. Every method that changes a request does so in one atomic step, also
+/// where several replicas share the backend.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Keeps `request` under `reference` and reserves the room of the login it may become.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was kept.
+    async fn put(
+        &self,
+        reference: &Reference,
+        request: PushedRequest,
+        lifetimes: Lifetimes,
+    ) -> Result<(), StoreError>;
+
+    /// Redeems: *pushed* → *started*. Whatever it answers but [`Start::Started`] changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn start(&self, reference: &Reference, visit: Visit<'_>) -> Result<Start, StoreError>;
+
+    /// Takes back the start that `caller` made, if it was the only one. Harmless to repeat.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn undo_start(
+        &self,
+        reference: &Reference,
+        caller: CallerToken,
+    ) -> Result<(), StoreError>;
+
+    /// Reads without changing anything; `None` where nothing is kept (any more).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn read(&self, reference: &Reference) -> Result<Option<Held>, StoreError>;
+
+    /// Completes: *started* → *spent*, once. A repetition by the same flow within
+    /// [`REPEAT_WINDOW`] is answered [`Spend::Repeated`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError>;
+
+    /// Whether `key` is seen for the first time; it is remembered until `until`.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then `key` is not remembered.
+    async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Whether the backend answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// How full it is.
+    fn usage(&self) -> Usage;
+}
+
+/// A double click on a consent button completes twice within this time and is let through.
+pub const REPEAT_WINDOW: Duration = Duration::from_secs(10);
+
+/// What was pushed. `Debug` shows no value.
+pub struct PushedRequest {
+    /// Whose request it is.
+    pub client_id: Arc<str>,
+    /// All parameters that travel, in order, in the canonical spelling of
+    /// [`Encoder`](crate::oauth::parameters::Encoder).
+    pub query: Box<str>,
+    /// Signs the tickets of the browsers that start it; never leaves the store otherwise.
+    pub flow_key: [u8; 32],
+}
+
+impl fmt::Debug for PushedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushedRequest")
+            .field("client_id", &self.client_id)
+            .field("query_bytes", &self.query.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The two clocks of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// From push to redeem (`expires_in`).
+    pub redeem: Duration,
+    /// From redeem to completion.
+    pub login: Duration,
+}
+
+/// Who wants to start a request, and by which rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// The client named in the authorization call.
+    pub client_id: &'a str,
+    /// Tells this call from every other, so that its start alone is undone.
+    pub caller: CallerToken,
+    /// How often a request may be started.
+    pub starts: Starts,
+}
+
+/// How often a request may be started before it is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Starts {
+    /// Any number of times within the redeem-by time.
+    Many,
+    /// Once.
+    Once,
+}
+
+/// Random mark of one authorization call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerToken(pub [u8; 12]);
+
+/// Names one browser's run through a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowId(pub [u8; 12]);
+
+/// Digest of a token that may be used once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ReplayKey(pub [u8; 32]);
+
+/// What a call to [`Store::start`] met.
+#[derive(Debug)]
+pub enum Start {
+    /// The request is started.
+    Started {
+        /// What was pushed.
+        request: Arc<PushedRequest>,
+        /// When, by the store's clock.
+        at: Timestamp,
+        /// Time since the push.
+        age: Duration,
+    },
+    /// Nothing is kept under this reference (any more).
+    Unknown,
+    /// The redeem-by time has passed.
+    Expired,
+    /// It was completed.
+    Spent,
+    /// It belongs to another client.
+    OtherClient,
+    /// It may be started once and was.
+    Taken,
+}
+
+/// A request as it lies in the store.
+#[derive(Debug)]
+pub struct Held {
+    /// What was pushed.
+    pub request: Arc<PushedRequest>,
+    /// The present, by the store's clock.
+    pub now: Timestamp,
+    /// When and by which flow it was completed.
+    pub spent: Option<(FlowId, Timestamp)>,
+}
+
+/// What a call to [`Store::spend`] met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spend {
+    /// This call completed the request.
+    Spent,
+    /// The same flow completed it a moment ago.
+    Repeated,
+    /// It was completed before, by another flow or longer ago.
+    AlreadySpent,
+    /// Nothing is kept under this reference (any more).
+    Unknown,
+}
+
+/// How full a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Requests kept.
+    pub requests: u64,
+    /// Bytes they cost, bookkeeping included.
+    pub bytes: u64,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no room; nothing that is alive is thrown out for a newcomer.
+    #[error("the store is full")]
+    Full,
+    /// This client holds its share of the room.
+    #[error("the client's share of the store is full")]
+    ClientShareFull,
+    /// The backend did not answer.
+    #[error("the store is unavailable")]
+    Unavailable,
+}
+
+impl StoreError {
+    /// The label in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::ClientShareFull => "client_share_full",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The upstream's metadata documents (RFC 8414, `OpenID` Connect Discovery): found, kept fresh, and
+//! read for what the other rooms need to know.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use http::StatusCode;
+use serde_json::{Map, Value};
+use tokio::sync::{Mutex, watch};
+
+use super::{FetchError, HttpClient};
+use crate::config;
+use crate::telemetry::metrics::{MetadataFetchResult, meter};
+
+/// A metadata document: a JSON object.
+pub type Document = Map<String, Value>;
+
+/// How long a document is believed.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// How long until the next try while the upstream has never answered.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// The documents of one upstream.
+#[derive(Debug)]
+pub struct Discovery {
+    client: HttpClient,
+    places: Vec<String>,
+    own_place: Option<String>,
+    public_origin: String,
+    internal_origin: String,
+    authorization_path: Option<String>,
+    current: ArcSwapOption<Snapshot>,
+    fetching: Mutex<()>,
+}
+
+/// The documents as they were at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// By public path, those that the upstream serves there.
+    pub documents: BTreeMap<String, Document>,
+    /// The document for the paths where the upstream has none.
+    pub primary: Document,
+    /// What the documents say that the gateway acts on.
+    pub capabilities: Capabilities,
+}
+
+/// What the upstream can do, as its documents say. A list that it does not publish is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Path of the authorization endpoint.
+    pub authorization_path: String,
+    /// `response_types_supported`
+    pub response_types: Vec<String>,
+    /// `response_modes_supported`
+    pub response_modes: Vec<String>,
+    /// Paths of all other endpoints.
+    pub other_paths: Vec<String>,
+    /// `authorization_response_iss_parameter_supported`
+    pub adds_iss: bool,
+}
+
+impl Discovery {
+    /// Nothing is fetched yet.
+    #[must_use]
+    pub fn new(client: HttpClient, config: &config::Config) -> Self {
+        Self {
+            client,
+            places: places(config.server.issuer.path()),
+            own_place: config.upstream.discovery_path.clone(),
+            public_origin: config.server.issuer.origin().to_owned(),
+            internal_origin: config.upstream.url.origin(),
+            authorization_path: config.upstream.authorization_path.clone(),
+            current: ArcSwapOption::empty(),
+            fetching: Mutex::new(()),
+        }
+    }
+
+    /// The public paths under which metadata is served.
+    #[must_use]
+    pub fn places(&self) -> &[String] {
+        &self.places
+    }
+
+    /// The last good documents.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Snapshot>> {
+        self.current.load_full()
+    }
+
+    /// The last good documents, fetched now if there are none yet. Callers that come together
+    /// share one fetch.
+    ///
+    /// # Errors
+    /// [`FetchError`] of the fetch.
+    pub async fn available(&self) -> Result<Arc<Snapshot>, FetchError> {
+        if let Some(snapshot) = self.current() {
+            return Ok(snapshot);
+        }
+        let _one_at_a_time = self.fetching.lock().await;
+        match self.current() {
+            Some(snapshot) => Ok(snapshot),
+            None => self.refresh().await,
+        }
+    }
+
+    /// The path of the authorization endpoint, once it is known.
+    #[must_use]
+    pub fn authorization_path(&self) -> Option<AuthorizationPath> {
+        match &self.authorization_path {
+            Some(path) => Some(AuthorizationPath::Configured(path.clone())),
+            None => self.current().map(AuthorizationPath::Discovered),
+        }
+    }
+
+    /// Fetches now and then until `stop` changes. To be run in the background.
+    pub async fn keep_fresh(&self, mut stop: watch::Receiver<bool>) {
+        let mut reachable = None;
+        loop {
+            let result = self.refresh().await;
+            if reachable != Some(result.is_ok()) {
+                reachable = Some(result.is_ok());
+                match &result {
+                    Ok(_) => tracing::info!("metadata of the upstream fetched"),
+                    Err(error) => tracing::warn!(%error, "metadata of the upstream not available"),
+                }
+            }
+            let pause = if result.is_ok() { FRESH } else { RETRY };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.changed() => return,
+            }
+        }
+    }
+
+    async fn refresh(&self) -> Result<Arc<Snapshot>, FetchError> {
+        let fetched = self.fetch().await;
+        meter().metadata_fetch(match &fetched {
+            Ok(_) => MetadataFetchResult::Ok,
+            Err(FetchError::Timeout) => MetadataFetchResult::Timeout,
+            Err(FetchError::Status(_)) => MetadataFetchResult::Status,
+            Err(FetchError::NotJson | FetchError::Body(_)) => MetadataFetchResult::Malformed,
+            Err(FetchError::Unreachable(_) | FetchError::Path(_)) => {
+                MetadataFetchResult::Unavailable
+            }
+        });
+        let snapshot = Arc::new(fetched?);
+        self.current.store(Some(Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
+
+    async fn fetch(&self) -> Result<Snapshot, FetchError> {
+        let mut documents = BTreeMap::new();
+        let mut failure = FetchError::Status(StatusCode::NOT_FOUND);
+        for place in &self.places {
+            match self.document(place).await {
+                Ok(document) => drop(documents.insert(place.clone(), document)),
+                Err(error @ (FetchError::Unreachable(_) | FetchError::Timeout)) => {
+                    return Err(error);
+                }
+                Err(error) => failure = error,
+            }
+        }
+        let primary = match &self.own_place {
+            Some(place) => self.document(place).await?,
+            None => {
+                let first = self.places.iter().find_map(|place| documents.get(place));
+                first.cloned().ok_or(failure)?
+            }
+        };
+        let capabilities = self.capabilities(&primary);
+        Ok(Snapshot {
+            documents,
+            primary,
+            capabilities,
+        })
+    }
+
+    async fn document(&self, path: &str) -> Result<Document, FetchError> {
+        let answer = self.client.get(path).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(FetchError::Status(answer.status()));
+        }
+        match serde_json::from_slice(answer.body()) {
+            Ok(Value::Object(document)) if document.contains_key("issuer") => Ok(document),
+            _ => Err(FetchError::NotJson),
+        }
+    }
+
+    fn capabilities(&self, document: &Document) -> Capabilities {
+        let endpoints = document.iter().filter(|(name, _)| {
+            name.ends_with("_endpoint") || *name == "jwks_uri" || *name == "check_session_iframe"
+        });
+        let mut authorization_path = self.authorization_path.clone().unwrap_or_default();
+        let mut other_paths = Vec::new();
+        for (name, value) in endpoints {
+            let Some(path) = value.as_str().and_then(|url| self.path_of(url)) else {
+                continue;
+            };
+            if name != "authorization_endpoint" {
+                other_paths.push(path.to_owned());
+            } else if authorization_path.is_empty() {
+                path.clone_into(&mut authorization_path);
+            }
+        }
+        let flag = "authorization_response_iss_parameter_supported";
+        Capabilities {
+            authorization_path,
+            response_types: strings(document, "response_types_supported"),
+            response_modes: strings(document, "response_modes_supported"),
+            other_paths,
+            adds_iss: document.get(flag).and_then(Value::as_bool).unwrap_or(false),
+        }
+    }
+
+    /// The path of a URL on the public or the internal origin.
+    fn path_of<'a>(&self, url: &'a str) -> Option<&'a str> {
+        [&self.public_origin, &self.internal_origin]
+            .into_iter()
+            .find_map(|origin| url.strip_prefix(origin.as_str()))
+            .filter(|path| path.starts_with('/'))
+            .map(|path| path.split(['?', '#']).next().unwrap_or(path))
+    }
+}
+
+/// Where the authorization endpoint is, borrowed from whoever knows it.
+#[derive(Debug, Clone)]
+pub enum AuthorizationPath {
+    /// `[upstream] authorization_path`
+    Configured(String),
+    /// As the documents say.
+    Discovered(Arc<Snapshot>),
+}
+
+impl AuthorizationPath {
+    /// The path itself; empty where the documents name none.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Configured(path) => path,
+            Self::Discovered(snapshot) => &snapshot.capabilities.authorization_path,
+        }
+    }
+}
+
+/// The public paths of metadata for an issuer with this path (RFC 8414 §3.1, `OpenID` Connect
+/// Discovery §4): inserted before it and appended to it.
+fn places(issuer_path: &str) -> Vec<String> {
+    let mut places = vec![
+        format!("{issuer_path}/.well-known/openid-configuration"),
+        format!("/.well-known/oauth-authorization-server{issuer_path}"),
+    ];
+    if !issuer_path.is_empty() {
+        places.push(format!("/.well-known/openid-configuration{issuer_path}"));
+        places.push(format!(
+            "{issuer_path}/.well-known/oauth-authorization-server"
+        ));
+    }
+    places
+}
+
+fn strings(document: &Document, name: &str) -> Vec<String> {
+    let list = document.get(name).and_then(Value::as_array);
+    let texts = list.into_iter().flatten().filter_map(Value::as_str);
+    texts.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b172_path_suffixed_issuers_have_four_places() {
+        assert_eq!(
+            places(""),
+            [
+                "/.well-known/openid-configuration",
+                "/.well-known/oauth-authorization-server"
+            ]
+        );
+        assert_eq!(
+            places("/o"),
+            [
+                "/o/.well-known/openid-configuration",
+                "/.well-known/oauth-authorization-server/o",
+                "/.well-known/openid-configuration/o",
+                "/o/.well-known/oauth-authorization-server",
+            ]
+        );
+    }
+}

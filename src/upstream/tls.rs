@@ -1,0 +1,83 @@
+//! TLS towards the upstream: the system's authorities or a file of one's own, and our certificate
+//! where the upstream asks for one.
+
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::config::UpstreamTls;
+
+/// Why the TLS files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Not readable, or not PEM.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The certificates do not serve.
+    #[error(transparent)]
+    Certificate(#[from] rustls::Error),
+    /// The system has no authorities and no file names any.
+    #[error("no certificate authority is known: set [upstream.tls] ca")]
+    NoAuthorities,
+}
+
+/// The client side's TLS settings. Server certificates are always verified.
+///
+/// # Errors
+/// [`TlsError`]
+pub fn client_config(tls: &UpstreamTls) -> Result<ClientConfig, TlsError> {
+    let builder = ClientConfig::builder().with_root_certificates(authorities(tls)?);
+    Ok(match &tls.client_identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?
+        }
+    })
+}
+
+/// All certificates of a PEM file.
+///
+/// # Errors
+/// [`TlsError::File`]
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let file_error = |source| TlsError::File {
+        path: path.to_owned(),
+        source,
+    };
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(file_error)
+}
+
+/// The private key of a PEM file.
+///
+/// # Errors
+/// [`TlsError::File`]
+pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|source| TlsError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn authorities(tls: &UpstreamTls) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    match &tls.ca {
+        Some(path) => {
+            for certificate in certificates(path)? {
+                store.add(certificate)?;
+            }
+        }
+        None => {
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    Ok(store)
+}
