@@ -1,1 +1,94 @@
-fn main() {}
+//! The program: reads the command line, does what it says, and answers with an exit code.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser as _};
+use parapet::config::{self, Config, Environment, Loaded, Problems, Secret, SecretDigest};
+
+use cli::{Cli, Command, ConfigCommand, SecretCommand};
+
+mod cli;
+
+/// Exit code of a bad configuration. clap answers a bad command line with 2.
+const BAD_CONFIGURATION: u8 = 1;
+/// Exit code of a failure while running.
+const FAILURE: u8 = 3;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => match error.downcast_ref::<Problems>() {
+            Some(problems) => {
+                eprint!("{problems}");
+                ExitCode::from(BAD_CONFIGURATION)
+            }
+            None => {
+                eprintln!("parapet: {error:#}");
+                ExitCode::from(FAILURE)
+            }
+        },
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(file) => serve(load(&file.config)?.config),
+        Command::Check(file) => {
+            let clients = match load(&file.config)?.config.clients.len() {
+                1 => "1 client".to_owned(),
+                number => format!("{number} clients"),
+            };
+            print(format!("{}: good, {clients}\n", file.config.display()))
+        }
+        Command::Config(ConfigCommand::Defaults) => print(config::REFERENCE),
+        Command::Config(ConfigCommand::Show(file)) => {
+            let merged = load(&file.config)?.merged;
+            print(toml::to_string(&merged).context("cannot write the configuration as TOML")?)
+        }
+        Command::Config(ConfigCommand::Schema) => print(config::schema_text()),
+        Command::Config(ConfigCommand::Docs) => print(config::documentation()),
+        Command::Secret(SecretCommand::Generate) => {
+            let secret = Secret::generate().context("the system gives no random bytes")?;
+            let secret = secret.expose();
+            let digest = SecretDigest::of(secret).to_hex();
+            print(format!(
+                "secret = \"{secret}\"\nsecret_sha256 = \"{digest}\"\n"
+            ))
+        }
+        Command::Version(version) => print(version.text()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "parapet", &mut script);
+            print(script)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            print(page)
+        }
+    }
+}
+
+/// Runs the gateway until it is told to stop.
+fn serve(_config: Config) -> anyhow::Result<()> {
+    // Fails only where a provider is installed already, which then serves as well.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    anyhow::bail!("gateway not linked")
+}
+
+fn load(path: &Path) -> Result<Loaded, Problems> {
+    config::load(path, &Environment::of_process())
+}
+
+/// Writes to standard output. A reader that went away has seen enough.
+fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_ref()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}

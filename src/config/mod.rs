@@ -5,15 +5,63 @@
 //! room asks again whether a value is set or valid.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
+pub use address::{Issuer, UpstreamUrl};
+pub use diagnostic::{Problem, Problems};
+pub use documentation::documentation;
+pub use environment::Environment;
+pub use file::File;
+pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
 
+mod address;
+mod check;
+mod diagnostic;
+mod documentation;
+mod environment;
+mod file;
+mod overlay;
+mod schema;
 pub mod secret;
+mod shape;
+mod tree;
+mod units;
+
+/// The reference configuration: every key with its default and its reason.
+pub const REFERENCE: &str = include_str!("../../gateway.toml");
+
+/// The configuration in `path` with its client files, under the environment's overrides.
+pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Problems> {
+    let mut problems = Problems::default();
+    let mut root = tree::Node::read(path, 0)?;
+    overlay::variables(&mut root, environment, &mut problems);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    overlay::client_files(&mut root, folder, &mut problems);
+    let json = shape::conform(&root, &mut problems);
+    let loaded = match serde_json::from_value::<File>(json) {
+        Ok(merged) => check::check(&merged, &root, environment, &mut problems)
+            .map(|config| Loaded { config, merged }),
+        Err(error) => {
+            problems.add(Problem::new(root.origin.clone(), error.to_string()));
+            None
+        }
+    };
+    problems.or(loaded)
+}
+
+/// What [`load`] gives.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The checked configuration.
+    pub config: Config,
+    /// The same as it would be written in one file.
+    pub merged: File,
+}
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -38,6 +86,18 @@ pub struct Config {
     pub clients: Vec<Client>,
 }
 
+impl Config {
+    /// What is switched on but not built yet, as one sentence for the log at start.
+    #[must_use]
+    pub fn inactive_features(&self) -> Option<&'static str> {
+        Some(
+            "continuation, pin and request objects are not active yet: the authorize URL of the \
+             upstream is shown to the browser as it is, pushed parameters do not win over what \
+             the browser sends back, and a pushed `request` is refused",
+        )
+    }
+}
+
 /// `[server]`: the public listener and the issuer it speaks for.
 #[derive(Debug, Clone)]
 pub struct Server {
@@ -56,57 +116,6 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// `unix:/path`
     Unix(PathBuf),
-}
-
-/// The issuer identifier (RFC 8414 §2): an https URL, or http on loopback, with neither query nor
-/// fragment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issuer {
-    text: String,
-    origin_len: usize,
-}
-
-impl Issuer {
-    /// The identifier as configured, to be compared and sent byte for byte.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// `scheme://host[:port]`, the public origin.
-    #[must_use]
-    pub fn origin(&self) -> &str {
-        self.text.get(..self.origin_len).unwrap_or_default()
-    }
-
-    /// `host[:port]`, the public authority.
-    #[must_use]
-    pub fn authority(&self) -> &str {
-        self.origin()
-            .split_once("://")
-            .map_or("", |(_, authority)| authority)
-    }
-
-    /// The path behind the origin without a last slash: empty, or `/tenant`.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        self.text
-            .get(self.origin_len..)
-            .unwrap_or_default()
-            .trim_end_matches('/')
-    }
-
-    /// `https` or `http`.
-    #[must_use]
-    pub fn scheme(&self) -> &str {
-        self.text.split_once("://").map_or("", |(scheme, _)| scheme)
-    }
-
-    /// Whether the issuer is reached by https.
-    #[must_use]
-    pub fn is_https(&self) -> bool {
-        self.scheme() == "https"
-    }
 }
 
 /// `[upstream]`: the authorization server behind the gateway.
@@ -138,45 +147,6 @@ pub struct Upstream {
     pub tls: UpstreamTls,
 }
 
-/// `[upstream] url`: an origin, no path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamUrl {
-    /// https rather than http.
-    pub https: bool,
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// The port, the scheme's own where none was given.
-    pub port: u16,
-}
-
-impl UpstreamUrl {
-    /// `host[:port]` as a `Host` field has it: IPv6 in brackets, the scheme's own port left out.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
-        };
-        let default_port = if self.https { 443 } else { 80 };
-        if self.port == default_port {
-            host
-        } else {
-            format!("{host}:{}", self.port)
-        }
-    }
-
-    /// `scheme://host[:port]`.
-    #[must_use]
-    pub fn origin(&self) -> String {
-        format!(
-            "{}://{}",
-            if self.https { "https" } else { "http" },
-            self.authority()
-        )
-    }
-}
-
 /// `[upstream] preset`: the kinds of server whose ways are known.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
@@ -187,7 +157,7 @@ pub enum Preset {
     Generic,
     /// npm `oidc-provider`
     OidcProvider,
-    /// PyPI `django-oauth-toolkit`
+    /// `PyPI` `django-oauth-toolkit`
     DjangoOauthToolkit,
     /// `LemonLDAP::NG`
     LemonldapNg,

@@ -1,8 +1,14 @@
 //! Secrets that cannot be printed, and digests that secrets are compared by.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::error::Unspecified;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -17,6 +23,13 @@ impl Secret {
         Self(Zeroizing::new(value))
     }
 
+    /// A new secret: 256 random bits in base64url.
+    pub fn generate() -> Result<Self, Unspecified> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(bytes.as_mut())?;
+        Ok(Self::new(URL_SAFE_NO_PAD.encode(&bytes)))
+    }
+
     /// The value itself; whoever calls this answers for where it goes.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -27,6 +40,29 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl Serialize for Secret {
+    /// Writes a mask, never the value.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(hidden)")
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "writeOnly": true })
     }
 }
 
@@ -48,6 +84,33 @@ impl SecretDigest {
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// Reads 64 hexadecimal digits or 43 characters of base64url; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            for (index, byte) in bytes.iter_mut().enumerate() {
+                let pair = text.get(2 * index..2 * index + 2)?;
+                *byte = u8::from_str_radix(pair, 16).ok()?;
+            }
+        } else {
+            let decoded = URL_SAFE_NO_PAD.decode(text).ok()?;
+            bytes = decoded.try_into().ok()?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// The digest as 64 hexadecimal digits, the form [`SecretDigest::parse`] reads.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        let mut hex = String::with_capacity(64);
+        for byte in self.0 {
+            let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+            hex.extend([digit(byte >> 4), digit(byte & 0xf)]);
+        }
+        hex
     }
 
     /// Whether `presented` is the secret, in a time that tells nothing of either.
@@ -74,6 +137,36 @@ mod tests {
             format!("{:?}", SecretDigest::of("hunter2")),
             "SecretDigest(…)"
         );
+    }
+
+    #[test]
+    fn serializing_a_secret_masks_it() {
+        let written = serde_json::to_string(&Secret::new("hunter2".into())).unwrap();
+        assert_eq!(written, r#""(hidden)""#);
+    }
+
+    #[test]
+    fn digests_are_read_in_both_spellings() {
+        // `printf hunter2 | sha256sum`
+        let hex = "f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7";
+        let digest = SecretDigest::parse(hex).unwrap();
+        assert!(digest.matches("hunter2"));
+        assert_eq!(digest.to_hex(), hex);
+        assert!(SecretDigest::parse(&hex.to_uppercase()).is_some());
+        assert!(
+            SecretDigest::parse("9S-9MrKzuG_4jvbEkGKChfSCrxXdyylUH5S89Saj9sc")
+                .unwrap()
+                .matches("hunter2")
+        );
+        for text in [
+            "",
+            "f52f",
+            "hunter2",
+            &hex[1..],
+            "9S+9MrKzuG/4jvbEkGKChfSCrxXdyylUH5S89Saj9sc",
+        ] {
+            assert!(SecretDigest::parse(text).is_none(), "{text}");
+        }
     }
 
     #[test]

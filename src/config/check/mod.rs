@@ -1,0 +1,279 @@
+//! From the file as written to a [`Config`] that cannot hold a wrong value. Every problem is
+//! gathered, none stops the search for the next.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tracing_subscriber::EnvFilter;
+
+use super::address::{Issuer, network, web_origin};
+use super::diagnostic::{Origin, Problem, Problems};
+use super::environment::Environment;
+use super::file::{self, File, LogFormat};
+use super::secret::Secret;
+use super::shape::{describe, found};
+use super::tree::Node;
+use super::{Authorize, Config, Limits, Listen, Log, Par, Server, Store};
+
+mod clients;
+mod unsupported;
+mod upstream;
+
+/// The checked configuration; `None` only where `problems` says why.
+pub(super) fn check(
+    file: &File,
+    root: &Node,
+    environment: &Environment,
+    problems: &mut Problems,
+) -> Option<Config> {
+    let mut checker = Checker {
+        root,
+        environment,
+        problems,
+    };
+    unsupported::check(&mut checker);
+    let server = checker.server(&file.server);
+    let admin = checker.admin(&file.admin);
+    let upstream = checker.upstream(&file.upstream);
+    let par = checker.par(&file.par);
+    let log = checker.log(&file.log);
+    let clients = checker.clients(&file.clients);
+    Some(Config {
+        server: server?,
+        admin: admin.ok()?,
+        upstream: upstream?,
+        par: par?,
+        authorize: Authorize {
+            single_use: file.authorize.single_use,
+            login_lifetime: file.authorize.login_lifetime.0,
+            foreign_request_uri: file.authorize.foreign_request_uri,
+            add_iss: file.authorize.add_iss,
+        },
+        store: Store {
+            max_bytes: file.store.max_bytes,
+        },
+        limits: limits(&file.limits),
+        log: log?,
+        clients: clients?,
+    })
+}
+
+/// The problem has been added. Beside it, `None` says that nothing is set.
+struct Refused;
+
+struct Checker<'a> {
+    root: &'a Node,
+    environment: &'a Environment,
+    problems: &'a mut Problems,
+}
+
+impl Checker<'_> {
+    fn server(&mut self, file: &file::Server) -> Option<Server> {
+        let listen = self.each(
+            "server.listen",
+            &file.listen,
+            Listen::parse,
+            "an address such as \"127.0.0.1:8080\" or \"unix:/run/parapet.sock\"",
+        );
+        let issuer = self.required(
+            "server.issuer",
+            file.issuer.as_deref(),
+            Issuer::parse,
+            "an https URL, or http on a loopback host, without userinfo, query and fragment",
+        );
+        let trusted_proxies = self.each(
+            "server.trusted_proxies",
+            &file.trusted_proxies,
+            network,
+            "an address or a range such as \"10.0.0.0/8\"",
+        );
+        Some(Server {
+            listen: listen?,
+            issuer: issuer?,
+            trusted_proxies: trusted_proxies?,
+        })
+    }
+
+    fn admin(&mut self, file: &file::Admin) -> Result<Option<SocketAddr>, Refused> {
+        if file.listen.is_empty() {
+            return Ok(None);
+        }
+        let address = file.listen.parse().ok();
+        self.expect(
+            "admin.listen",
+            address,
+            "an address such as \"127.0.0.1:9901\", or \"\" for no listener",
+        )
+        .map(Some)
+        .ok_or(Refused)
+    }
+
+    fn par(&mut self, file: &file::Par) -> Option<Par> {
+        let path = self.expect(
+            "par.path",
+            is_own_path(&file.path).then(|| file.path.clone()),
+            "a path such as \"/par\", without `?`, `#` and `%`, and not under /.well-known/",
+        );
+        let cors_origins = self.each(
+            "par.cors_origins",
+            &file.cors_origins,
+            web_origin,
+            "an origin as browsers send it, such as \"https://app.example\"",
+        );
+        Some(Par {
+            enabled: file.enabled,
+            path: path?,
+            lifetime: file.lifetime.0,
+            required: file.required,
+            max_body_bytes: file.max_body_bytes,
+            cors_origins: cors_origins?,
+            require_pkce: file.require_pkce,
+            advertise: file.advertise,
+        })
+    }
+
+    fn log(&mut self, file: &file::Log) -> Option<Log> {
+        let level = EnvFilter::try_new(&file.level)
+            .is_ok()
+            .then(|| file.level.clone());
+        let level = self.expect(
+            "log.level",
+            level,
+            "a level such as \"info\", or levels by part such as \"info,parapet::proxy=debug\"",
+        );
+        Some(Log {
+            json: file.format == LogFormat::Json,
+            level: level?,
+        })
+    }
+
+    /// Adds the problem `message` of the key at `path`.
+    fn refuse(&mut self, path: &str, message: &str) {
+        let message = format!("{}: {message}", describe(path));
+        self.problems
+            .add(Problem::new(self.root.place(path), message));
+    }
+
+    /// Passes `value` on; where there is none, adds the problem that the key at `path` is not
+    /// `expected`.
+    fn expect<T>(&mut self, path: &str, value: Option<T>, expected: &str) -> Option<T> {
+        if value.is_none() {
+            let found = self
+                .root
+                .find(path)
+                .map(|node| format!(", found {}", found(node, path)))
+                .unwrap_or_default();
+            self.refuse(path, &format!("expected {expected}{found}"));
+        }
+        value
+    }
+
+    /// Reads every text of a list.
+    fn each<T>(
+        &mut self,
+        path: &str,
+        texts: &[String],
+        read: impl Fn(&str) -> Option<T>,
+        expected: &str,
+    ) -> Option<Vec<T>> {
+        let read: Vec<Option<T>> = texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| self.expect(&format!("{path}.{index}"), read(text), expected))
+            .collect();
+        read.into_iter().collect()
+    }
+
+    /// Reads a text that has no default.
+    fn required<T>(
+        &mut self,
+        path: &str,
+        text: Option<&str>,
+        read: impl Fn(&str) -> Option<T>,
+        expected: &str,
+    ) -> Option<T> {
+        if let Some(text) = text {
+            return self.expect(path, read(text), expected);
+        }
+        // A value of the wrong kind has been refused already.
+        if self.root.find(path).is_none() {
+            let problem = Problem::new(
+                self.root.place(path),
+                format!("missing key {}", describe(path)),
+            );
+            self.problems
+                .add(problem.with_note(Some(format!("expected {expected}"))));
+        }
+        None
+    }
+
+    /// A path of the file system, counted from the folder of the file that names it; from the main
+    /// file's folder where an environment variable does.
+    fn file_path(&self, path: &str, text: &str) -> PathBuf {
+        let folder = [self.root.place(path), self.root.origin.clone()]
+            .iter()
+            .find_map(|origin| match origin {
+                Origin::File(source, _) => Some(source.folder().to_owned()),
+                Origin::Variable(_) => None,
+            });
+        folder.unwrap_or_default().join(text)
+    }
+
+    /// The secret in the file that the key at `path` names, without the newline at its end.
+    fn secret_from_file(&mut self, path: &str, text: &str) -> Option<Secret> {
+        let file = self.file_path(path, text);
+        match std::fs::read_to_string(&file) {
+            Ok(content) => {
+                let secret = content.strip_suffix('\n').unwrap_or(&content);
+                let secret = secret.strip_suffix('\r').unwrap_or(secret);
+                Some(Secret::new(secret.to_owned()))
+            }
+            Err(error) => {
+                self.refuse(path, &cannot_read(&file, &error));
+                None
+            }
+        }
+    }
+
+    /// The secret in the variable that the key at `path` names.
+    fn secret_from_variable(&mut self, path: &str, name: &str) -> Option<Secret> {
+        let value = self
+            .environment
+            .value(name)
+            .map(|value| Secret::new(value.to_owned()));
+        if value.is_none() {
+            self.refuse(path, &format!("the environment variable {name} is not set"));
+        }
+        value
+    }
+}
+
+fn limits(file: &file::Limits) -> Limits {
+    Limits {
+        pushes_per_client: file.pushes_per_client,
+        failures_per_address: file.failures_per_address,
+        connections: file.connections,
+        header_timeout: file.header_timeout.0,
+        keepalive_timeout: file.keepalive_timeout.0,
+        body_timeout: file.body_timeout.0,
+    }
+}
+
+fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("cannot read {}: {error}", path.display())
+}
+
+/// A path that is the same before and after any server has made it normal.
+fn is_path(text: &str) -> bool {
+    text.len() > 1
+        && text.starts_with('/')
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && !text.contains(['?', '#', '%', '\\', ';'])
+        && !text.contains("//")
+        && !text.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
+/// A path that the gateway can answer itself.
+fn is_own_path(text: &str) -> bool {
+    is_path(text) && text != "/.well-known" && !text.starts_with("/.well-known/")
+}

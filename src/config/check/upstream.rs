@@ -1,0 +1,237 @@
+//! `[upstream]`, its secret header and its TLS files.
+
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::{Checker, Refused, cannot_read, is_path};
+use crate::config::address::UpstreamUrl;
+use crate::config::{SecretHeader, Upstream, UpstreamTls, file};
+
+impl Checker<'_> {
+    pub(super) fn upstream(&mut self, file: &file::Upstream) -> Option<Upstream> {
+        let url = self.required(
+            "upstream.url",
+            file.url.as_deref(),
+            UpstreamUrl::parse,
+            "scheme, host and port such as \"http://127.0.0.1:9000\", without a path",
+        );
+        let discovery_path = self.optional_path("upstream.discovery_path", &file.discovery_path);
+        let authorization_path =
+            self.optional_path("upstream.authorization_path", &file.authorization_path);
+        let post_parameters = self.each(
+            "upstream.post_parameters",
+            &file.post_parameters,
+            |name| is_printable(name).then(|| name.to_owned()),
+            "the name of a parameter",
+        );
+        let secret_header = self.secret_header(file);
+        let tls_is_set = self.root.find("upstream.tls.ca").is_some()
+            || self.root.find("upstream.tls.client_certificate").is_some();
+        if tls_is_set && url.as_ref().is_some_and(|url| !url.https) {
+            self.refuse("upstream.tls", "needs an https `url`");
+        }
+        let tls = self.upstream_tls(&file.tls);
+        Some(Upstream {
+            url: url?,
+            preset: file.preset,
+            preserve_host: file.preserve_host,
+            discovery_path: discovery_path.ok()?,
+            authorization_path: authorization_path.ok()?,
+            connect_timeout: file.connect_timeout.0,
+            read_timeout: file.read_timeout.0,
+            max_target_bytes: file.max_target_bytes,
+            authorize_method: file.authorize_method,
+            post_parameters: post_parameters?,
+            secret_header: secret_header.ok()?,
+            tls: tls?,
+        })
+    }
+
+    fn optional_path(&mut self, path: &str, text: &str) -> Result<Option<String>, Refused> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let right = is_path(text).then(|| text.to_owned());
+        self.expect(path, right, "a path such as \"/authorize\", or \"\"")
+            .map(Some)
+            .ok_or(Refused)
+    }
+
+    fn secret_header(&mut self, file: &file::Upstream) -> Result<Option<SecretHeader>, Refused> {
+        let name = file.secret_header.as_deref().map(|name| {
+            let name = name.parse().ok().filter(is_free_header);
+            self.expect(
+                "upstream.secret_header",
+                name,
+                "the name of a header that nobody else uses, such as \"X-Parapet\"",
+            )
+        });
+        let value = self.secret_header_value(file)?;
+        match (name, value) {
+            (None, None) => Ok(None),
+            (Some(name), Some(value)) => Ok(Some(SecretHeader {
+                name: name.ok_or(Refused)?,
+                value,
+            })),
+            (Some(_), None) => {
+                self.refuse(
+                    "upstream.secret_header",
+                    "needs exactly one of `secret_header_value`, `secret_header_value_file`, \
+                     `secret_header_value_env`",
+                );
+                Err(Refused)
+            }
+            (None, Some(_)) => {
+                // A name of the wrong kind has been refused already.
+                if self.root.find("upstream.secret_header").is_none() {
+                    self.refuse("upstream.secret_header", "missing, but its value is set");
+                }
+                Err(Refused)
+            }
+        }
+    }
+
+    /// `None` where no key holds a value.
+    fn secret_header_value(
+        &mut self,
+        file: &file::Upstream,
+    ) -> Result<Option<HeaderValue>, Refused> {
+        let keys = [
+            (
+                "upstream.secret_header_value",
+                file.secret_header_value.is_some(),
+            ),
+            (
+                "upstream.secret_header_value_file",
+                file.secret_header_value_file.is_some(),
+            ),
+            (
+                "upstream.secret_header_value_env",
+                file.secret_header_value_env.is_some(),
+            ),
+        ];
+        let Some(path) = self.only_one(&keys)? else {
+            return Ok(None);
+        };
+        let secret = if let Some(secret) = &file.secret_header_value {
+            Some(secret.clone())
+        } else if let Some(text) = &file.secret_header_value_file {
+            self.secret_from_file(path, text)
+        } else {
+            let name = file.secret_header_value_env.as_deref().unwrap_or_default();
+            self.secret_from_variable(path, name)
+        };
+        let secret = secret.ok_or(Refused)?;
+        match HeaderValue::from_str(secret.expose()) {
+            Ok(mut value) if !value.is_empty() => {
+                value.set_sensitive(true);
+                Ok(Some(value))
+            }
+            _ => {
+                self.refuse(path, "the value is empty or cannot stand in a header");
+                Err(Refused)
+            }
+        }
+    }
+
+    fn upstream_tls(&mut self, file: &file::UpstreamTls) -> Option<UpstreamTls> {
+        let ca = self.pem("upstream.tls.ca", file.ca.as_deref(), Pem::Certificates);
+        let certificate = self.pem(
+            "upstream.tls.client_certificate",
+            file.client_certificate.as_deref(),
+            Pem::Certificates,
+        );
+        let key = self.pem(
+            "upstream.tls.client_key",
+            file.client_key.as_deref(),
+            Pem::PrivateKey,
+        );
+        let client_identity = match (certificate.ok()?, key.ok()?) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.refuse("upstream.tls.client_certificate", "needs `client_key` too");
+                return None;
+            }
+            (None, Some(_)) => {
+                self.refuse("upstream.tls.client_key", "needs `client_certificate` too");
+                return None;
+            }
+        };
+        Some(UpstreamTls {
+            ca: ca.ok()?,
+            client_identity,
+        })
+    }
+
+    /// The path of a file that holds what `kind` says.
+    fn pem(
+        &mut self,
+        path: &str,
+        text: Option<&str>,
+        kind: Pem,
+    ) -> Result<Option<PathBuf>, Refused> {
+        let Some(text) = text else {
+            return Ok(None);
+        };
+        let file = self.file_path(path, text);
+        let content = match std::fs::read(&file) {
+            Ok(content) => content,
+            Err(error) => {
+                self.refuse(path, &cannot_read(&file, &error));
+                return Err(Refused);
+            }
+        };
+        let (holds, wanted) = match kind {
+            Pem::Certificates => {
+                let mut read = CertificateDer::pem_slice_iter(&content).peekable();
+                let any = read.peek().is_some();
+                (any && read.all(|one| one.is_ok()), "a PEM certificate")
+            }
+            Pem::PrivateKey => (
+                PrivateKeyDer::from_pem_slice(&content).is_ok(),
+                "a PEM private key",
+            ),
+        };
+        if holds {
+            return Ok(Some(file));
+        }
+        self.refuse(path, &format!("{} does not hold {wanted}", file.display()));
+        Err(Refused)
+    }
+}
+
+/// What a PEM file must hold.
+#[derive(Clone, Copy)]
+enum Pem {
+    Certificates,
+    PrivateKey,
+}
+
+/// Headers that carry the request itself or the gateway's own word cannot carry the secret.
+fn is_free_header(name: &HeaderName) -> bool {
+    const TAKEN: [&str; 13] = [
+        "host",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+        "content-type",
+        "cookie",
+        "authorization",
+        "forwarded",
+        "expect",
+    ];
+    let name = name.as_str();
+    !TAKEN.contains(&name) && !name.starts_with("x-forwarded-") && !name.starts_with("proxy-")
+}
+
+fn is_printable(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}

@@ -1,0 +1,153 @@
+//! `[[clients]]` as it is written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Profile;
+use crate::config::secret::Secret;
+use crate::config::units::Time;
+
+/// `[[clients]]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["client_id"]))]
+#[expect(
+    clippy::struct_field_names,
+    reason = "`client_id` is the name of RFC 6749"
+)]
+pub struct Client {
+    /// As the upstream knows the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The one way in which the client authenticates. Only `none`, `client_secret_basic` and
+    /// `client_secret_post` are supported yet.
+    pub authentication: AuthenticationMethod,
+    /// The client secret. One of the four `secret` keys is needed for the two secret methods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+    /// File that holds the client secret; a newline at its end is not part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<String>,
+    /// Environment variable that holds the client secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_env: Option<String>,
+    /// SHA-256 of a secret with the entropy of a key, as `parapet secret generate` prints it: 64
+    /// hexadecimal digits or 43 characters of base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_sha256: Option<Secret>,
+    /// Registered redirect URIs, compared byte for byte. Empty: the check is left to the upstream.
+    pub redirect_uris: Vec<String>,
+    /// Scope values the client may ask for. Absent: any; the check is left to the upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// Replaces `[par] profile`. Only `oauth` is supported yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// This client must push (RFC 9126 §6).
+    pub require_pushed_authorization_requests: bool,
+    /// This client must sign its requests (RFC 9101 §10.5). `true` is not yet supported.
+    pub require_signed_request_object: bool,
+    /// The client's public keys. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_table")]
+    pub jwks: Option<serde_json::Value>,
+    /// Where the client publishes its keys. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// File of the client's public keys. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_file: Option<String>,
+    /// The algorithm of its assertions. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<String>,
+    /// The algorithm of its request objects. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_object_signing_alg: Option<String>,
+    /// The key encryption of its request objects. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_object_encryption_alg: Option<String>,
+    /// The content encryption of its request objects. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_object_encryption_enc: Option<String>,
+    /// Subject of its certificate (RFC 8705 §2.1.2). Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_subject_dn: Option<String>,
+    /// DNS name of its certificate. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_dns: Option<String>,
+    /// URI of its certificate. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_uri: Option<String>,
+    /// IP address of its certificate. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_ip: Option<String>,
+    /// E-mail address of its certificate. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_email: Option<String>,
+    /// Replaces `[par] lifetime`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-shortest" = "5s", "x-longest" = "599s"))]
+    pub lifetime: Option<Time>,
+    /// Replaces `[par] require_pkce`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_pkce: Option<bool>,
+    /// `false`: the client is unknown at the push, and its live references die.
+    pub enabled: bool,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            client_id: None,
+            authentication: AuthenticationMethod::ClientSecretBasic,
+            secret: None,
+            secret_file: None,
+            secret_env: None,
+            secret_sha256: None,
+            redirect_uris: Vec::new(),
+            scopes: None,
+            profile: None,
+            require_pushed_authorization_requests: false,
+            require_signed_request_object: false,
+            jwks: None,
+            jwks_uri: None,
+            jwks_file: None,
+            token_endpoint_auth_signing_alg: None,
+            request_object_signing_alg: None,
+            request_object_encryption_alg: None,
+            request_object_encryption_enc: None,
+            tls_client_auth_subject_dn: None,
+            tls_client_auth_san_dns: None,
+            tls_client_auth_san_uri: None,
+            tls_client_auth_san_ip: None,
+            tls_client_auth_san_email: None,
+            lifetime: None,
+            require_pkce: None,
+            enabled: true,
+        }
+    }
+}
+
+/// `[[clients]] authentication` (names of RFC 7591 §2)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthenticationMethod {
+    /// Public client: its `client_id` alone.
+    None,
+    /// `Authorization: Basic`
+    ClientSecretBasic,
+    /// `client_secret` in the form.
+    ClientSecretPost,
+    /// Assertion keyed with the secret (RFC 7523).
+    ClientSecretJwt,
+    /// Assertion signed with a key of the client (RFC 7523).
+    PrivateKeyJwt,
+    /// Certificate of an authority (RFC 8705 §2.1).
+    TlsClientAuth,
+    /// Registered certificate (RFC 8705 §2.2).
+    SelfSignedTlsClientAuth,
+}
+
+fn any_table(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object" })
+}

@@ -1,0 +1,521 @@
+//! `gateway.toml` as it is written: every key, its type, its default and its documentation.
+//!
+//! The JSON Schema made of these types is what the file is checked against, what editors use and
+//! what `docs/configuration.md` is written from, so a key is described here and nowhere else.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(super) use client::{AuthenticationMethod, Client};
+
+use super::secret::Secret;
+use super::units::Time;
+use super::{AuthorizeMethod, ForeignRequestUri, Preset, Rate, SingleUse};
+
+mod client;
+
+/// Configuration of Parapet, the gateway for Pushed Authorization Requests.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["server", "upstream"]))]
+pub struct File {
+    /// Folder of further files that hold `[[clients]]` tables. Every `*.toml` in it is read, in the
+    /// order of the names. Stands at the top of the file, before the first `[table]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients_dir: Option<String>,
+    /// The public listener and the issuer it speaks for.
+    pub server: Server,
+    /// The private listener.
+    pub admin: Admin,
+    /// The existing authorization server behind the gateway.
+    pub upstream: Upstream,
+    /// The pushed authorization request endpoint (RFC 9126).
+    pub par: Par,
+    /// The authorization endpoint.
+    pub authorize: Authorize,
+    /// Signed and encrypted request objects (RFC 9101).
+    pub request_object: RequestObject,
+    /// Where pushed requests are kept.
+    pub store: Store,
+    /// Limits that protect the gateway.
+    pub limits: Limits,
+    /// The log.
+    pub log: Log,
+    /// One table per client that may push. More can stand in the files of `clients_dir`.
+    pub clients: Vec<Client>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["issuer"]))]
+pub struct Server {
+    /// Addresses of the public listener: `ip:port` or `unix:/path`. Port 0 lets the system choose.
+    #[schemars(length(min = 1))]
+    pub listen: Vec<String>,
+    /// The issuer that clients know. Its origin is the public origin. An https URL, or http on a
+    /// loopback host, without query and fragment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Addresses and CIDR ranges. Only these peers' `X-Forwarded-*`, `Forwarded` and certificate
+    /// headers count.
+    pub trusted_proxies: Vec<String>,
+    /// The header in which a peer that ends TLS puts the client's certificate. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate_header: Option<ClientCertificateHeader>,
+    /// Serve HTTPS directly. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerTls>,
+    /// A second listener that asks for certificates. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtls: Option<ServerMtls>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: vec!["127.0.0.1:8080".to_owned()],
+            issuer: None,
+            trusted_proxies: Vec::new(),
+            client_certificate_header: None,
+            tls: None,
+            mtls: None,
+        }
+    }
+}
+
+/// `[server] client_certificate_header`
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientCertificateHeader {
+    /// RFC 9440
+    ClientCert,
+    /// Envoy
+    Xfcc,
+    /// nginx
+    SslClientCert,
+    /// AWS load balancers, the whole chain
+    XAmznMtlsClientcert,
+    /// AWS load balancers, the leaf
+    XAmznMtlsClientcertLeaf,
+    /// Traefik
+    XForwardedTlsClientCert,
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerTls {
+    /// PEM file of the certificate chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// PEM file of the private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// PEM file of the authorities whose client certificates count (RFC 8705).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<String>,
+}
+
+/// `[server.mtls]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerMtls {
+    /// Addresses of the second listener.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listen: Vec<String>,
+    /// Its public URL, named in `mtls_endpoint_aliases`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// PEM file of the certificate chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// PEM file of the private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// PEM file of the authorities whose client certificates count (RFC 8705).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<String>,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address of the private listener with `/livez`, `/readyz` and `/metrics`. An empty text turns
+    /// it off.
+    pub listen: String,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:9901".to_owned(),
+        }
+    }
+}
+
+/// `[upstream]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["url"]))]
+pub struct Upstream {
+    /// Where the existing authorization server listens: scheme, host and port, no path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The kind of server, whose ways are then known.
+    pub preset: Preset,
+    /// Forward the public `Host`. `X-Forwarded-*` are always set by the gateway.
+    pub preserve_host: bool,
+    /// Path of its discovery document. Empty: found from the issuer (RFC 8414 and `OpenID` Connect
+    /// forms).
+    pub discovery_path: String,
+    /// Path of its authorization endpoint. Empty: taken from the discovery document.
+    pub authorization_path: String,
+    /// Longest wait for a connection.
+    #[schemars(extend("x-shortest" = "1ms"))]
+    pub connect_timeout: Time,
+    /// Longest wait for the next bytes of an answer.
+    #[schemars(extend("x-shortest" = "1ms"))]
+    pub read_timeout: Time,
+    /// Longest request target, in bytes, that the upstream takes. A push that would exceed it is
+    /// refused.
+    #[schemars(range(min = 256, max = 65000))]
+    pub max_target_bytes: usize,
+    /// How the full parameter set travels to the upstream.
+    pub authorize_method: AuthorizeMethod,
+    /// Further names that may travel in a body when `authorize_method = "post"`.
+    pub post_parameters: Vec<String>,
+    /// Name of a header sent with every request, so that the upstream can refuse whoever comes
+    /// around the gateway. Needs a value in one of the three keys below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_header: Option<String>,
+    /// The value of `secret_header`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_header_value: Option<Secret>,
+    /// File that holds the value of `secret_header`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_header_value_file: Option<String>,
+    /// Environment variable that holds the value of `secret_header`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_header_value_env: Option<String>,
+    /// For an https URL.
+    pub tls: UpstreamTls,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            url: None,
+            preset: Preset::Generic,
+            preserve_host: true,
+            discovery_path: String::new(),
+            authorization_path: String::new(),
+            connect_timeout: Time::seconds(3),
+            read_timeout: Time::seconds(60),
+            max_target_bytes: 8000,
+            authorize_method: AuthorizeMethod::Get,
+            post_parameters: Vec::new(),
+            secret_header: None,
+            secret_header_value: None,
+            secret_header_value_file: None,
+            secret_header_value_env: None,
+            tls: UpstreamTls::default(),
+        }
+    }
+}
+
+/// `[upstream.tls]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamTls {
+    /// PEM file of the authorities to believe instead of the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// PEM file of the gateway's own certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
+    /// PEM file of its private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<String>,
+}
+
+/// `[par]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Par {
+    /// `false`: the path answers 404, issued references die, the metadata says nothing.
+    pub enabled: bool,
+    /// Path of the endpoint on the public origin.
+    pub path: String,
+    /// Redeem-by time of a `request_uri`.
+    #[schemars(extend("x-shortest" = "5s", "x-longest" = "599s"))]
+    pub lifetime: Time,
+    /// `true`: authorization calls without a live `request_uri` are refused.
+    pub required: bool,
+    /// The rules that hold for every client. Only `oauth` is supported yet.
+    pub profile: Profile,
+    /// Largest body of a push, in bytes.
+    #[schemars(range(min = 1024, max = 1_048_576))]
+    pub max_body_bytes: usize,
+    /// Browser origins that may push.
+    pub cors_origins: Vec<String>,
+    /// Refuse pushes without a PKCE challenge of method S256 (RFC 7636).
+    pub require_pkce: bool,
+    /// `false`: serve the endpoint without naming it in the metadata.
+    pub advertise: bool,
+}
+
+impl Default for Par {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            path: "/par".to_owned(),
+            lifetime: Time::seconds(60),
+            required: false,
+            profile: Profile::Oauth,
+            max_body_bytes: 65536,
+            cors_origins: Vec::new(),
+            require_pkce: false,
+            advertise: true,
+        }
+    }
+}
+
+/// `profile`
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// RFC 9126
+    Oauth,
+    /// FAPI 1.0 Advanced
+    Fapi1,
+    /// FAPI 2.0
+    Fapi2,
+}
+
+/// `[authorize]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Authorize {
+    /// When a `request_uri` is used up.
+    pub single_use: SingleUse,
+    /// How long a login that was started in time may take.
+    #[schemars(extend("x-shortest" = "1m", "x-longest" = "24h"))]
+    pub login_lifetime: Time,
+    /// Stand in for the authorize URL that the upstream sends through the browser. Not active yet;
+    /// `false` is not yet supported.
+    pub continuation: bool,
+    /// Pushed parameters win over whatever the browser sends back. Not active yet; `false` is not
+    /// yet supported.
+    pub pin: bool,
+    /// What happens to a page over the bound. Only `pass` is supported yet.
+    pub mask_failure: MaskFailure,
+    /// Also hide pushed values in hidden inputs and form actions of upstream pages. `true` is not
+    /// yet supported.
+    pub mask_html: bool,
+    /// What happens to a `request_uri` that is not the gateway's.
+    pub foreign_request_uri: ForeignRequestUri,
+    /// Add `iss` (RFC 9207) to authorization responses that lack it.
+    pub add_iss: bool,
+}
+
+impl Default for Authorize {
+    fn default() -> Self {
+        Self {
+            single_use: SingleUse::Completion,
+            login_lifetime: Time::seconds(30 * 60),
+            continuation: true,
+            pin: true,
+            mask_failure: MaskFailure::Pass,
+            mask_html: false,
+            foreign_request_uri: ForeignRequestUri::Refuse,
+            add_iss: true,
+        }
+    }
+}
+
+/// `[authorize] mask_failure`
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MaskFailure {
+    /// Sent unmasked.
+    Pass,
+    /// Not sent.
+    Refuse,
+}
+
+/// `[request_object]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestObject {
+    /// Accept `request` at the PAR endpoint. Not active yet: a pushed `request` is refused with
+    /// `request_not_supported`; `false` is not yet supported.
+    pub enabled: bool,
+    /// `true` is not yet supported.
+    pub required: bool,
+    /// Private keys for encrypted request objects. Not yet supported.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decryption_keys: Vec<DecryptionKey>,
+}
+
+impl Default for RequestObject {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            required: false,
+            decryption_keys: Vec::new(),
+        }
+    }
+}
+
+/// `[[request_object.decryption_keys]]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecryptionKey {
+    /// Key identifier in the published key set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+    /// File of the private JWK.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<String>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// Where pushed requests are kept. Only `memory` is supported yet.
+    pub backend: Backend,
+    /// Bytes that the memory store may use. A push that does not fit is refused; a live entry is
+    /// never thrown out.
+    #[schemars(range(min = 65536))]
+    pub max_bytes: u64,
+    /// How many gateways run side by side. More than one cannot share a memory store.
+    #[schemars(range(min = 1))]
+    pub replicas: u32,
+    /// File that keeps the memory store over a restart. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// For `backend = "redis"`. Not yet supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<StoreRedis>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Memory,
+            max_bytes: 268_435_456,
+            replicas: 1,
+            snapshot: None,
+            redis: None,
+        }
+    }
+}
+
+/// `[store] backend`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// In this process; one replica.
+    Memory,
+    /// Redis or Valkey; several replicas.
+    Redis,
+}
+
+/// `[store.redis]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreRedis {
+    /// `redis://`, `rediss://` for TLS, `redis-sentinel://` or `redis-cluster://`.
+    pub url: String,
+    /// File that holds the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<String>,
+    /// Longest wait for an answer.
+    #[schemars(extend("x-shortest" = "1ms"))]
+    pub timeout: Time,
+}
+
+impl Default for StoreRedis {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379".to_owned(),
+            password_file: None,
+            timeout: Time(Duration::from_millis(250)),
+        }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Pushes of one client, counted after authentication. Above: 429 with `Retry-After`.
+    pub pushes_per_client: Rate,
+    /// Failed authentications of one address.
+    pub failures_per_address: Rate,
+    /// Connections at once.
+    #[schemars(range(min = 1))]
+    pub connections: usize,
+    /// From the first byte of a request head to its end.
+    #[schemars(extend("x-shortest" = "1ms"))]
+    pub header_timeout: Time,
+    /// Idle time between requests.
+    #[schemars(extend("x-shortest" = "1ms"))]
+    pub keepalive_timeout: Time,
+    /// For the body of a request that the gateway answers itself.
+    #[schemars(extend("x-shortest" = "1ms"))]
+    pub body_timeout: Time,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let rate = |count, seconds| Rate {
+            count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN),
+            per: Duration::from_secs(seconds),
+        };
+        Self {
+            pushes_per_client: rate(100, 1),
+            failures_per_address: rate(20, 60),
+            connections: 10_000,
+            header_timeout: Time::seconds(10),
+            keepalive_timeout: Time::seconds(75),
+            body_timeout: Time::seconds(10),
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Form of a line.
+    pub format: LogFormat,
+    /// What is logged: a level such as `info`, or levels by part such as
+    /// `info,parapet::proxy=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Json,
+            level: "info".to_owned(),
+        }
+    }
+}
+
+/// `[log] format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
