@@ -23,7 +23,7 @@ use pingora::protocols::{
     Stream, TimingDigest, UniqueID, UniqueIDType,
 };
 use pingora::server::ShutdownWatch;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 
@@ -133,6 +133,8 @@ struct Guarded {
     line_ended: bool,
     /// What the client is told when the connection is shut down.
     refusal: Option<&'static [u8]>,
+    /// The refusal is written and our half of the connection closed.
+    told: bool,
 }
 
 impl Guarded {
@@ -146,6 +148,7 @@ impl Guarded {
             read: 0,
             line_ended: false,
             refusal: None,
+            told: false,
         }
     }
 
@@ -163,6 +166,44 @@ impl Guarded {
         self.timer
             .as_mut()
             .map_or(Poll::Pending, |timer| timer.as_mut().poll(cx))
+    }
+
+    /// Ends the reading of this head; the client is told why when the connection is shut down.
+    fn refuse(&mut self, refusal: &'static [u8]) {
+        self.refusal = Some(refusal);
+        self.timer = Some(Box::pin(tokio::time::sleep(LAST_WORDS)));
+    }
+
+    /// Writes what is left of the refusal and takes what the client is still sending: a connection
+    /// closed over unread bytes is reset, and the client never sees why. Whoever does not read must
+    /// not hold the connection either.
+    fn poll_refusal(&mut self, refusal: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self
+            .timer
+            .as_mut()
+            .is_none_or(|timer| timer.as_mut().poll(cx).is_ready())
+        {
+            return Poll::Ready(Ok(()));
+        }
+        let inner = Pin::new(&mut self.inner);
+        if !refusal.is_empty() {
+            let written = ready!(inner.poll_write(cx, refusal))?;
+            self.refusal = self.refusal.and_then(|left| left.get(written..));
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if !self.told {
+            ready!(inner.poll_shutdown(cx))?;
+            self.told = true;
+        }
+        let mut piece = [0; 4096];
+        loop {
+            let mut buf = ReadBuf::new(&mut piece);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 
     /// Counts what came of the head; the first bytes start its clock.
@@ -194,7 +235,7 @@ impl AsyncRead for Guarded {
             return Pin::new(&mut this.inner).poll_read(cx, buf);
         }
         if phase == HEAD && this.read > MAX_HEAD_BYTES {
-            this.refusal = Some(if this.line_ended {
+            this.refuse(if this.line_ended {
                 HEAD_TOO_LARGE
             } else {
                 TARGET_TOO_LONG
@@ -211,7 +252,7 @@ impl AsyncRead for Guarded {
         }
         ready!(this.poll_bound(phase, cx));
         if phase == HEAD {
-            this.refusal = Some(HEAD_TIMED_OUT);
+            this.refuse(HEAD_TIMED_OUT);
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -231,7 +272,13 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+        let this = self.get_mut();
+        let Some(refusal) = this.refusal else {
+            return Pin::new(&mut this.inner).poll_shutdown(cx);
+        };
+        let told = ready!(this.poll_refusal(refusal, cx));
+        this.refusal = None;
+        Poll::Ready(told)
     }
 
     fn poll_write_vectored(
@@ -250,14 +297,6 @@ impl AsyncWrite for Guarded {
 #[async_trait]
 impl Shutdown for Guarded {
     async fn shutdown(&mut self) {
-        if let Some(refusal) = self.refusal.take() {
-            // Whoever does not read must not hold the connection either.
-            let told = async {
-                self.inner.write_all(refusal).await?;
-                self.inner.flush().await
-            };
-            let _ = tokio::time::timeout(LAST_WORDS, told).await;
-        }
         Shutdown::shutdown(&mut *self.inner).await;
     }
 }
@@ -329,7 +368,7 @@ impl fmt::Debug for Guarded {
     }
 }
 
-/// Longest wait for the client to take [`Guarded::refusal`].
+/// Longest time for the client to take [`Guarded::refusal`].
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 const HEAD_TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain\r\n\

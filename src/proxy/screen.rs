@@ -2,7 +2,7 @@
 //! servers in a row could read in two ways.
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{Method, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 
 use super::application::Route;
@@ -77,13 +77,10 @@ fn host(request: &RequestHeader) -> Result<(), Fault> {
 }
 
 fn framing(request: &RequestHeader, raw: &[u8]) -> Result<(), Fault> {
-    if request
-        .headers
-        .get_all(CONTENT_LENGTH)
-        .iter()
-        .nth(1)
-        .is_some()
-    {
+    let mut lengths = request.headers.get_all(CONTENT_LENGTH).iter();
+    // A list of equal lengths is one length to some and none to others.
+    let is_number = |length: &HeaderValue| length.as_bytes().iter().all(u8::is_ascii_digit);
+    if !lengths.next().is_none_or(is_number) || lengths.next().is_some() {
         return bad("content_length");
     }
     let mut codings = request.headers.get_all(TRANSFER_ENCODING).iter();

@@ -148,14 +148,24 @@ impl UpstreamPeers {
     /// Looks the name up every ten seconds, and sooner when no address takes a connection, until
     /// shutdown.
     pub(super) async fn keep_resolved(&self, mut shutdown: watch::Receiver<bool>) {
-        if self.host.parse::<IpAddr>().is_ok() {
-            return;
+        let stopped = async {
+            let _ = shutdown.wait_for(|stop| *stop).await;
+        };
+        tokio::select! {
+            () = stopped => {}
+            () = self.resolve_for_ever() => {}
         }
+    }
+
+    async fn resolve_for_ever(&self) {
         loop {
+            let asked = async {
+                self.wanted.notified().await;
+                tokio::time::sleep(BREATH).await;
+            };
             tokio::select! {
-                _ = shutdown.wait_for(|stop| *stop) => return,
                 () = tokio::time::sleep(REFRESH) => {}
-                () = self.wanted.notified() => tokio::time::sleep(BREATH).await,
+                () = asked => {}
             }
             self.resolve().await;
         }
@@ -176,8 +186,7 @@ impl UpstreamPeers {
             .map(|address| self.template.peer(*address))
             .collect();
         self.peers.store(Arc::new(peers));
-        self.gone_until
-            .store(0, Ordering::Relaxed);
+        self.gone_until.store(0, Ordering::Relaxed);
     }
 }
 

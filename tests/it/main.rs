@@ -5,4 +5,7 @@
     reason = "tests wait for real servers by the real clock and spawn their own tasks"
 )]
 
+mod listener;
+mod pass_through;
 mod store;
+mod support;
