@@ -58,10 +58,13 @@ pub(super) fn content_length(request: &RequestHeader) -> Option<u64> {
 
 async fn collect(session: &mut Session, limit: usize) -> Result<Bytes, BodyFault> {
     if session.req_header().headers.contains_key(EXPECT) {
+        // pingora takes any head written before the body's end for a final one and would close.
+        let keepalive = session.get_keepalive();
         session
             .write_continue_response()
             .await
             .map_err(|_| BodyFault::Broken)?;
+        session.set_keepalive(keepalive);
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -114,7 +117,8 @@ pub(super) async fn write(
     if !bodyless {
         session.write_response_body(Some(body), true).await?;
     }
-    if unread {
+    // Who waits for `100 Continue` sends nothing more.
+    if unread && !session.req_header().headers.contains_key(EXPECT) {
         linger(session).await;
     }
     Ok(())

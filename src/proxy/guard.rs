@@ -376,12 +376,12 @@ const HEAD_TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: te
     The request head did not arrive in time.\n";
 
 const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
-    content-type: text/plain\r\ncontent-length: 32\r\ncache-control: no-store\r\n\
+    content-type: text/plain\r\ncontent-length: 33\r\ncache-control: no-store\r\n\
     connection: close\r\n\r\nThe request head is over 64 KiB.\n";
 
 const TARGET_TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\ncontent-type: text/plain\r\n\
-    content-length: 34\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
-    The request target is over 65,000.\n";
+    content-length: 41\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
+    The request target is over 65,000 bytes.\n";
 
 #[cfg(test)]
 mod tests {

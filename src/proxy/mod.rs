@@ -14,6 +14,7 @@ use http::{Method, Request, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v1::server::HttpSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
@@ -84,7 +85,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         session: &mut Session,
         context: &mut Context,
     ) -> pingora::Result<bool> {
-        if let Err(fault) = self.screen(session, context) {
+        if let Err(fault) = screen(session, context.route) {
             return self.refuse(session, context, fault).await;
         }
         match context.route {
@@ -270,15 +271,6 @@ impl<A: Application> Gateway<A> {
         context.route = self.application.route(&head.method, head.uri.path());
     }
 
-    fn screen(&self, session: &Session, context: &Context) -> Result<(), Fault> {
-        let raw = session
-            .as_http1()
-            .map(|session| session.get_headers_raw_bytes())
-            .unwrap_or_default();
-        screen::head(session.req_header(), &raw)?;
-        screen::body(session.req_header(), context.route)
-    }
-
     /// PAR and metadata: the whole request in, the whole answer out.
     async fn answer(&self, session: &mut Session, context: &mut Context) -> pingora::Result<bool> {
         let body = match self.read(session, self.config.par.max_body_bytes).await {
@@ -446,7 +438,20 @@ impl<A: Application> Gateway<A> {
     }
 }
 
+fn screen(session: &Session, route: Route) -> Result<(), Fault> {
+    let raw = session
+        .as_http1()
+        .map(HttpSession::get_headers_raw_bytes)
+        .unwrap_or_default();
+    screen::head(session.req_header(), &raw)?;
+    screen::body(session.req_header(), route)
+}
+
 /// Puts an answer aside for `fail_to_proxy` and ends the exchange with the upstream.
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "the filters return it boxed"
+)]
 fn replaced(context: &mut Context, answer: http::Response<Bytes>) -> Box<Error> {
     context.answer = Some(answer);
     context.failure = Some(Failure {

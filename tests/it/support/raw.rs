@@ -169,7 +169,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Raw<S> {
 
     /// False at the end of the stream and where it was reset.
     async fn fill(&mut self) -> bool {
-        let mut piece = [0; 16 * 1024];
+        let mut piece = vec![0; 16 * 1024];
         match timeout(PATIENCE, self.stream.read(&mut piece))
             .await
             .expect("bytes or an end")

@@ -257,7 +257,7 @@ async fn read_chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>, body: &mut Ve
 }
 
 async fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> bool {
-    let mut piece = [0; 64 * 1024];
+    let mut piece = vec![0; 64 * 1024];
     match stream.read(&mut piece).await {
         Ok(read) if read > 0 => {
             buffer.extend_from_slice(&piece[..read]);
