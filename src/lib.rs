@@ -1,10 +1,13 @@
 //! Parapet: Pushed Authorization Requests (RFC 9126) in front of an authorization server that has
 //! none.
 
+pub mod admin;
 pub mod answer;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod oauth;
+pub mod par;
 pub mod proxy;
 pub mod store;
 pub mod telemetry;

@@ -18,18 +18,18 @@ const BAD_CONFIGURATION: u8 = 1;
 const FAILURE: u8 = 3;
 
 fn main() -> ExitCode {
+    // Fails only where a provider is installed already, which then serves as well.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => match error.downcast_ref::<Problems>() {
-            Some(problems) => {
+        Err(error) => {
+            if let Some(problems) = error.downcast_ref::<Problems>() {
                 eprint!("{problems}");
-                ExitCode::from(BAD_CONFIGURATION)
+                return ExitCode::from(BAD_CONFIGURATION);
             }
-            None => {
-                eprintln!("parapet: {error:#}");
-                ExitCode::from(FAILURE)
-            }
-        },
+            eprintln!("parapet: {error:#}");
+            ExitCode::from(FAILURE)
+        }
     }
 }
 
@@ -74,8 +74,6 @@ fn run(command: Command) -> anyhow::Result<()> {
 
 /// Runs the gateway until it is told to stop.
 fn serve(_config: Config) -> anyhow::Result<()> {
-    // Fails only where a provider is installed already, which then serves as well.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     anyhow::bail!("gateway not linked")
 }
 

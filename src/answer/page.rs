@@ -14,7 +14,7 @@ use http::header::{
 use http::{HeaderValue, Response};
 
 use super::accept::prefers_html;
-use super::texts::{Language, Reason, Text, texts};
+use super::texts::{Labels, Language, Reason, Text, labels, texts};
 use super::{CACHE_CONTROL, NO_STORE, json, push_description};
 use crate::oauth::error::ErrorCode;
 
@@ -57,6 +57,7 @@ pub fn page(
 struct ErrorPage<'a> {
     lang: &'static str,
     words: Text,
+    labels: Labels,
     code: &'static str,
     request_id: &'a str,
     style: &'static str,
@@ -66,6 +67,7 @@ fn html(code: ErrorCode, language: Language, words: Text, request_id: &str) -> O
     let page = ErrorPage {
         lang: language.tag(),
         words,
+        labels: labels(language),
         code: code.as_str(),
         request_id,
         style: STYLE,

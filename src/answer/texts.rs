@@ -130,6 +130,22 @@ impl Language {
     }
 }
 
+/// The small print of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Labels {
+    pub(super) request_id: &'static str,
+    pub(super) code: &'static str,
+}
+
+pub(super) const fn labels(language: Language) -> Labels {
+    match language {
+        Language::English => Labels {
+            request_id: "Number",
+            code: "Code",
+        },
+    }
+}
+
 /// What a page says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {

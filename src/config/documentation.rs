@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
+use super::REFERENCE;
 use super::schema::{Kind, items, kind, properties, schema, text, variable};
 use super::shape::expected;
 
@@ -46,6 +47,29 @@ impl Place {
         place
     }
 
+    /// Where the reference configuration shows `key` of this table, so that the page has the same
+    /// order; what it does not show comes last.
+    fn position(&self, key: &str) -> usize {
+        let after = |start: usize, text: &str| {
+            let rest = REFERENCE.get(start..)?;
+            let plain = rest.find(&format!("\n{text}"));
+            plain
+                .or_else(|| rest.find(&format!("\n# {text}")))
+                .map(|found| start + found)
+        };
+        let header = |path: &str| {
+            after(0, &format!("[{path}]")).or_else(|| after(0, &format!("[[{path}]]")))
+        };
+        let start = match self.path.as_slice() {
+            [] => Some(0),
+            path => header(&path.join(".")),
+        };
+        let table = self.within(key, false).path.join(".");
+        header(&table)
+            .or_else(|| after(start?, &format!("{key} ")))
+            .unwrap_or(usize::MAX)
+    }
+
     fn title(&self) -> String {
         let path = self.path.join(".");
         match (path.as_str(), self.in_list) {
@@ -69,7 +93,9 @@ fn section(page: &mut String, table: &Json, place: &Place) {
     }
     let mut inner = Vec::new();
     let mut rows = String::new();
-    for (key, schema) in properties(table) {
+    let mut keys: Vec<_> = properties(table).collect();
+    keys.sort_by_key(|(key, _)| place.position(key));
+    for (key, schema) in keys {
         if kind(schema) == Kind::Table && schema.get("properties").is_some() {
             inner.push((place.within(key, false), with_description(schema, schema)));
         } else if kind(items(schema)) == Kind::Table {
@@ -133,11 +159,14 @@ fn row(rows: &mut String, key: &str, (table, schema): (&Json, &Json), place: &Pl
             description.unwrap_or_default().replace('\n', " ")
         );
     }
-    let kind = match schema.get("oneOf") {
-        Some(_) => "choice".to_owned(),
-        None => expected(schema)
-            .trim_start_matches("a ")
-            .replace("text", "string"),
+    let kind = if schema.get("oneOf").is_some() {
+        "choice".to_owned()
+    } else {
+        let expected = expected(schema);
+        let kind = expected.split(" such as").next().unwrap_or_default();
+        kind.trim_start_matches("a ")
+            .trim_end_matches(',')
+            .to_owned()
     };
     let _ = write!(rows, "| `{key}` | {kind} | {default} | {meaning} |");
     if !place.in_list {

@@ -44,8 +44,11 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Problems> 
     overlay::client_files(&mut root, folder, &mut problems);
     let json = shape::conform(&root, &mut problems);
     let loaded = match serde_json::from_value::<File>(json) {
-        Ok(merged) => check::check(&merged, &root, environment, &mut problems)
-            .map(|config| Loaded { config, merged }),
+        Ok(mut merged) => {
+            let config = check::check(&merged, &root, environment, &mut problems);
+            merged.clients_dir = None;
+            config.map(|config| Loaded { config, merged })
+        }
         Err(error) => {
             problems.add(Problem::new(root.origin.clone(), error.to_string()));
             None
@@ -161,7 +164,7 @@ pub enum Preset {
     DjangoOauthToolkit,
     /// `LemonLDAP::NG`
     LemonldapNg,
-    /// glewlwyd
+    /// `glewlwyd`
     Glewlwyd,
     /// Keycloak
     Keycloak,

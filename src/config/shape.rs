@@ -166,9 +166,9 @@ pub(super) fn expected(schema: &Json) -> String {
         (Kind::Table, _) => "a table".to_owned(),
         (Kind::List, _) if kind(items(schema)) == Kind::Table => "a list of tables".to_owned(),
         (Kind::List, _) if schema.get("minItems").is_some() => {
-            "a list of at least one text".to_owned()
+            "a list of at least one string".to_owned()
         }
-        (Kind::List, _) => "a list of texts".to_owned(),
+        (Kind::List, _) => "a list of strings".to_owned(),
         (Kind::Boolean, _) => "true or false".to_owned(),
         (Kind::Integer, _) => {
             let bounds = (number(schema, "minimum"), number(schema, "maximum"));
@@ -191,7 +191,7 @@ pub(super) fn expected(schema: &Json) -> String {
             }
         }
         (Kind::String, Some(RATE_FORMAT)) => "a rate such as \"100/s\" or \"20/m\"".to_owned(),
-        (Kind::String, _) if choices.is_empty() => "a text".to_owned(),
+        (Kind::String, _) if choices.is_empty() => "a string".to_owned(),
         (Kind::String, _) => format!("one of {}", quoted(&choices)),
     }
 }
@@ -203,7 +203,7 @@ pub(super) fn found(node: &Node, path: &str) -> String {
         Value::Boolean(truth) => truth.to_string(),
         Value::Integer(_) if hidden => "a number".to_owned(),
         Value::Integer(number) => number.to_string(),
-        Value::String(_) if hidden => "a text".to_owned(),
+        Value::String(_) if hidden => "a string".to_owned(),
         Value::String(text) => format!("{text:?}"),
         Value::Array(items) if items.is_empty() => "an empty list".to_owned(),
         Value::Array(_) => "a list".to_owned(),

@@ -3,5 +3,8 @@
 pub mod error;
 pub mod names;
 pub mod parameters;
+pub mod pkce;
 pub mod redirect_uri;
 pub mod request_uri;
+pub mod scope;
+pub mod target;

@@ -74,7 +74,8 @@ impl Reference {
             .iter()
             .take(4)
             .fold(String::with_capacity(8), |mut text, byte| {
-                text.push_str(&format!("{byte:02x}"));
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{byte:02x}");
                 text
             })
     }

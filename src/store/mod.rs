@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::oauth::request_uri::Reference;
+use crate::telemetry::metrics::StoreCause;
 
 pub use memory::MemoryStore;
 
@@ -219,6 +220,16 @@ impl StoreError {
             Self::Full => "full",
             Self::ClientShareFull => "client_share_full",
             Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The label in metrics.
+    #[must_use]
+    pub const fn cause(self) -> StoreCause {
+        match self {
+            Self::Full => StoreCause::Full,
+            Self::ClientShareFull => StoreCause::ClientShare,
+            Self::Unavailable => StoreCause::Unavailable,
         }
     }
 }

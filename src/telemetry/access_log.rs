@@ -211,7 +211,71 @@ const fn version(version: http::Version) -> &'static str {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::testing::logged_json;
     use super::*;
+
+    fn access() -> Access<'static> {
+        Access {
+            method: &http::Method::GET,
+            path: "/authorize",
+            query: Some("client_id=c&state=SECRET&response_type=code"),
+            status: Some(302),
+            upstream_status: Some(302),
+            bytes: 0,
+            duration: Duration::from_micros(1_500),
+            upstream: Some(Duration::from_millis(1)),
+            route: RouteLabel::Authorize,
+            request_id: "5f0c",
+            client_address: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+            protocol: http::Version::HTTP_11,
+        }
+    }
+
+    #[test]
+    fn one_line_with_documented_fields_and_no_secret() {
+        let document = include_str!("../../docs/logs.md");
+        let lines = logged_json(|| access().log());
+        assert_eq!(lines.len(), 1);
+        let mut line = lines[0].clone();
+        for name in line.as_object().unwrap().keys() {
+            assert!(
+                document.contains(&format!("`{name}`")),
+                "{name} is not documented"
+            );
+        }
+        line.as_object_mut().unwrap().remove("timestamp").unwrap();
+        let expected = serde_json::json!({
+            "level": "INFO", "target": TARGET, "method": "GET", "path": "/authorize",
+            "query": "client_id=…&state=…&response_type=code", "status": 302,
+            "upstream_status": 302, "bytes": 0, "duration_ms": 1.5, "upstream_ms": 1.0,
+            "route": "authorize", "request_id": "5f0c", "client_address": "127.0.0.1",
+            "protocol": "HTTP/1.1",
+        });
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let bare = Access {
+            query: None,
+            status: None,
+            upstream_status: None,
+            upstream: None,
+            client_address: None,
+            ..access()
+        };
+        let lines = logged_json(|| bare.log());
+        let names: Vec<_> = lines[0].as_object().unwrap().keys().cloned().collect();
+        for absent in [
+            "query",
+            "status",
+            "upstream_status",
+            "upstream_ms",
+            "client_address",
+        ] {
+            assert!(!names.iter().any(|name| name == absent), "{absent}");
+        }
+    }
 
     #[test]
     fn values_show_only_from_the_allow_list() {

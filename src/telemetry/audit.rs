@@ -168,3 +168,97 @@ fn line(level: Level, line: Line<'_>) {
         write!(Level::INFO);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::testing::logged_json;
+    use super::*;
+
+    const KNOWN: Circumstances<'static> = Circumstances {
+        client_id: Some("demo-web"),
+        request_id: "5f0c",
+        reference: Some("0a1b2c3d"),
+        client_address: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+    };
+
+    fn without_time(mut line: Value) -> Value {
+        line.as_object_mut().unwrap().remove("timestamp").unwrap();
+        line
+    }
+
+    #[test]
+    fn a_line_has_exactly_the_fields_that_are_known() {
+        let lines = logged_json(|| {
+            push_accepted(KNOWN, AuthMethod::ClientSecretBasic);
+            let unknown = Circumstances {
+                client_id: None,
+                reference: None,
+                client_address: None,
+                ..KNOWN
+            };
+            client_authentication_failed(unknown, AuthMethod::None, "unknown_client");
+        });
+        let lines: Vec<_> = lines.into_iter().map(without_time).collect();
+        assert_eq!(
+            lines,
+            [
+                serde_json::json!({
+                    "level": "INFO", "target": TARGET, "event": "push.accepted",
+                    "client_id": "demo-web", "auth_method": "client_secret_basic",
+                    "reference": "0a1b2c3d", "request_id": "5f0c", "client_address": "127.0.0.1",
+                }),
+                serde_json::json!({
+                    "level": "WARN", "target": TARGET, "event": "client_authentication.failed",
+                    "auth_method": "none", "reason": "unknown_client", "request_id": "5f0c",
+                }),
+            ]
+        );
+    }
+
+    #[test]
+    fn event_names_are_stable_and_documented() {
+        let document = include_str!("../../docs/logs.md");
+        let error = ErrorCode::InvalidRequest;
+        let lines = logged_json(|| {
+            push_accepted(KNOWN, AuthMethod::None);
+            push_refused(KNOWN, AuthMethod::None, error, "duplicate_parameter");
+            redeem_accepted(KNOWN, "ok");
+            redeem_refused(KNOWN, error, "other_client");
+            completion_code(KNOWN);
+            completion_error(KNOWN);
+            completion_refused(KNOWN, "lost_race");
+            client_authentication_failed(KNOWN, AuthMethod::None, "mismatch");
+        });
+        let names: Vec<_> = lines
+            .iter()
+            .map(|line| line["event"].as_str().unwrap())
+            .collect();
+        let expected = [
+            "push.accepted",
+            "push.refused",
+            "redeem.accepted",
+            "redeem.refused",
+            "completion.code",
+            "completion.error",
+            "completion.refused",
+            "client_authentication.failed",
+        ];
+        assert_eq!(names, expected);
+        for line in &lines {
+            for name in line.as_object().unwrap().keys() {
+                assert!(
+                    document.contains(&format!("`{name}`")),
+                    "{name} is not documented"
+                );
+            }
+        }
+        for name in expected {
+            assert!(
+                document.contains(&format!("| `{name}` |")),
+                "{name} is not documented"
+            );
+        }
+    }
+}

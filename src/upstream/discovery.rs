@@ -100,10 +100,10 @@ impl Discovery {
             return Ok(snapshot);
         }
         let _one_at_a_time = self.fetching.lock().await;
-        match self.current() {
-            Some(snapshot) => Ok(snapshot),
-            None => self.refresh().await,
+        if let Some(snapshot) = self.current() {
+            return Ok(snapshot);
         }
+        self.refresh().await
     }
 
     /// The path of the authorization endpoint, once it is known.

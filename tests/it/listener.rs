@@ -121,7 +121,6 @@ async fn ambiguous_requests_are_refused_and_the_rest_arrives_as_one_request() {
         } else {
             "GET"
         };
-        println!("{}", probe.name);
         let answer = client.answer_to(method).await;
         assert_eq!(answer.status, probe.status, "{}: {answer:?}", probe.name);
         match probe.upstream {

@@ -1,11 +1,17 @@
 //! One binary for all integration tests.
 
+#![cfg(test)]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests wait for real servers by the real clock and spawn their own tasks"
 )]
 
+mod admin;
+mod cli;
+mod config;
 mod listener;
+mod openid_client;
 mod pass_through;
+mod real_servers;
 mod store;
 mod support;

@@ -1,6 +1,7 @@
 //! What goes through untouched, what is changed on the way, and what happens when the upstream is
 //! not there.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -157,12 +158,15 @@ async fn large_upload_and_continue_arrive_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn web_socket_passes() {
-    let upstream = Upstream::scripted(|seen| {
+    let go = Arc::new(Notify::new());
+    let waiting = Arc::clone(&go);
+    let upstream = Upstream::scripted(move |seen| {
         assert_eq!(
             seen.field("sec-websocket-key"),
             Some("dGhlIHNhbXBsZSBub25jZQ==")
         );
         vec![
+            Step::Await(Arc::clone(&waiting)),
             Step::Bytes(
                 b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                   Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
@@ -179,6 +183,10 @@ async fn web_socket_passes() {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )
         .await;
+    // No upstream answers before pingora has begun to listen for it: where one does, pingora 0.9.1
+    // may take the end of the request for the end of the socket.
+    upstream.until(|seen| seen.target == "/ws").await;
+    go.notify_one();
     assert_eq!(client.answer().await.status, 101);
     for word in ["\x01\x02one", "two"] {
         client.send(word).await;
@@ -186,13 +194,7 @@ async fn web_socket_passes() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn untrusted_peer_cannot_speak_for_others() {
-    let settings = "issuer = \"https://login.example:8443/tenant\"\n---\
-        secret_header = \"X-Gate\"\nsecret_header_value = \"open-sesame\"\n===";
-    let upstream = Upstream::fine().await;
-    let (gateway, mut client) = front(&upstream, settings).await;
-    let forged = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Proto: ftp\r\n\
+const FORGED: &str = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Proto: ftp\r\n\
         X-Forwarded-Port: 1\r\nForwarded: for=6.6.6.6;host=evil\r\nX-Real-IP: 6.6.6.6\r\n\
         X-Original-URL: /admin\r\nX-Rewrite-URL: /admin\r\nX-HTTP-Method-Override: PUT\r\n\
         X-HTTP-Method: PUT\r\nX-Method-Override: PUT\r\nX-Forwarded-Prefix: /p\r\n\
@@ -201,8 +203,15 @@ async fn untrusted_peer_cannot_speak_for_others() {
         X-Forwarded-Client-Cert: x\r\nSSL-Client-Cert: x\r\nSSL-Client-S-DN: x\r\n\
         X-Amzn-Mtls-Clientcert: x\r\nX-Forwarded-Tls-Client-Cert: x\r\nX-SSL-Client-Verify: x\r\n\
         X-ARR-ClientCert: x\r\nx-gate: guessed\r\nX-Request-Id: chosen-by-client\r\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn untrusted_peer_cannot_speak_for_others() {
+    let settings = "issuer = \"https://login.example:8443/tenant\"\n---\
+        secret_header = \"X-Gate\"\nsecret_header_value = \"open-sesame\"\n===";
+    let upstream = Upstream::fine().await;
+    let (gateway, mut client) = front(&upstream, settings).await;
     client
-        .send(format!("GET /x HTTP/1.1\r\nHost: a\r\n{forged}\r\n"))
+        .send(format!("GET /x HTTP/1.1\r\nHost: a\r\n{FORGED}\r\n"))
         .await;
     let answer = client.answer().await;
     let seen = upstream.only();
@@ -334,28 +343,21 @@ async fn internal_address_becomes_the_public_one() {
     }
 }
 
+/// An address that nobody listens on any more.
+async fn closed_port() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn absent_upstream_is_told_with_a_body_and_without_losing_the_connection() {
-    let upstream = Upstream::fine().await;
-    let address = upstream.address;
-    drop(upstream);
+    let address = closed_port().await;
     let gateway = PublicSide::start(address, "", Script::default());
-    let mut first = Raw::connect(gateway.address).await;
-    // The task that holds the listening socket ends a moment later.
-    let mut answer = None;
-    for _ in 0..100 {
-        first = Raw::connect(gateway.address).await;
-        first
-            .send("GET /x?state=SECRET HTTP/1.1\r\nHost: a\r\n\r\n")
-            .await;
-        let got = first.answer().await;
-        if got.status == 502 {
-            answer = Some(got);
-            break;
-        }
-    }
-    drop(first);
-    let answer = answer.expect("502");
+    let mut client = Raw::connect(gateway.address).await;
+    client
+        .send("GET /x?state=SECRET HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    let answer = client.answer().await;
     assert!(
         answer.text().starts_with("bad_gateway "),
         "{}",
@@ -380,7 +382,15 @@ async fn absent_upstream_is_told_with_a_body_and_without_losing_the_connection()
         kept >= 15,
         "{kept} of the answers came without a new connection"
     );
-    // It comes back.
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upstream_that_comes_back_is_found_again() {
+    let address = closed_port().await;
+    let gateway = PublicSide::start(address, "", Script::default());
+    let mut client = Raw::connect(gateway.address).await;
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(client.answer().await.status, 502);
     let upstream = Upstream::on(address, |_| {
         vec![Step::Bytes(b"HTTP/1.1 204 No\r\n\r\n".into())]
     })
@@ -620,51 +630,61 @@ async fn passed_visit_is_replayed_unchanged_and_a_large_one_streams() {
     );
 }
 
+/// The same redirect without a body, with one, and with one in chunks.
+const REDIRECTS: [&str; 3] = [
+    "HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 4\r\n\r\nbody",
+    "HTTP/1.1 302 Found\r\nLocation: /next\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn location_is_kept_replaced_or_answered() {
-    for redirect in [
-        "HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n",
-        "HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 4\r\n\r\nbody",
-        "HTTP/1.1 302 Found\r\nLocation: /next\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
-    ] {
-        let upstream = Upstream::answering(redirect).await;
-        for (cookie, wanted) in [("s=1", "kept"), ("parapet-a=keep", "kept")] {
-            let script = Script::new(|_| Decision::Pass, |_| LocationOutcome::Keep);
-            let gateway = PublicSide::start(upstream.address, "", script);
-            let mut client = Raw::connect(gateway.address).await;
-            client
-                .send(format!(
-                    "GET /x HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n"
-                ))
-                .await;
-            assert_eq!(
-                client.answer().await.field("location"),
-                Some("/next"),
-                "{wanted}"
-            );
+async fn location_is_shown_only_where_a_flow_may_be_concerned() {
+    let upstream = Upstream::answering(REDIRECTS[0]).await;
+    let replace = |location: &str| {
+        assert_eq!(location, "/next");
+        LocationOutcome::Replace {
+            location: HeaderValue::from_static("https://client.example/cb?code=1"),
+            set_cookies: vec![HeaderValue::from_static("parapet-a=; Max-Age=0")],
         }
-        let replace = |location: &str| {
-            assert_eq!(location, "/next");
-            LocationOutcome::Replace {
-                location: HeaderValue::from_static("https://client.example/cb?code=1"),
-                set_cookies: vec![HeaderValue::from_static("parapet-a=; Max-Age=0")],
-            }
-        };
-        let gateway = PublicSide::start(
-            upstream.address,
-            "",
-            Script::new(|_| Decision::Pass, replace),
-        );
-        let mut client = Raw::connect(gateway.address).await;
+    };
+    let script = Script::new(|_| Decision::Pass, replace);
+    let gateway = PublicSide::start(upstream.address, "", script);
+    let mut client = Raw::connect(gateway.address).await;
+    client
+        .send("GET /x HTTP/1.1\r\nHost: a\r\nCookie: s=1\r\n\r\n")
+        .await;
+    assert_eq!(client.answer().await.field("location"), Some("/next"));
+    client
+        .send("GET /x HTTP/1.1\r\nHost: a\r\nCookie: parapet-a=1\r\n\r\n")
+        .await;
+    let answer = client.answer().await;
+    assert_eq!(
+        answer.field("location"),
+        Some("https://client.example/cb?code=1")
+    );
+    assert_eq!(answer.field("set-cookie"), Some("parapet-a=; Max-Age=0"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn location_may_be_kept() {
+    for redirect in REDIRECTS {
+        let upstream = Upstream::answering(redirect).await;
+        let (_gateway, mut client) = front(&upstream, "").await;
         client
             .send("GET /x HTTP/1.1\r\nHost: a\r\nCookie: parapet-a=1\r\n\r\n")
             .await;
         let answer = client.answer().await;
         assert_eq!(
-            answer.field("location"),
-            Some("https://client.example/cb?code=1")
+            (answer.status, answer.field("location")),
+            (302, Some("/next"))
         );
-        assert_eq!(answer.field("set-cookie"), Some("parapet-a=; Max-Age=0"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn location_may_be_answered_by_the_gateway() {
+    for redirect in REDIRECTS {
+        let upstream = Upstream::answering(redirect).await;
         let decide = forwarding(Method::GET, None);
         let refuse = |_: &str| {
             LocationOutcome::Answer(
@@ -674,8 +694,8 @@ async fn location_is_kept_replaced_or_answered() {
                     .unwrap(),
             )
         };
-        let gateway =
-            PublicSide::start(upstream.address, "", Script::new(move |_| decide(), refuse));
+        let script = Script::new(move |_| decide(), refuse);
+        let gateway = PublicSide::start(upstream.address, "", script);
         let mut client = Raw::connect(gateway.address).await;
         client
             .send("GET /authorize HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -33,7 +33,7 @@ impl Checker<'_> {
             &format!("{path}.client_id"),
             file.client_id.as_deref(),
             |text| is_client_id(text).then(|| text.to_owned()),
-            "a text of printable ASCII characters",
+            "a string of printable ASCII characters",
         );
         let authentication = self.authentication(file, path);
         let redirect_uris = self.each(

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::address::{Issuer, network, web_origin};
 use super::diagnostic::{Origin, Problem, Problems};
@@ -133,12 +134,9 @@ impl Checker<'_> {
     }
 
     fn log(&mut self, file: &file::Log) -> Option<Log> {
-        let level = EnvFilter::try_new(&file.level)
-            .is_ok()
-            .then(|| file.level.clone());
         let level = self.expect(
             "log.level",
-            level,
+            is_log_filter(&file.level).then(|| file.level.clone()),
             "a level such as \"info\", or levels by part such as \"info,parapet::proxy=debug\"",
         );
         Some(Log {
@@ -261,6 +259,16 @@ fn limits(file: &file::Limits) -> Limits {
 
 fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> String {
     format!("cannot read {}: {error}", path.display())
+}
+
+/// A level, or levels by part. A bare word that is no level would be taken for the name of a part.
+fn is_log_filter(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    parts
+        .iter()
+        .all(|part| part.contains(['=', '[']) || is_level(part))
+        && EnvFilter::try_new(parts.join(",")).is_ok()
 }
 
 /// A path that is the same before and after any server has made it normal.

@@ -10,12 +10,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use client::{AuthenticationMethod, Client};
+pub(super) use server::Server;
+pub(super) use store::Store;
 
 use super::secret::Secret;
 use super::units::Time;
 use super::{AuthorizeMethod, ForeignRequestUri, Preset, Rate, SingleUse};
 
 mod client;
+mod server;
+mod store;
 
 /// Configuration of Parapet, the gateway for Pushed Authorization Requests.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -48,104 +52,11 @@ pub struct File {
     pub clients: Vec<Client>,
 }
 
-/// `[server]`
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["issuer"]))]
-pub struct Server {
-    /// Addresses of the public listener: `ip:port` or `unix:/path`. Port 0 lets the system choose.
-    #[schemars(length(min = 1))]
-    pub listen: Vec<String>,
-    /// The issuer that clients know. Its origin is the public origin. An https URL, or http on a
-    /// loopback host, without query and fragment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// Addresses and CIDR ranges. Only these peers' `X-Forwarded-*`, `Forwarded` and certificate
-    /// headers count.
-    pub trusted_proxies: Vec<String>,
-    /// The header in which a peer that ends TLS puts the client's certificate. Not yet supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_certificate_header: Option<ClientCertificateHeader>,
-    /// Serve HTTPS directly. Not yet supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls: Option<ServerTls>,
-    /// A second listener that asks for certificates. Not yet supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mtls: Option<ServerMtls>,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: vec!["127.0.0.1:8080".to_owned()],
-            issuer: None,
-            trusted_proxies: Vec::new(),
-            client_certificate_header: None,
-            tls: None,
-            mtls: None,
-        }
-    }
-}
-
-/// `[server] client_certificate_header`
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClientCertificateHeader {
-    /// RFC 9440
-    ClientCert,
-    /// Envoy
-    Xfcc,
-    /// nginx
-    SslClientCert,
-    /// AWS load balancers, the whole chain
-    XAmznMtlsClientcert,
-    /// AWS load balancers, the leaf
-    XAmznMtlsClientcertLeaf,
-    /// Traefik
-    XForwardedTlsClientCert,
-}
-
-/// `[server.tls]`
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServerTls {
-    /// PEM file of the certificate chain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<String>,
-    /// PEM file of the private key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// PEM file of the authorities whose client certificates count (RFC 8705).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_ca: Option<String>,
-}
-
-/// `[server.mtls]`
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServerMtls {
-    /// Addresses of the second listener.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub listen: Vec<String>,
-    /// Its public URL, named in `mtls_endpoint_aliases`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub public_url: Option<String>,
-    /// PEM file of the certificate chain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<String>,
-    /// PEM file of the private key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// PEM file of the authorities whose client certificates count (RFC 8705).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_ca: Option<String>,
-}
-
 /// `[admin]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// Address of the private listener with `/livez`, `/readyz` and `/metrics`. An empty text turns
+    /// Address of the private listener with `/livez`, `/readyz` and `/metrics`. `""` turns
     /// it off.
     pub listen: String,
 }
@@ -382,73 +293,6 @@ pub struct DecryptionKey {
     /// File of the private JWK.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<String>,
-}
-
-/// `[store]`
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Store {
-    /// Where pushed requests are kept. Only `memory` is supported yet.
-    pub backend: Backend,
-    /// Bytes that the memory store may use. A push that does not fit is refused; a live entry is
-    /// never thrown out.
-    #[schemars(range(min = 65536))]
-    pub max_bytes: u64,
-    /// How many gateways run side by side. More than one cannot share a memory store.
-    #[schemars(range(min = 1))]
-    pub replicas: u32,
-    /// File that keeps the memory store over a restart. Not yet supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<String>,
-    /// For `backend = "redis"`. Not yet supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub redis: Option<StoreRedis>,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            backend: Backend::Memory,
-            max_bytes: 268_435_456,
-            replicas: 1,
-            snapshot: None,
-            redis: None,
-        }
-    }
-}
-
-/// `[store] backend`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// In this process; one replica.
-    Memory,
-    /// Redis or Valkey; several replicas.
-    Redis,
-}
-
-/// `[store.redis]`
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreRedis {
-    /// `redis://`, `rediss://` for TLS, `redis-sentinel://` or `redis-cluster://`.
-    pub url: String,
-    /// File that holds the password.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<String>,
-    /// Longest wait for an answer.
-    #[schemars(extend("x-shortest" = "1ms"))]
-    pub timeout: Time,
-}
-
-impl Default for StoreRedis {
-    fn default() -> Self {
-        Self {
-            url: "redis://127.0.0.1:6379".to_owned(),
-            password_file: None,
-            timeout: Time(Duration::from_millis(250)),
-        }
-    }
 }
 
 /// `[limits]`

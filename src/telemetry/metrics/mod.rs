@@ -6,6 +6,7 @@
 mod declared;
 mod family;
 mod labels;
+mod status;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -25,7 +26,8 @@ pub use labels::{
     PlainDecision, PushResult, RateScope, RedeemResult, RouteLabel, StoreCause, StoreOperation,
     UpstreamErrorKind,
 };
-use labels::{Error, Label, Status};
+use labels::{Error, Label};
+use status::Status;
 
 /// The metrics of this process. Made on first use; any number of calls, from any thread.
 #[must_use]
@@ -316,3 +318,6 @@ fn record(histogram: &Histogram, duration: Duration) {
 const fn float(number: u64) -> f64 {
     number as f64
 }
+
+#[cfg(test)]
+mod tests;

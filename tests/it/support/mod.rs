@@ -1,5 +1,19 @@
-//! What several tests need.
+//! What the integration tests stand on: processes, ports, HTTP, a browser, real servers.
+#![expect(
+    unreachable_pub,
+    reason = "`pub` here means: for the test modules of this binary"
+)]
 
-pub(crate) mod public_side;
-pub(crate) mod raw;
-pub(crate) mod upstream;
+pub mod browser;
+pub mod cookies;
+pub mod forms;
+pub mod gateway;
+pub mod http;
+pub mod idp;
+pub mod ports;
+pub mod process;
+pub mod public_side;
+pub mod raw;
+pub mod relying_party;
+pub mod stage;
+pub mod upstream;

@@ -1,0 +1,45 @@
+# `make` alone lists the targets. Missing Debian packages are installed by the targets that need them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench fmt lint docs schema tools servers
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## Run a small authorization server, the gateway and a client on loopback
+	@.ci/need cmake
+	cargo run --example demo
+
+test: tools servers ## Install what the tests need, then run them all
+	cargo test
+
+bench: ## Measure speed and memory against nginx
+	@.ci/need cmake
+	tests/bench/run
+
+fmt: ## Format the code
+	cargo fmt
+
+lint: ## Check format and lints
+	@.ci/need cmake
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+docs: ## Write docs/configuration.md anew and build the documentation of the code
+	@.ci/need cmake
+	cargo run --quiet -- config docs > docs/configuration.md.new
+	mv docs/configuration.md.new docs/configuration.md
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
+
+schema: ## Write gateway.schema.json anew
+	@.ci/need cmake
+	cargo run --quiet -- config schema > gateway.schema.json.new
+	mv gateway.schema.json.new gateway.schema.json
+
+# A browser for the tests that click.
+tools:
+	@.ci/need cmake chromium chromium-driver python3-venv
+
+# Real authorization servers and clients; installed once, outside the tree.
+servers:
+	@for install in tests/idp/*/install; do $$install || exit; done

@@ -1,0 +1,109 @@
+//! Is the gateway ready to take requests?
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A fact that becomes true once and stays so. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Latch(Arc<AtomicBool>);
+
+impl Latch {
+    /// Not yet true.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes it true.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is true.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Named checks; the gateway is ready when all hold.
+#[derive(Default)]
+pub struct Readiness(Vec<Check>);
+
+struct Check {
+    name: &'static str,
+    holds: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Readiness {
+    /// No checks: ready.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a check. `holds` is asked at every probe, so it looks at a verdict and does no work.
+    #[must_use]
+    pub fn check(
+        mut self,
+        name: &'static str,
+        holds: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.0.push(Check {
+            name,
+            holds: Box::new(holds),
+        });
+        self
+    }
+
+    /// Adds a check that holds once `latch` is set.
+    #[must_use]
+    pub fn latch(self, name: &'static str, latch: &Latch) -> Self {
+        let latch = latch.clone();
+        self.check(name, move || latch.is_set())
+    }
+
+    /// Each check's name and whether it holds now, in the order in which they were added.
+    #[must_use]
+    pub fn verdicts(&self) -> Vec<(&'static str, bool)> {
+        self.0
+            .iter()
+            .map(|check| (check.name, (check.holds)()))
+            .collect()
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.verdicts()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_follow_latches_and_checks() {
+        let (listener, draining) = (Latch::new(), Latch::new());
+        let seen = draining.clone();
+        let readiness = Readiness::new()
+            .latch("listener", &listener)
+            .check("draining", move || !seen.is_set());
+        assert_eq!(
+            readiness.verdicts(),
+            [("listener", false), ("draining", true)]
+        );
+        listener.set();
+        draining.clone().set();
+        assert_eq!(
+            readiness.verdicts(),
+            [("listener", true), ("draining", false)]
+        );
+        assert_eq!(
+            format!("{readiness:?}"),
+            r#"{"listener": true, "draining": false}"#
+        );
+    }
+}

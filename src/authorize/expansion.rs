@@ -1,0 +1,114 @@
+//! From what is kept to the request that goes upstream. Nothing of the browser's query is in it.
+
+use bytes::Bytes;
+use http::Method;
+
+use crate::config;
+use crate::oauth::names;
+use crate::oauth::parameters::{Encoder, Parameters};
+
+/// How the full parameter set travels.
+#[derive(Debug, Clone)]
+pub enum Rules {
+    /// All in the query, as it is kept.
+    Query,
+    /// Registered names and these in a form body, the rest in the query.
+    Body(Vec<String>),
+}
+
+/// A request for the upstream's authorization endpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// Path and query.
+    pub target: String,
+    /// A form, for `POST`.
+    pub form: Option<Bytes>,
+}
+
+impl Rules {
+    /// The rules of `[upstream] authorize_method` and `post_parameters`.
+    #[must_use]
+    pub fn new(upstream: &config::Upstream) -> Self {
+        match upstream.authorize_method {
+            config::AuthorizeMethod::Get => Self::Query,
+            config::AuthorizeMethod::Post => Self::Body(upstream.post_parameters.clone()),
+        }
+    }
+
+    /// The full request; `query` is in our own canonical spelling.
+    #[must_use]
+    pub fn expand(&self, path: &str, query: &str) -> Full {
+        match self {
+            Self::Query => Full { method: Method::GET, target: target(path, query), form: None },
+            Self::Body(further) => {
+                let (body, rest) = split(query, further);
+                Full {
+                    method: Method::POST,
+                    target: if rest.is_empty() { path.to_owned() } else { target(path, &rest) },
+                    form: Some(body.into()),
+                }
+            }
+        }
+    }
+}
+
+fn target(path: &str, query: &str) -> String {
+    let mut target = String::with_capacity(path.len() + 1 + query.len());
+    target.push_str(path);
+    target.push('?');
+    target.push_str(query);
+    target
+}
+
+/// What travels in the body, and what in the query.
+fn split(query: &str, further: &[String]) -> (String, String) {
+    let mut body = Encoder::with_capacity(query.len());
+    let mut rest = Encoder::default();
+    if let Ok(parameters) = Parameters::parse(query.as_bytes()) {
+        for (name, value) in parameters.iter() {
+            let in_body = names::is_authorization(name) || further.iter().any(|known| known == name);
+            if in_body { body.push(name, value) } else { rest.push(name, value) }
+        }
+    }
+    (body.finish(), rest.finish())
+}
+
+/// The value of `name` in a query that we encoded ourselves.
+#[must_use]
+pub fn value<'a>(query: &'a str, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;
+    crate::oauth::parameters::decode(value.as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b132_by_get_the_kept_query_travels_as_it_is() {
+        let full = Rules::Query.expand("/authorize", "client_id=a&state=s");
+        assert_eq!(full.method, Method::GET);
+        assert_eq!(full.target, "/authorize?client_id=a&state=s");
+        assert_eq!(full.form, None);
+    }
+
+    #[test]
+    fn by_post_only_the_closed_list_travels_in_the_body() {
+        let rules = Rules::Body(vec!["kc_idp_hint".to_owned()]);
+        let full = rules.expand("/authorize", "client_id=a&answer=accept&scope=x%20y&kc_idp_hint=g");
+        assert_eq!(full.method, Method::POST);
+        assert_eq!(full.target, "/authorize?answer=accept");
+        assert_eq!(full.form.unwrap(), "client_id=a&scope=x%20y&kc_idp_hint=g");
+        assert_eq!(rules.expand("/a", "client_id=a").target, "/a");
+    }
+
+    #[test]
+    fn values_are_found_and_decoded() {
+        let query = "client_id=a&redirect_uri=https%3A%2F%2Fc%2Fcb&state=s";
+        assert_eq!(value(query, "redirect_uri").unwrap(), "https://c/cb");
+        assert_eq!(value(query, "uri"), None);
+    }
+}

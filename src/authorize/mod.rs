@@ -1,0 +1,235 @@
+//! The authorization endpoint in front of the server (RFC 9126 §4): a live `request_uri` becomes
+//! the full request, on our side of the browser; everything else passes or is refused.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand::SecureRandom;
+use bytes::Bytes;
+use http::header::{ACCEPT, HeaderMap};
+use http::{HeaderValue, Method, Response};
+
+use crate::answer::{self, Reason};
+use crate::client::{Peer, Registry};
+use crate::config;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::request_uri::Reference;
+use crate::store::{CallerToken, FlowId, PushedRequest, Store};
+use crate::telemetry::audit::{self, Circumstances};
+use crate::telemetry::metrics::{PlainDecision, RedeemResult, StoreOperation, meter};
+use crate::upstream::Discovery;
+
+pub use completion::{Completion, Departure};
+pub use error::AuthorizeError;
+pub use flow::Cookies;
+pub use guard::{BodyScan, Guard};
+
+pub mod completion;
+pub mod error;
+pub mod expansion;
+pub mod flow;
+pub mod guard;
+mod redeem;
+
+/// The endpoint and what it works with.
+#[derive(Debug)]
+pub struct Endpoint {
+    registry: Arc<Registry>,
+    store: Arc<dyn Store>,
+    discovery: Arc<Discovery>,
+    random: Arc<dyn SecureRandom + Send + Sync>,
+    expansion: expansion::Rules,
+    cookies: Cookies,
+    settings: Settings,
+}
+
+/// What the endpoint works with.
+#[derive(Debug, Clone)]
+pub struct Collaborators {
+    /// Whose requests.
+    pub registry: Arc<Registry>,
+    /// Where they wait.
+    pub store: Arc<dyn Store>,
+    /// Where the upstream's endpoint is.
+    pub discovery: Arc<Discovery>,
+    /// Where flow names come from.
+    pub random: Arc<dyn SecureRandom + Send + Sync>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    issuer: String,
+    enabled: bool,
+    required: bool,
+    single_use: config::SingleUse,
+    login_lifetime: Duration,
+    foreign_request_uri: config::ForeignRequestUri,
+    add_iss: bool,
+}
+
+/// One call of the endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its query, without `?`.
+    pub query: Option<&'a str>,
+    /// Its form, where it is a `POST` with one.
+    pub form: Option<&'a [u8]>,
+    /// Its header fields.
+    pub headers: &'a HeaderMap,
+    /// Who calls.
+    pub peer: &'a Peer,
+}
+
+/// What becomes of a call.
+#[derive(Debug)]
+pub enum Decision {
+    /// To the upstream, byte for byte.
+    Pass,
+    /// To the upstream, as the pushed request.
+    Expand(Box<Expansion>),
+    /// Answered here.
+    Answer(Response<Bytes>),
+}
+
+/// The request that goes upstream in place of the browser's.
+#[derive(Debug)]
+pub struct Expansion {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// Path and query.
+    pub target: String,
+    /// A form, for `POST`.
+    pub form: Option<Bytes>,
+    /// `Set-Cookie` fields for the answer.
+    pub set_cookies: Vec<HeaderValue>,
+    /// The flow that this call began or goes on with.
+    pub flow: Flow,
+}
+
+/// A browser's run through a pushed request.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    /// Which request.
+    pub reference: Reference,
+    /// Which run.
+    pub id: FlowId,
+    /// What was pushed.
+    pub request: Arc<PushedRequest>,
+    /// Set where this very call started the request: it takes the start back.
+    pub started_by: Option<CallerToken>,
+}
+
+impl Endpoint {
+    /// The endpoint as configured.
+    #[must_use]
+    pub fn new(config: &config::Config, with: Collaborators) -> Self {
+        let issuer = &config.server.issuer;
+        Self {
+            registry: with.registry,
+            store: with.store,
+            discovery: with.discovery,
+            random: with.random,
+            expansion: expansion::Rules::new(&config.upstream),
+            cookies: if issuer.is_https() { Cookies::Secure } else { Cookies::Loopback },
+            settings: Settings {
+                issuer: issuer.as_str().to_owned(),
+                enabled: config.par.enabled,
+                required: config.par.required,
+                single_use: config.authorize.single_use,
+                login_lifetime: config.authorize.login_lifetime,
+                foreign_request_uri: config.authorize.foreign_request_uri,
+                add_iss: config.authorize.add_iss,
+            },
+        }
+    }
+
+    /// Decides on one call. Only a visit that redeems changes anything: a wrong one burns nothing.
+    pub async fn decide(&self, visit: Visit<'_>) -> Decision {
+        match self.attempt(&visit).await {
+            Ok(decision) => decision,
+            Err(refusal) => Decision::Answer(self.refuse(&visit, &refusal)),
+        }
+    }
+
+    /// Takes the start of `flow` back, where this very call made it: no answer reached the browser.
+    pub async fn undo(&self, flow: &Flow) {
+        let Some(caller) = flow.started_by else { return };
+        if let Err(error) = self.store.undo_start(&flow.reference, caller).await {
+            meter().store_error(StoreOperation::UndoStart, error.cause());
+        }
+    }
+
+    /// The page for a refusal, logged and counted.
+    fn refuse(&self, visit: &Visit<'_>, refusal: &redeem::Refusal) -> Response<Bytes> {
+        let error = refusal.error;
+        match error {
+            AuthorizeError::PushRequired => meter().plain_authorize(PlainDecision::Refused),
+            _ => meter().redeem(error.redeem_result()),
+        }
+        if let AuthorizeError::Store(operation, store_error) = error {
+            meter().store_error(operation, store_error.cause());
+        }
+        let known = refusal.client_id.as_deref().filter(|id| self.registry.find(id).is_some());
+        let fingerprint = refusal.reference.map(|reference| reference.fingerprint());
+        let at = Circumstances {
+            client_id: known,
+            request_id: &visit.peer.request_id,
+            reference: fingerprint.as_deref(),
+            client_address: visit.peer.address,
+        };
+        if !error.is_preview() {
+            audit::redeem_refused(at, error.code(), error.reason().as_str());
+        }
+        page(error, visit.headers, visit.peer)
+    }
+
+    fn redeemed(&self, visit: &Visit<'_>, flow: &Flow, result: RedeemResult) {
+        meter().redeem(result);
+        let fingerprint = flow.reference.fingerprint();
+        let at = circumstances(flow, &fingerprint, visit.peer);
+        audit::redeem_accepted(at, result.as_str());
+    }
+}
+
+/// The page, or JSON, for an error at this endpoint.
+#[must_use]
+pub fn page(error: AuthorizeError, headers: &HeaderMap, peer: &Peer) -> Response<Bytes> {
+    let accept = headers.get(ACCEPT);
+    let page = answer::page(error.code(), error.reason(), &peer.request_id, accept);
+    match error {
+        AuthorizeError::Method => answer::with_allow(page, "GET, HEAD, POST"),
+        AuthorizeError::Store(..) | AuthorizeError::Prefetch => {
+            answer::with_retry_after(page, Duration::from_secs(1))
+        }
+        _ => page,
+    }
+}
+
+fn circumstances<'a>(flow: &'a Flow, fingerprint: &'a str, peer: &'a Peer) -> Circumstances<'a> {
+    Circumstances {
+        client_id: Some(&flow.request.client_id),
+        request_id: &peer.request_id,
+        reference: Some(fingerprint),
+        client_address: peer.address,
+    }
+}
+
+/// A refusal outside a visit, for rooms above.
+#[must_use]
+pub fn refusal_page(
+    code: ErrorCode,
+    reason: Reason,
+    headers: &HeaderMap,
+    request_id: &str,
+) -> Response<Bytes> {
+    answer::page(code, reason, request_id, headers.get(ACCEPT))
+}
+
+/// Whose address a page is for; kept here so that rooms above need not know `client`.
+#[must_use]
+pub fn peer(address: Option<IpAddr>, insecure: bool, request_id: &str) -> Peer {
+    Peer { address, insecure, request_id: request_id.into() }
+}

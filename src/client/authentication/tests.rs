@@ -1,0 +1,183 @@
+use http::HeaderValue;
+
+use super::*;
+use crate::config;
+
+fn registry() -> Registry {
+    let client = |client_id: &str, authentication, enabled| config::Client {
+        client_id: client_id.into(),
+        authentication,
+        redirect_uris: Vec::new(),
+        scopes: None,
+        lifetime: None,
+        require_pkce: None,
+        require_pushed_authorization_requests: false,
+        enabled,
+    };
+    let par = config::Par {
+        enabled: true,
+        path: "/par".into(),
+        lifetime: std::time::Duration::from_secs(60),
+        required: false,
+        max_body_bytes: 65_536,
+        cors_origins: Vec::new(),
+        require_pkce: false,
+        advertise: true,
+    };
+    let clients = [
+        client(
+            "basic",
+            Authentication::ClientSecretBasic(SecretDigest::of("s:1 %+é")),
+            true,
+        ),
+        client(
+            "post",
+            Authentication::ClientSecretPost(SecretDigest::of("s2")),
+            true,
+        ),
+        client("public", Authentication::None, true),
+        client("off", Authentication::None, false),
+        client(
+            "a:b",
+            Authentication::ClientSecretBasic(SecretDigest::of("s3")),
+            true,
+        ),
+    ];
+    Registry::new(&clients, &par)
+}
+
+fn judge(authorization: &[&str], form: &str) -> Result<Authenticated, AuthenticationError> {
+    let mut headers = HeaderMap::new();
+    for value in authorization {
+        headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+    }
+    let form = Parameters::parse(form.as_bytes()).unwrap();
+    authenticate(&registry(), &Presented::read(&headers, &form)?)
+}
+
+fn basic_header(pair: &str) -> String {
+    format!("Basic {}", STANDARD.encode(pair))
+}
+
+#[test]
+fn b052_basic_credentials_are_form_encoded_inside() {
+    let header = basic_header("basic:s%3A1+%25%2B%C3%A9");
+    let authenticated = judge(&[&header], "client_id=basic").unwrap();
+    assert_eq!(&*authenticated.client.client_id, "basic");
+    assert_eq!(authenticated.method, AuthMethod::ClientSecretBasic);
+    assert!(judge(&[&header.replace("Basic", "bAsIc")], "").is_ok());
+    assert!(judge(&[&basic_header("a%3Ab:s3")], "").is_ok());
+}
+
+#[test]
+fn registered_against_presented() {
+    let good = basic_header("basic:s%3A1+%25%2B%C3%A9");
+    for (authorization, form, expected) in [
+        (None, "client_id=post&client_secret=s2", Ok("post")),
+        (None, "client_id=public", Ok("public")),
+        (None, "", Err(AuthenticationError::Missing)),
+        (None, "client_secret=s2", Err(AuthenticationError::Missing)),
+        (None, "client_id=basic", Err(AuthenticationError::Missing)),
+        (
+            None,
+            "client_id=off",
+            Err(AuthenticationError::UnknownClient),
+        ),
+        (
+            None,
+            "client_id=nobody",
+            Err(AuthenticationError::UnknownClient),
+        ),
+        (
+            None,
+            "client_id=post&client_secret=s3",
+            Err(AuthenticationError::WrongSecret),
+        ),
+        (
+            None,
+            "client_id=post&client_secret=",
+            Err(AuthenticationError::Missing),
+        ),
+        (
+            None,
+            "client_id=public&client_secret=x",
+            Err(AuthenticationError::WrongMethod),
+        ),
+        (
+            None,
+            "client_id=post&client_assertion=x",
+            Err(AuthenticationError::WrongMethod),
+        ),
+        (
+            Some("Basic cG9zdDpzMg=="),
+            "",
+            Err(AuthenticationError::WrongMethod),
+        ),
+        (
+            Some(&*good),
+            "client_id=post",
+            Err(AuthenticationError::OtherClientId),
+        ),
+        (
+            Some(&*good),
+            "client_secret=x",
+            Err(AuthenticationError::SeveralMethods),
+        ),
+        (
+            Some(&*good),
+            "client_assertion=x",
+            Err(AuthenticationError::SeveralMethods),
+        ),
+        (
+            None,
+            "client_id=a&client_id=a",
+            Err(AuthenticationError::RepeatedCredential),
+        ),
+        (
+            None,
+            "client_id=a&Client_Id=b",
+            Err(AuthenticationError::RepeatedCredential),
+        ),
+    ] {
+        let header: Vec<_> = authorization.into_iter().collect();
+        let outcome = judge(&header, form);
+        let outcome = outcome
+            .as_ref()
+            .map(|known| &*known.client.client_id)
+            .map_err(|e| *e);
+        assert_eq!(outcome, expected, "{authorization:?} {form}");
+    }
+}
+
+#[test]
+fn b224_headers_that_cannot_be_read_are_a_refusal() {
+    for header in [
+        "Basic",
+        "Basic !",
+        "Basic YWJj",
+        "Bearer x",
+        "Basic Og==",
+        "Basic OnM=",
+        "",
+        "Basic JWZmOg==",
+    ] {
+        assert_eq!(
+            judge(&[header], "").unwrap_err().code(),
+            ErrorCode::InvalidClient,
+            "{header}"
+        );
+    }
+    let good = basic_header("basic:x");
+    assert_eq!(
+        judge(&[&good, &good], "").unwrap_err(),
+        AuthenticationError::RepeatedCredential
+    );
+}
+
+#[test]
+fn b050_unknown_client_and_wrong_secret_read_the_same() {
+    let unknown = AuthenticationError::UnknownClient;
+    let wrong = AuthenticationError::WrongSecret;
+    assert_eq!(unknown.code(), wrong.code());
+    assert_eq!(unknown.description(), wrong.description());
+}

@@ -1,0 +1,235 @@
+//! How often a client may push and an address may fail.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use moka::sync::Cache;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config;
+
+/// A client that authenticated from an address lately is never held up by others' failures there.
+const TRUST: Duration = Duration::from_secs(3600);
+
+/// Most addresses that are remembered as blocked or trusted.
+const MOST_ADDRESSES: u64 = 100_000;
+
+/// The two budgets of `[limits]`.
+#[derive(Debug)]
+pub struct Limits {
+    pushes: Keyed<Arc<str>>,
+    failures: Keyed<IpAddr>,
+    blocked: Cache<IpAddr, Timestamp>,
+    trusted: Cache<(Arc<str>, IpAddr), ()>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The budget is used up for this long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryAfter(pub Duration);
+
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, OurClock, NoOpMiddleware<Nanos>>;
+
+impl Limits {
+    /// Full budgets.
+    #[must_use]
+    pub fn new(limits: &config::Limits, clock: Arc<dyn Clock>) -> Self {
+        let ours = OurClock(Arc::clone(&clock));
+        Self {
+            pushes: RateLimiter::new(
+                quota(limits.pushes_per_client),
+                DashMapStateStore::default(),
+                ours.clone(),
+            ),
+            failures: RateLimiter::new(
+                quota(limits.failures_per_address),
+                DashMapStateStore::default(),
+                ours,
+            ),
+            blocked: Cache::builder()
+                .max_capacity(MOST_ADDRESSES)
+                .time_to_live(limits.failures_per_address.per)
+                .build(),
+            trusted: Cache::builder()
+                .max_capacity(MOST_ADDRESSES)
+                .time_to_live(TRUST)
+                .build(),
+            clock,
+        }
+    }
+
+    /// Whether credentials from `address` are looked at.
+    ///
+    /// # Errors
+    /// [`RetryAfter`] where the address has failed too often and `client_id` has not authenticated
+    /// from there lately.
+    pub fn may_try(&self, address: IpAddr, client_id: &str) -> Result<(), RetryAfter> {
+        let address = network(address);
+        let Some(until) = self.blocked.get(&address) else {
+            return Ok(());
+        };
+        let wait = until.since(self.clock.now());
+        if wait.is_zero() || self.trusted.contains_key(&(Arc::from(client_id), address)) {
+            return Ok(());
+        }
+        Err(RetryAfter(wait))
+    }
+
+    /// Counts a failed authentication.
+    pub fn failed(&self, address: IpAddr) {
+        let address = network(address);
+        if let Err(not_until) = self.failures.check_key(&address) {
+            let wait = not_until.wait_time_from(OurClock(Arc::clone(&self.clock)).now());
+            self.blocked.insert(address, self.clock.now() + wait);
+        }
+    }
+
+    /// Remembers that `client_id` authenticated from `address`.
+    pub fn succeeded(&self, address: IpAddr, client_id: &Arc<str>) {
+        let key = (Arc::clone(client_id), network(address));
+        if !self.trusted.contains_key(&key) {
+            self.trusted.insert(key, ());
+        }
+    }
+
+    /// Counts a push.
+    ///
+    /// # Errors
+    /// [`RetryAfter`] where the client's budget is used up.
+    pub fn push(&self, client_id: &Arc<str>) -> Result<(), RetryAfter> {
+        self.pushes.check_key(client_id).map_err(|not_until| {
+            RetryAfter(not_until.wait_time_from(OurClock(Arc::clone(&self.clock)).now()))
+        })
+    }
+
+    /// Forgets budgets that are full again. To be called now and then.
+    pub fn tidy(&self) {
+        self.pushes.retain_recent();
+        self.failures.retain_recent();
+        self.blocked.run_pending_tasks();
+        self.trusted.run_pending_tasks();
+    }
+}
+
+fn quota(rate: config::Rate) -> Quota {
+    let each = rate.per / rate.count.get();
+    Quota::with_period(each.max(Duration::from_nanos(1)))
+        .unwrap_or(Quota::per_second(NonZeroU32::MIN))
+        .allow_burst(rate.count)
+}
+
+/// IPv6 users own a /64: that is what is counted.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
+    }
+}
+
+/// Our clock, as the limiter wants it.
+#[derive(Debug, Clone)]
+struct OurClock(Arc<dyn Clock>);
+
+impl GovernorClock for OurClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Duration::from_millis(self.0.now().as_millis()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn limits() -> (Limits, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+        let rate = |count, per| config::Rate {
+            count: NonZeroU32::new(count).unwrap(),
+            per,
+        };
+        let settings = config::Limits {
+            pushes_per_client: rate(2, Duration::from_secs(1)),
+            failures_per_address: rate(3, Duration::from_secs(60)),
+            connections: 1,
+            header_timeout: Duration::from_secs(1),
+            keepalive_timeout: Duration::from_secs(1),
+            body_timeout: Duration::from_secs(1),
+        };
+        (
+            Limits::new(&settings, Arc::<ManualClock>::clone(&clock)),
+            clock,
+        )
+    }
+
+    const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    #[test]
+    fn b009_pushes_come_back_with_time() {
+        let (limits, clock) = limits();
+        let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
+        assert!(limits.push(&one).is_ok() && limits.push(&one).is_ok());
+        let RetryAfter(wait) = limits.push(&one).unwrap_err();
+        assert!(
+            wait <= Duration::from_millis(500) && !wait.is_zero(),
+            "{wait:?}"
+        );
+        assert!(limits.push(&other).is_ok());
+        clock.advance(Duration::from_millis(500));
+        assert!(limits.push(&one).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_fails_too_often_waits() {
+        let (limits, clock) = limits();
+        for _ in 0..3 {
+            limits.failed(HOME);
+            assert!(limits.may_try(HOME, "one").is_ok());
+        }
+        limits.failed(HOME);
+        assert!(limits.may_try(HOME, "one").is_err());
+        assert!(limits.may_try("192.0.2.2".parse().unwrap(), "one").is_ok());
+        clock.advance(Duration::from_secs(20));
+        assert!(limits.may_try(HOME, "one").is_ok());
+    }
+
+    #[test]
+    fn a_client_that_authenticated_lately_is_not_held_up() {
+        let (limits, _clock) = limits();
+        limits.failed(HOME);
+        limits.succeeded(HOME, &"good".into());
+        for _ in 0..9 {
+            limits.failed(HOME);
+        }
+        assert!(limits.may_try(HOME, "good").is_ok());
+        assert!(limits.may_try(HOME, "bad").is_err());
+    }
+
+    #[test]
+    fn a_whole_ipv6_network_is_one_address() {
+        let (limits, _clock) = limits();
+        for last in 0..9_u16 {
+            limits.failed(format!("2001:db8::{last:x}").parse().unwrap());
+        }
+        assert!(
+            limits
+                .may_try("2001:db8::ffff".parse().unwrap(), "one")
+                .is_err()
+        );
+        assert!(
+            limits
+                .may_try("2001:db8:0:1::1".parse().unwrap(), "one")
+                .is_ok()
+        );
+    }
+}

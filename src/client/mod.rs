@@ -1,0 +1,118 @@
+//! Who is asking: the registered clients, how they prove themselves, and how often they may try.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config;
+use crate::oauth::redirect_uri;
+
+pub use authentication::{Authenticated, AuthenticationError, authenticate};
+pub use limits::Limits;
+
+pub mod authentication;
+pub mod limits;
+
+/// All clients of the configuration, by `client_id`.
+#[derive(Debug)]
+pub struct Registry {
+    clients: HashMap<Arc<str>, Arc<Client>>,
+}
+
+/// A registered client and the policy that holds for it.
+#[derive(Debug)]
+pub struct Client {
+    /// As the upstream knows it.
+    pub client_id: Arc<str>,
+    /// The one way it proves itself.
+    pub authentication: config::Authentication,
+    /// Registered redirect URIs; empty leaves the check to the upstream.
+    pub redirect_uris: Vec<String>,
+    /// Scope values it may ask for; `None` leaves the check to the upstream.
+    pub scopes: Option<Vec<String>>,
+    /// Redeem-by time of its requests.
+    pub lifetime: Duration,
+    /// S256 or nothing (RFC 7636).
+    pub require_pkce: bool,
+    /// It must push (RFC 9126 §6).
+    pub require_pushed_authorization_requests: bool,
+    /// Whether it may do anything.
+    pub enabled: bool,
+}
+
+/// Who is on the other end of a connection. The proxy puts it into the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Address of the caller, or of whom a trusted proxy names; `None` on a unix socket.
+    pub address: Option<IpAddr>,
+    /// Whether a trusted proxy said that the caller came without TLS.
+    pub insecure: bool,
+    /// The gateway's number of the request.
+    pub request_id: Arc<str>,
+}
+
+impl Registry {
+    /// The clients of the configuration, with what `[par]` says where their table is silent.
+    #[must_use]
+    pub fn new(clients: &[config::Client], par: &config::Par) -> Self {
+        let clients = clients.iter().map(|client| {
+            let client_id: Arc<str> = client.client_id.as_str().into();
+            let record = Client {
+                client_id: Arc::clone(&client_id),
+                authentication: client.authentication.clone(),
+                redirect_uris: client.redirect_uris.clone(),
+                scopes: client.scopes.clone(),
+                lifetime: client.lifetime.unwrap_or(par.lifetime),
+                require_pkce: client.require_pkce.unwrap_or(par.require_pkce),
+                require_pushed_authorization_requests: client.require_pushed_authorization_requests,
+                enabled: client.enabled,
+            };
+            (client_id, Arc::new(record))
+        });
+        Self {
+            clients: clients.collect(),
+        }
+    }
+
+    /// The client of this name, disabled or not.
+    #[must_use]
+    pub fn find(&self, client_id: &str) -> Option<&Arc<Client>> {
+        self.clients.get(client_id)
+    }
+
+    /// Whether any client must push.
+    #[must_use]
+    pub fn any_must_push(&self) -> bool {
+        self.clients
+            .values()
+            .any(|client| client.require_pushed_authorization_requests)
+    }
+
+    /// Whether S256 is required of any client.
+    #[must_use]
+    pub fn any_needs_pkce(&self) -> bool {
+        self.clients.values().any(|client| client.require_pkce)
+    }
+}
+
+impl Client {
+    /// Whether the client may be answered at `redirect_uri`. Where its table names none, that is
+    /// for the upstream to say.
+    #[must_use]
+    pub fn may_redirect_to(&self, redirect_uri: &str) -> bool {
+        self.redirect_uris.is_empty()
+            || self
+                .redirect_uris
+                .iter()
+                .any(|known| redirect_uri::is_registered(redirect_uri, known))
+    }
+
+    /// Whether the client may ask for this scope value.
+    #[must_use]
+    pub fn may_ask_for(&self, scope: &str) -> bool {
+        self.scopes
+            .as_ref()
+            .is_none_or(|scopes| scopes.iter().any(|known| known == scope))
+    }
+}

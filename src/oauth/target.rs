@@ -1,0 +1,193 @@
+//! How loosely a server may read a request target: paths folded to one spelling, queries split at
+//! every separator some server knows. For guards; nothing is rebuilt from what is read here.
+
+use std::borrow::Cow;
+
+use super::names;
+
+/// Most rounds of percent-decoding before a path counts as hostile.
+const ROUNDS: usize = 8;
+
+/// A path as the loosest server reads it: decoded to a fixed point, `\` as `/`, parameters after
+/// `;` off, slashes merged, dots resolved, letter case and a last slash off. `None` where decoding
+/// does not come to an end.
+#[must_use]
+pub fn fold_path(path: &str) -> Option<String> {
+    let mut bytes = path.as_bytes().to_vec();
+    let mut rounds = 0;
+    while let Cow::Owned(decoded) = percent_decode(&bytes) {
+        bytes = decoded;
+        rounds += 1;
+        if rounds > ROUNDS {
+            return None;
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes)
+        .replace('\\', "/")
+        .to_lowercase();
+    let mut parts: Vec<&str> = Vec::new();
+    for part in text.split('/') {
+        match part.split(';').next().unwrap_or_default() {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    Some(
+        parts
+            .iter()
+            .fold(String::with_capacity(text.len()), |mut folded, part| {
+                folded.push('/');
+                folded.push_str(part);
+                folded
+            }),
+    )
+}
+
+/// What makes a query or form look like an authorization request.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Traits {
+    /// Every `client_id`.
+    pub client_ids: Vec<String>,
+    /// `response_type` stands there.
+    pub response_type: bool,
+    /// `request` stands there.
+    pub request: bool,
+    /// Every `request_uri`.
+    pub request_uris: Vec<String>,
+}
+
+impl Traits {
+    /// Reads a query or form: `&` and `;` separate, names are folded, broken encodings stay.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let mut traits = Self::default();
+        for piece in text.split(['&', ';']) {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            traits.note(&loose(name), value);
+        }
+        traits
+    }
+
+    /// Takes one pair into account; `value` is still encoded.
+    pub fn note(&mut self, name: &str, value: &str) {
+        if names::reads_as(name, "client_id") {
+            self.client_ids.push(loose(value).into_owned());
+        } else if names::reads_as(name, "response_type") {
+            self.response_type = true;
+        } else if names::reads_as(name, "request") {
+            self.request = true;
+        } else if names::reads_as(name, "request_uri") {
+            self.request_uris.push(loose(value).into_owned());
+        }
+    }
+
+    /// Whether this is an authorization request: `client_id` with `response_type`, `request`, or a
+    /// `request_uri`.
+    #[must_use]
+    pub fn is_authorization_request(&self) -> bool {
+        !self.client_ids.is_empty()
+            && (self.response_type || self.request || !self.request_uris.is_empty())
+    }
+}
+
+/// Decodes what can be decoded and keeps the rest.
+#[must_use]
+pub fn loose(text: &str) -> Cow<'_, str> {
+    let spaced = if text.contains('+') {
+        Cow::Owned(text.replace('+', " "))
+    } else {
+        text.into()
+    };
+    if !spaced.contains('%') {
+        return spaced;
+    }
+    let decoded = percent_encoding::percent_decode(spaced.as_bytes()).decode_utf8_lossy();
+    Cow::Owned(decoded.into_owned())
+}
+
+fn percent_decode(bytes: &[u8]) -> Cow<'_, [u8]> {
+    percent_encoding::percent_decode(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn b143_every_alias_folds_to_the_path() {
+        for alias in [
+            "/o/authorize/",
+            "/o/authorize",
+            "/O/AUTHORIZE",
+            "//o//authorize",
+            "/o/%61uthorize",
+            "/o/%2561uthorize",
+            "/o%2fauthorize",
+            "/o%252fauthorize",
+            "/o\\authorize",
+            "/o/./authorize",
+            "/x/../o/authorize",
+            "/o/authorize;jsessionid=1",
+            "/o;a=b/authorize/",
+            "/%6f/%41uthorize%2f",
+        ] {
+            assert_eq!(fold_path(alias).as_deref(), Some("/o/authorize"), "{alias}");
+        }
+        assert_eq!(
+            fold_path("/o/authorize/x").as_deref(),
+            Some("/o/authorize/x")
+        );
+    }
+
+    #[test]
+    fn endless_encodings_are_given_up() {
+        let mut path = "%61".to_owned();
+        for _ in 0..12 {
+            path = path.replace('%', "%25");
+        }
+        assert_eq!(fold_path(&format!("/{path}")), None);
+    }
+
+    #[test]
+    fn disguised_requests_are_seen() {
+        for text in [
+            "client_id=a&response_type=code",
+            "client_id=a;response_type=code",
+            "x=1;Client_ID=a&RESPONSE.TYPE=code",
+            "client%5Fid=a&response%5ftype=code",
+            "client_id=a&request=eyJ",
+            "client_id=a&request_uri=https://x",
+            "client_id[]=a&response_type[0]=code",
+            "client_id=%ff&response_type=code",
+        ] {
+            assert!(Traits::of(text).is_authorization_request(), "{text}");
+        }
+        for text in [
+            "",
+            "client_id=a",
+            "response_type=code",
+            "client_id=a&grant_type=code",
+            "a=client_id",
+        ] {
+            assert!(!Traits::of(text).is_authorization_request(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_makes_it_panic(text in "\\PC{0,80}") {
+            let _ = fold_path(&text);
+            let _ = Traits::of(&text);
+        }
+
+        #[test]
+        fn folding_is_stable(text in "[/a-z.;%\\\\0-9A-F]{0,40}") {
+            if let Some(folded) = fold_path(&text) {
+                prop_assert_eq!(fold_path(&folded), Some(folded.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The pushed authorization request endpoint (RFC 9126 §2): authenticate, validate, mint, keep,
+//! answer. Nothing is sent upstream.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand::SecureRandom;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use http::{HeaderValue, Method, Request, Response};
+
+use crate::answer;
+use crate::client::authentication::Presented;
+use crate::client::{Authenticated, AuthenticationError, Limits, Peer, Registry, authenticate};
+use crate::clock::Clock;
+use crate::config;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::parameters::{ParameterError, Parameters};
+use crate::oauth::request_uri::Reference;
+use crate::store::{Lifetimes, PushedRequest, Store, StoreError};
+use crate::telemetry::audit::{self, Circumstances};
+use crate::telemetry::metrics::{AuthMethod, AuthVerdict, RateScope, StoreOperation, meter};
+use crate::upstream::Discovery;
+
+pub use error::ParError;
+pub use request::{BodyNames, RequestError};
+
+pub mod error;
+pub mod request;
+
+/// The endpoint and what it works with.
+#[derive(Debug)]
+pub struct Endpoint {
+    registry: Arc<Registry>,
+    limits: Arc<Limits>,
+    store: Arc<dyn Store>,
+    discovery: Arc<Discovery>,
+    random: Arc<dyn SecureRandom + Send + Sync>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+}
+
+/// What the endpoint works with.
+#[derive(Debug, Clone)]
+pub struct Collaborators {
+    /// Who may push.
+    pub registry: Arc<Registry>,
+    /// How often.
+    pub limits: Arc<Limits>,
+    /// Where requests are kept.
+    pub store: Arc<dyn Store>,
+    /// What the upstream can do.
+    pub discovery: Arc<Discovery>,
+    /// Where references come from.
+    pub random: Arc<dyn SecureRandom + Send + Sync>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    issuer: String,
+    login_lifetime: Duration,
+    max_target_bytes: usize,
+    body_names: Option<BodyNames>,
+}
+
+impl Endpoint {
+    /// The endpoint as configured.
+    #[must_use]
+    pub fn new(config: &config::Config, with: Collaborators) -> Self {
+        let body_names = match config.upstream.authorize_method {
+            config::AuthorizeMethod::Get => None,
+            config::AuthorizeMethod::Post => Some(BodyNames::new(&config.upstream.post_parameters)),
+        };
+        Self {
+            registry: with.registry,
+            limits: with.limits,
+            store: with.store,
+            discovery: with.discovery,
+            random: with.random,
+            clock: with.clock,
+            settings: Settings {
+                issuer: config.server.issuer.as_str().to_owned(),
+                login_lifetime: config.authorize.login_lifetime,
+                max_target_bytes: config.upstream.max_target_bytes,
+                body_names,
+            },
+        }
+    }
+
+    /// Answers one request. Every answer is JSON and must not be stored.
+    ///
+    /// # Errors
+    /// None: a refusal is an answer.
+    pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Infallible> {
+        let began = self.clock.now();
+        let mut trail = Trail::new(&request);
+        let outcome = self.push(&request, &mut trail).await;
+        let took = self.clock.now().since(began);
+        meter().push(
+            outcome.as_ref().err().map(ParError::code),
+            trail.method,
+            took,
+        );
+        Ok(match outcome {
+            Ok(accepted) => {
+                let fingerprint = accepted.reference.fingerprint();
+                audit::push_accepted(trail.circumstances(Some(&fingerprint)), trail.method);
+                answer::created(&accepted.reference.to_request_uri(), accepted.expires_in)
+            }
+            Err(error) => {
+                trail.refused(&error);
+                self.refusal(&error, request.headers())
+            }
+        })
+    }
+
+    /// The steps, in the order of RFC 9126 §2.1; each takes the product of the one before.
+    async fn push(
+        &self,
+        request: &Request<Bytes>,
+        trail: &mut Trail,
+    ) -> Result<Accepted, ParError> {
+        if request.method() != Method::POST {
+            return Err(ParError::Method);
+        }
+        if trail.insecure {
+            return Err(ParError::Insecure);
+        }
+        media_type_is_form(request.headers())?;
+        let form = Parameters::parse(request.body())?;
+        let client = self.authenticated(request.headers(), &form, trail)?;
+        if request.uri().query().is_some_and(|query| !query.is_empty()) {
+            return Err(ParError::Query);
+        }
+        if request.headers().contains_key("dpop") {
+            return Err(ParError::Dpop);
+        }
+        let query = self.validated(&form, &client)?;
+        self.kept(&client, query).await
+    }
+
+    fn authenticated(
+        &self,
+        headers: &HeaderMap,
+        form: &Parameters<'_>,
+        trail: &mut Trail,
+    ) -> Result<Authenticated, ParError> {
+        let presented = Presented::read(headers, form);
+        if let Ok(presented) = &presented {
+            trail.method = presented.method();
+        }
+        let claimed = presented.as_ref().map_or("", Presented::client_id);
+        if let Some(address) = trail.peer.address {
+            self.limits.may_try(address, claimed).map_err(|wait| {
+                meter().client_auth(trail.method, AuthVerdict::Limited);
+                ParError::TooManyFailures(wait)
+            })?;
+        }
+        let outcome = match &presented {
+            Ok(presented) => authenticate(&self.registry, presented),
+            Err(error) => Err(*error),
+        };
+        let verdict = outcome
+            .as_ref()
+            .err()
+            .map_or(AuthVerdict::Accepted, |e| e.verdict());
+        meter().client_auth(trail.method, verdict);
+        let known = match &outcome {
+            Ok(authenticated) => Some(&authenticated.client),
+            Err(_) => self.registry.find(claimed),
+        };
+        trail.client_id = known.map(|client| Arc::clone(&client.client_id));
+        match (&outcome, trail.peer.address) {
+            (Ok(known), Some(address)) => self.limits.succeeded(address, &known.client.client_id),
+            (Err(error), Some(address)) if error.code() == ErrorCode::InvalidClient => {
+                self.limits.failed(address);
+            }
+            _ => {}
+        }
+        let authenticated = outcome?;
+        self.limits
+            .push(&authenticated.client.client_id)
+            .map_err(ParError::TooManyPushes)?;
+        Ok(authenticated)
+    }
+
+    fn validated(
+        &self,
+        form: &Parameters<'_>,
+        authenticated: &Authenticated,
+    ) -> Result<String, ParError> {
+        let snapshot = self.discovery.current();
+        let path = self.discovery.authorization_path();
+        let room = request::Room {
+            max_target_bytes: self.settings.max_target_bytes,
+            authorization_path: path.as_ref().map_or("", |path| path.as_str()),
+            body_names: self.settings.body_names.as_ref(),
+        };
+        let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);
+        Ok(request::validate(
+            form,
+            &authenticated.client,
+            capabilities,
+            room,
+        )?)
+    }
+
+    async fn kept(
+        &self,
+        authenticated: &Authenticated,
+        query: String,
+    ) -> Result<Accepted, ParError> {
+        let client = &authenticated.client;
+        let reference = Reference::mint(&*self.random)?;
+        let mut flow_key = [0; 32];
+        self.random
+            .fill(&mut flow_key)
+            .map_err(|_| crate::oauth::request_uri::RandomnessError)?;
+        let pushed = PushedRequest {
+            client_id: Arc::clone(&client.client_id),
+            query: query.into_boxed_str(),
+            flow_key,
+        };
+        let lifetimes = Lifetimes {
+            redeem: client.lifetime,
+            login: self.settings.login_lifetime,
+        };
+        self.store.put(&reference, pushed, lifetimes).await?;
+        Ok(Accepted {
+            reference,
+            expires_in: client.lifetime,
+        })
+    }
+
+    fn refusal(&self, error: &ParError, headers: &HeaderMap) -> Response<Bytes> {
+        let answer = answer::refusal(error.code(), error.description());
+        match error {
+            ParError::Authentication(_) if headers.contains_key(AUTHORIZATION) => {
+                if error.code() == ErrorCode::InvalidClient {
+                    answer::with_basic_challenge(answer, &self.settings.issuer)
+                } else {
+                    answer
+                }
+            }
+            ParError::Method => answer::with_allow(answer, "POST"),
+            ParError::TooManyFailures(wait) | ParError::TooManyPushes(wait) => {
+                answer::with_retry_after(answer, wait.0)
+            }
+            ParError::Store(_) => answer::with_retry_after(answer, Duration::from_secs(1)),
+            ParError::Authentication(_)
+            | ParError::Insecure
+            | ParError::MediaType
+            | ParError::Parameters(_)
+            | ParError::Query
+            | ParError::Dpop
+            | ParError::Request(_)
+            | ParError::Randomness(_) => answer,
+        }
+    }
+}
+
+struct Accepted {
+    reference: Reference,
+    expires_in: Duration,
+}
+
+/// What the logs say of a push, gathered on the way.
+struct Trail {
+    peer: Peer,
+    insecure: bool,
+    method: AuthMethod,
+    client_id: Option<Arc<str>>,
+}
+
+impl Trail {
+    fn new(request: &Request<Bytes>) -> Self {
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .cloned()
+            .unwrap_or_else(|| Peer {
+                address: None,
+                insecure: false,
+                request_id: "".into(),
+            });
+        Self {
+            insecure: peer.insecure,
+            peer,
+            method: AuthMethod::Unknown,
+            client_id: None,
+        }
+    }
+
+    fn circumstances<'a>(&'a self, reference: Option<&'a str>) -> Circumstances<'a> {
+        Circumstances {
+            client_id: self.client_id.as_deref(),
+            request_id: &self.peer.request_id,
+            reference,
+            client_address: self.peer.address,
+        }
+    }
+
+    fn refused(&self, error: &ParError) {
+        match error {
+            ParError::Authentication(error) => {
+                let at = self.circumstances(None);
+                audit::client_authentication_failed(at, self.method, error.reason());
+            }
+            ParError::TooManyFailures(_) => meter().rate_limited(RateScope::Address),
+            ParError::TooManyPushes(_) => meter().rate_limited(RateScope::Client),
+            ParError::Store(error) => meter().store_error(StoreOperation::Put, error.cause()),
+            ParError::Method
+            | ParError::Insecure
+            | ParError::MediaType
+            | ParError::Parameters(_)
+            | ParError::Query
+            | ParError::Dpop
+            | ParError::Request(_)
+            | ParError::Randomness(_) => {}
+        }
+        let at = self.circumstances(None);
+        audit::push_refused(at, self.method, error.code(), error.reason());
+    }
+}
+
+/// RFC 9126 §2: the form encoding is the only one. Parameters of the media type do not matter.
+fn media_type_is_form(headers: &HeaderMap) -> Result<(), ParError> {
+    let mut types = headers
+        .get_all(CONTENT_TYPE)
+        .iter()
+        .map(HeaderValue::as_bytes);
+    let essence = types
+        .next()
+        .and_then(|value| value.split(|&byte| byte == b';').next());
+    let form = essence.is_some_and(|essence| {
+        essence
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    });
+    if form && types.next().is_none() {
+        Ok(())
+    } else {
+        Err(ParError::MediaType)
+    }
+}

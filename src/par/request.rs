@@ -1,0 +1,355 @@
+//! From the pushed form to the request that is kept: every rule of RFC 9126 §2.1 that can be judged
+//! here, in the order in which a client would want to hear of it.
+
+use std::borrow::Cow;
+
+use crate::client::Client;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::names;
+use crate::oauth::parameters::{Encoder, Parameters};
+use crate::oauth::pkce::{self, CodeChallengeMethod};
+use crate::oauth::{redirect_uri, scope};
+use crate::upstream::Capabilities;
+
+/// Why a pushed request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// A parameter, or a name a server could take for it, stands twice (RFC 6749 §3.1).
+    #[error("a parameter is repeated")]
+    Repeated,
+    /// A name in another spelling than the registered one.
+    #[error("a parameter name is a respelling of a registered one")]
+    Respelled,
+    /// `request_uri` in the form (RFC 9126 §2.1).
+    #[error("request_uri is not allowed in a pushed request")]
+    RequestUri,
+    /// `request`, while request objects are not supported.
+    #[error("request objects are not supported")]
+    RequestObject,
+    /// `response_type` is missing.
+    #[error("response_type is missing")]
+    NoResponseType,
+    /// Nobody supports this `response_type`.
+    #[error("response_type is not supported")]
+    ResponseType,
+    /// The upstream does not offer this `response_mode`.
+    #[error("response_mode is not supported")]
+    ResponseMode,
+    /// `redirect_uri` is missing where it is needed.
+    #[error("redirect_uri is missing")]
+    NoRedirectUri,
+    /// `redirect_uri` is relative, has a fragment, or would run as code.
+    #[error("redirect_uri is not an absolute URI without fragment")]
+    IllegalRedirectUri,
+    /// `redirect_uri` is not registered (RFC 9126 §2.3: no code of its own).
+    #[error("redirect_uri is not registered for this client")]
+    UnregisteredRedirectUri,
+    /// `scope` breaks the grammar.
+    #[error("scope holds characters that are not allowed")]
+    IllegalScope,
+    /// `scope` holds a value that the client may not use.
+    #[error("scope holds a value that this client may not use")]
+    Scope,
+    /// PKCE is required.
+    #[error("code_challenge is missing")]
+    NoCodeChallenge,
+    /// PKCE is required, and S256 alone will do.
+    #[error("code_challenge_method must be S256")]
+    PlainCodeChallenge,
+    /// Challenge or method break RFC 7636.
+    #[error("code_challenge or code_challenge_method is not valid")]
+    CodeChallenge,
+    /// `prompt=none` beside another value.
+    #[error("prompt=none cannot be combined with other values")]
+    Prompt,
+    /// `max_age` is not a number of seconds.
+    #[error("max_age is not a number of seconds")]
+    MaxAge,
+    /// `claims` is not a JSON object.
+    #[error("claims is not a JSON object")]
+    Claims,
+    /// `resource` is relative or has a fragment (RFC 8707 §2).
+    #[error("resource is not an absolute URI without fragment")]
+    Resource,
+    /// The request would not fit the upstream's longest request target.
+    #[error("the request target for the authorization server would have more than {0} bytes")]
+    TooLong(usize),
+}
+
+impl RequestError {
+    /// The wire code.
+    #[must_use]
+    pub const fn code(self) -> ErrorCode {
+        match self {
+            Self::RequestObject => ErrorCode::RequestNotSupported,
+            Self::ResponseType => ErrorCode::UnsupportedResponseType,
+            Self::IllegalScope | Self::Scope => ErrorCode::InvalidScope,
+            Self::Resource => ErrorCode::InvalidTarget,
+            Self::Repeated
+            | Self::Respelled
+            | Self::RequestUri
+            | Self::NoResponseType
+            | Self::ResponseMode
+            | Self::NoRedirectUri
+            | Self::IllegalRedirectUri
+            | Self::UnregisteredRedirectUri
+            | Self::NoCodeChallenge
+            | Self::PlainCodeChallenge
+            | Self::CodeChallenge
+            | Self::Prompt
+            | Self::MaxAge
+            | Self::Claims
+            | Self::TooLong(_) => ErrorCode::InvalidRequest,
+        }
+    }
+
+    /// What the client is told: which check failed, nothing of what was sent.
+    #[must_use]
+    pub fn description(self) -> Cow<'static, str> {
+        Cow::Owned(self.to_string())
+    }
+}
+
+/// How much of a request can travel upstream.
+#[derive(Debug, Clone, Copy)]
+pub struct Room<'a> {
+    /// Longest request target.
+    pub max_target_bytes: usize,
+    /// Path of the authorization endpoint, empty while it is not known.
+    pub authorization_path: &'a str,
+    /// Names that travel in the body instead; `None` where all travel in the query.
+    pub body_names: Option<&'a BodyNames>,
+}
+
+/// The closed list of names that may travel in a body (`authorize_method = "post"`): registered
+/// authorization parameters and those that the configuration adds. Any other could press a button
+/// on a page of the upstream (`answer=accept`).
+#[derive(Debug, Clone)]
+pub struct BodyNames(Vec<String>);
+
+impl BodyNames {
+    /// The registered names and `further` ones.
+    #[must_use]
+    pub fn new(further: &[String]) -> Self {
+        Self(further.to_vec())
+    }
+
+    /// Whether `name` may travel in a body.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        names::is_authorization(name) || self.0.iter().any(|further| further == name)
+    }
+}
+
+/// Judges `form` and writes what travels, in order, encoded anew. `client_id` is the authenticated
+/// one, also where the form leaves it out (a form with another one never gets here).
+///
+/// # Errors
+/// [`RequestError`], the first in the order of the checks.
+pub fn validate(
+    form: &Parameters<'_>,
+    client: &Client,
+    capabilities: Option<&Capabilities>,
+    room: Room<'_>,
+) -> Result<String, RequestError> {
+    names_are_clear(form)?;
+    response_is_possible(form, capabilities)?;
+    redirect_uri_is_the_clients(form, client)?;
+    scope_is_allowed(form, client)?;
+    pkce_is_sound(form, client)?;
+    values_make_sense(form)?;
+    let query = encode(form, client);
+    fits(form, &query, room)?;
+    Ok(query)
+}
+
+fn names_are_clear(form: &Parameters<'_>) -> Result<(), RequestError> {
+    if form.count("request_uri") > 0 {
+        return Err(RequestError::RequestUri);
+    }
+    if form.repeated().is_some() {
+        return Err(RequestError::Repeated);
+    }
+    if form
+        .iter()
+        .any(|(name, _)| names::imitates_registered(name))
+    {
+        return Err(RequestError::Respelled);
+    }
+    match form.value("request") {
+        Some(_) => Err(RequestError::RequestObject),
+        None => Ok(()),
+    }
+}
+
+fn response_is_possible(
+    form: &Parameters<'_>,
+    capabilities: Option<&Capabilities>,
+) -> Result<(), RequestError> {
+    let response_type = form
+        .value("response_type")
+        .ok_or(RequestError::NoResponseType)?;
+    let known = ["code", "id_token", "none", "token"];
+    if !response_type.split(' ').all(|part| known.contains(&part)) {
+        return Err(RequestError::ResponseType);
+    }
+    let offered = capabilities.map_or(&[][..], |upstream| &upstream.response_types);
+    if !offered.is_empty() && !offered.iter().any(|offer| same_parts(offer, response_type)) {
+        return Err(RequestError::ResponseType);
+    }
+    let Some(response_mode) = form.value("response_mode") else {
+        return Ok(());
+    };
+    let modes = capabilities.map_or(&[][..], |upstream| &upstream.response_modes);
+    let known = [
+        "query",
+        "fragment",
+        "form_post",
+        "jwt",
+        "query.jwt",
+        "fragment.jwt",
+        "form_post.jwt",
+    ];
+    let possible = if modes.is_empty() {
+        known.contains(&response_mode)
+    } else {
+        modes.iter().any(|mode| mode == response_mode)
+    };
+    if possible {
+        Ok(())
+    } else {
+        Err(RequestError::ResponseMode)
+    }
+}
+
+/// The order of a composite `response_type` does not count (OAuth 2.0 Multiple Response Types §3).
+fn same_parts(a: &str, b: &str) -> bool {
+    a.split(' ').count() == b.split(' ').count()
+        && a.split(' ')
+            .all(|part| b.split(' ').any(|other| other == part))
+}
+
+fn redirect_uri_is_the_clients(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {
+    let Some(pushed) = form.value("redirect_uri") else {
+        let mut scopes = form.value("scope").unwrap_or_default().split(' ');
+        let openid = scopes.any(|value| value == "openid");
+        let only_one = client.redirect_uris.len() == 1;
+        return if openid || !only_one {
+            Err(RequestError::NoRedirectUri)
+        } else {
+            Ok(())
+        };
+    };
+    if !redirect_uri::is_acceptable(pushed) {
+        return Err(RequestError::IllegalRedirectUri);
+    }
+    if !client.may_redirect_to(pushed) {
+        return Err(RequestError::UnregisteredRedirectUri);
+    }
+    Ok(())
+}
+
+fn scope_is_allowed(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {
+    let Some(scope) = form.value("scope") else {
+        return Ok(());
+    };
+    let mut values = scope::values(scope).ok_or(RequestError::IllegalScope)?;
+    if values.all(|value| client.may_ask_for(value)) {
+        Ok(())
+    } else {
+        Err(RequestError::Scope)
+    }
+}
+
+fn pkce_is_sound(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {
+    let method = form.value("code_challenge_method");
+    let Some(challenge) = form.value("code_challenge") else {
+        if client.require_pkce {
+            return Err(RequestError::NoCodeChallenge);
+        }
+        return if method.is_some() {
+            Err(RequestError::CodeChallenge)
+        } else {
+            Ok(())
+        };
+    };
+    let method = CodeChallengeMethod::parse(method).ok_or(RequestError::CodeChallenge)?;
+    if client.require_pkce && method != CodeChallengeMethod::S256 {
+        return Err(RequestError::PlainCodeChallenge);
+    }
+    if pkce::is_code_challenge(challenge) {
+        Ok(())
+    } else {
+        Err(RequestError::CodeChallenge)
+    }
+}
+
+fn values_make_sense(form: &Parameters<'_>) -> Result<(), RequestError> {
+    if let Some(prompt) = form.value("prompt") {
+        let mut values = prompt.split(' ');
+        if values.clone().count() > 1 && values.any(|value| value == "none") {
+            return Err(RequestError::Prompt);
+        }
+    }
+    if let Some(max_age) = form.value("max_age")
+        && (!max_age.bytes().all(|byte| byte.is_ascii_digit()) || max_age.parse::<u32>().is_err())
+    {
+        return Err(RequestError::MaxAge);
+    }
+    if let Some(claims) = form.value("claims")
+        && serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(claims).is_err()
+    {
+        return Err(RequestError::Claims);
+    }
+    let mut resources = form
+        .iter()
+        .filter(|(name, value)| *name == "resource" && !value.is_empty());
+    if resources.any(|(_, value)| !is_absolute_uri(value)) {
+        return Err(RequestError::Resource);
+    }
+    Ok(())
+}
+
+fn is_absolute_uri(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| url.fragment().is_none())
+}
+
+fn encode(form: &Parameters<'_>, client: &Client) -> String {
+    let bytes: usize = form
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 2)
+        .sum();
+    let mut encoder = Encoder::with_capacity(bytes + bytes / 8);
+    if form.value("client_id").is_none() {
+        encoder.push("client_id", &client.client_id);
+    }
+    for (name, value) in form.iter().filter(|(name, value)| travels(name, value)) {
+        encoder.push(name, value);
+    }
+    let mut query = encoder.finish();
+    query.shrink_to_fit();
+    query
+}
+
+fn travels(name: &str, value: &str) -> bool {
+    !value.is_empty() && names::travels(name)
+}
+
+fn fits(form: &Parameters<'_>, query: &str, room: Room<'_>) -> Result<(), RequestError> {
+    let in_query = match room.body_names {
+        None => query.len(),
+        Some(body_names) => {
+            let mut rest = Encoder::default();
+            for (name, value) in form.iter().filter(|(name, value)| travels(name, value)) {
+                if !body_names.contains(name) {
+                    rest.push(name, value);
+                }
+            }
+            rest.finish().len()
+        }
+    };
+    if room.authorization_path.len() + 1 + in_query > room.max_target_bytes {
+        return Err(RequestError::TooLong(room.max_target_bytes));
+    }
+    Ok(())
+}

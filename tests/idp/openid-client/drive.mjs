@@ -1,0 +1,55 @@
+// One login with the real openid-client. Every line it prints is a JSON object with one member:
+//   discovered  the metadata that it found
+//   authorize   the address for the browser; it then reads the callback's address from a line of
+//               standard input
+//   claims      those of the ID token, after every check
+// From the environment: ISSUER, CLIENT_ID, CLIENT_SECRET, AUTHENTICATION (client_secret_basic,
+// client_secret_post, none), REDIRECT_URI, and MODE: par, or plain for a request in the query.
+import { createInterface } from 'node:readline';
+
+import * as oauth from 'openid-client';
+
+const { ISSUER, CLIENT_ID, CLIENT_SECRET, AUTHENTICATION, REDIRECT_URI, MODE } = process.env;
+
+const authentication = {
+  client_secret_basic: () => oauth.ClientSecretBasic(CLIENT_SECRET),
+  client_secret_post: () => oauth.ClientSecretPost(CLIENT_SECRET),
+  none: () => oauth.None(),
+}[AUTHENTICATION]();
+
+const say = (message) => console.log(JSON.stringify(message));
+
+const config = await oauth.discovery(new URL(ISSUER), CLIENT_ID, undefined, authentication, {
+  // Tests run on loopback without TLS; the ID token's signature is checked all the same.
+  execute: [oauth.allowInsecureRequests, oauth.enableNonRepudiationChecks],
+});
+say({ discovered: config.serverMetadata() });
+
+const pkceCodeVerifier = oauth.randomPKCECodeVerifier();
+const expectedState = oauth.randomState();
+const expectedNonce = oauth.randomNonce();
+const parameters = {
+  redirect_uri: REDIRECT_URI,
+  scope: 'openid profile email',
+  code_challenge: await oauth.calculatePKCECodeChallenge(pkceCodeVerifier),
+  code_challenge_method: 'S256',
+  state: expectedState,
+  nonce: expectedNonce,
+};
+const authorize =
+  MODE === 'par'
+    ? await oauth.buildAuthorizationUrlWithPAR(config, parameters)
+    : oauth.buildAuthorizationUrl(config, parameters);
+say({ authorize: authorize.href });
+
+const input = createInterface({ input: process.stdin });
+const { value: callback } = await input[Symbol.asyncIterator]().next();
+input.close();
+const tokens = await oauth.authorizationCodeGrant(config, new URL(callback), {
+  pkceCodeVerifier,
+  expectedState,
+  expectedNonce,
+  idTokenExpected: true,
+});
+say({ claims: tokens.claims() });
+process.exit(0);

@@ -1,0 +1,136 @@
+//! The certified client library openid-client, unchanged, from discovery to ID token.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use crate::support::browser::Browser;
+use crate::support::idp::{Django, OidcProvider, folder, install};
+use crate::support::process::Process;
+use crate::support::relying_party::{Client, REDIRECT_URI};
+use crate::support::stage::Stage;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What one login of openid-client came to.
+#[derive(Debug)]
+struct Login {
+    /// The metadata that it discovered.
+    discovered: Value,
+    /// The address that it sent the browser to.
+    authorize: Url,
+    /// The claims of the ID token.
+    claims: Value,
+}
+
+/// Signs alice in at `issuer` with `mode` `par` or `plain`.
+async fn login(issuer: &str, client: Client, mode: &str) -> Login {
+    install("openid-client").await;
+    let mut driver = Process::spawn(
+        Command::new(folder("openid-client").join("run"))
+            .env("ISSUER", issuer)
+            .env("CLIENT_ID", client.id())
+            .env("CLIENT_SECRET", client.secret())
+            .env("AUTHENTICATION", client.authentication())
+            .env("REDIRECT_URI", REDIRECT_URI)
+            .env("MODE", mode),
+    );
+    let authorize = driver
+        .wait_for(LIMIT, |output| said(output, "authorize"))
+        .await;
+    let authorize = Url::parse(authorize.as_str().expect("text")).expect("a URL");
+    let mut browser = Browser::default();
+    let journey = browser
+        .sign_in(&authorize, REDIRECT_URI)
+        .await
+        .expect("a login");
+    driver.say(journey.callback.as_str());
+    let claims = driver
+        .wait_for(LIMIT, |output| said(output, "claims"))
+        .await;
+    Login {
+        discovered: said(&driver.output(), "discovered").expect("said first"),
+        authorize,
+        claims,
+    }
+}
+
+/// The value of the line `{"<name>": …}`.
+fn said(output: &str, name: &str) -> Option<Value> {
+    output.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        message.get(name).cloned()
+    })
+}
+
+fn assert_pushed(login: &Login, issuer: &str, client: Client) {
+    let mut query: Vec<_> = login.authorize.query_pairs().collect();
+    query.sort();
+    let names: Vec<_> = query.iter().map(|(name, _)| name.as_ref()).collect();
+    assert_eq!(names, ["client_id", "request_uri"], "{}", login.authorize);
+    assert_eq!(query[0].1, client.id());
+    assert_eq!(login.claims["iss"], issuer);
+    let endpoint = login.discovered["pushed_authorization_request_endpoint"].as_str();
+    let origin = Url::parse(issuer)
+        .expect("a URL")
+        .origin()
+        .ascii_serialization();
+    assert!(
+        endpoint.is_some_and(|url| url.starts_with(&origin)),
+        "{}",
+        login.discovered
+    );
+}
+
+#[tokio::test]
+async fn openid_client_signs_in_at_oidc_provider_without_the_gateway() {
+    let server = OidcProvider::start_alone(REDIRECT_URI).await;
+    let login = login(&server.issuer, Client::ConfidentialBasic, "plain").await;
+    assert_eq!(login.claims["sub"], "alice");
+    assert!(
+        login
+            .discovered
+            .get("pushed_authorization_request_endpoint")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn openid_client_signs_in_at_django_without_the_gateway() {
+    let server = Django::start_alone(REDIRECT_URI).await;
+    let login = login(&server.issuer, Client::Public, "plain").await;
+    assert_eq!(login.claims["iss"], *server.issuer);
+}
+
+#[tokio::test]
+async fn openid_client_pushes_to_oidc_provider_through_the_gateway() {
+    let stage = Stage::oidc_provider().await;
+    for client in [
+        Client::ConfidentialBasic,
+        Client::ConfidentialPost,
+        Client::Public,
+    ] {
+        let login = login(&stage.issuer, client, "par").await;
+        assert_pushed(&login, &stage.issuer, client);
+        assert_eq!(login.claims["sub"], "alice");
+        assert_eq!(
+            login.discovered["require_pushed_authorization_requests"],
+            true
+        );
+    }
+}
+
+#[tokio::test]
+async fn openid_client_pushes_to_django_through_the_gateway() {
+    let stage = Stage::django().await;
+    for client in [
+        Client::ConfidentialBasic,
+        Client::ConfidentialPost,
+        Client::Public,
+    ] {
+        let login = login(&stage.issuer, client, "par").await;
+        assert_pushed(&login, &stage.issuer, client);
+    }
+}

@@ -1,0 +1,93 @@
+//! The gateway itself: the real binary, with a configuration file of its own.
+
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::Process;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A running `parapet serve`; dropped, it ends.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Address of the public listener, `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// Address of the private listener, unless the configuration turns it off.
+    pub admin_url: Option<String>,
+    process: Process,
+    _folder: TempDir,
+}
+
+impl Gateway {
+    /// Writes `toml` to a file, runs the gateway with it and waits until it listens.
+    ///
+    /// Panics with its output when it ends instead.
+    pub async fn start(toml: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, toml).expect("a file in it");
+        let mut process = Process::spawn(
+            Command::new(env!("CARGO_BIN_EXE_parapet"))
+                .args(["serve", "--config"])
+                .arg(&file),
+        );
+        let has_admin = has_admin(toml);
+        let (url, admin_url) = process
+            .wait_for(LIMIT, |output| {
+                let admin = address(output, "admin on ");
+                let is_complete = admin.is_some() || !has_admin;
+                address(output, "listening on ")
+                    .filter(|_| is_complete)
+                    .zip(Some(admin))
+            })
+            .await;
+        Self {
+            url,
+            admin_url,
+            process,
+            _folder: folder,
+        }
+    }
+
+    /// Everything it wrote so far to standard output and standard error.
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+
+    /// Ends it with SIGTERM; gives its exit status and its whole output.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        let status = self.process.stop();
+        (status, self.process.output())
+    }
+}
+
+/// The address on the first whole line that starts with `prefix`.
+fn address(output: &str, prefix: &str) -> Option<String> {
+    let mut lines = output
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    lines.find_map(|line| Some(line.strip_prefix(prefix)?.trim().to_owned()))
+}
+
+fn has_admin(toml: &str) -> bool {
+    let table: toml::Table = toml.parse().expect("a configuration in TOML");
+    let listen = table.get("admin").and_then(|admin| admin.get("listen"));
+    listen.and_then(toml::Value::as_str) != Some("")
+}
+
+#[test]
+fn addresses_are_read_from_whole_lines() {
+    let output = "admin on http://127.0.0.1:1\nlistening on http://127.0.0.1:2\nlistening on ht";
+    assert_eq!(
+        address(output, "admin on ").as_deref(),
+        Some("http://127.0.0.1:1")
+    );
+    assert_eq!(
+        address(output, "listening on ").as_deref(),
+        Some("http://127.0.0.1:2")
+    );
+    assert_eq!(address("listening on http://127.0", "listening on "), None);
+    assert!(has_admin("") && !has_admin("[admin]\nlisten = \"\""));
+}
