@@ -9,6 +9,7 @@
 mod admin;
 mod cli;
 mod config;
+mod demo;
 mod listener;
 mod openid_client;
 mod pass_through;

@@ -1,0 +1,367 @@
+//! `make demo` in a real browser: Debian's chromium presses the buttons.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::ports::free_port;
+
+#[tokio::test]
+async fn both_buttons_sign_in_through_the_gateway() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start().await;
+    let client = browser.client.clone();
+    let Ports {
+        client: at,
+        gateway,
+        ..
+    } = demo.ports;
+    let visit = tokio::spawn(async move {
+        let home = format!("http://127.0.0.1:{at}/");
+        let gateway = format!("http://127.0.0.1:{gateway}");
+
+        client.goto(&home).await.unwrap();
+        click(&client, "#plain").await;
+        let old = sign_in(&client).await;
+        assert_whole_request_exposed(&old, &gateway);
+        assert_eq!(claim(&client, "#id-token", "iss").await, gateway);
+
+        client.goto(&home).await.unwrap();
+        click(&client, "#par").await;
+        let new = sign_in(&client).await;
+        assert!(new.title.contains("Signed in as Alice Liddell, with PAR"));
+        let first = new.hops.first().unwrap();
+        assert_eq!(first.exposed, "");
+        let (page, query) = first.url.split_once('?').unwrap();
+        assert_eq!(page, format!("{gateway}/authorize"));
+        let names: Vec<_> = query
+            .split('&')
+            .filter_map(|pair| pair.split('=').next())
+            .collect();
+        assert_eq!(names, ["client_id", "request_uri"]);
+        let last = new.hops.last().unwrap();
+        assert!(last.url.contains("/callback?code="), "{}", last.url);
+        assert_eq!(claim(&client, "#id-token", "sub").await, "alice");
+        assert_eq!(claim(&client, "#userinfo", "name").await, "Alice Liddell");
+    });
+    browser.stop_after(visit).await;
+}
+
+#[tokio::test]
+async fn the_old_way_works_without_the_gateway() {
+    let demo = Demo::start(&["--without-gateway"]);
+    let browser = Browser::start().await;
+    let client = browser.client.clone();
+    let Ports {
+        client: at, legacy, ..
+    } = demo.ports;
+    let visit = tokio::spawn(async move {
+        // The page moves to the host of the redirect URI, where its cookie lives.
+        client
+            .goto(&format!("http://localhost:{at}/"))
+            .await
+            .unwrap();
+        click(&client, "#plain").await;
+        let journey = sign_in(&client).await;
+        assert_whole_request_exposed(&journey, &format!("http://127.0.0.1:{legacy}"));
+        let titles: Vec<_> = journey.hops.iter().map(|hop| hop.title.as_str()).collect();
+        assert_eq!(
+            titles,
+            [
+                "1. The client sends the browser to the authorization server",
+                "2. The login page",
+                "3. The consent page",
+                "4. The browser comes back to the client",
+            ]
+        );
+        let login = journey.hops.get(1).unwrap();
+        assert!(login.url.contains("/login?next=/authorize%3Fresponse_type"));
+        assert_eq!(login.exposed, WHOLE_REQUEST);
+        client
+            .goto(&format!("http://127.0.0.1:{at}/"))
+            .await
+            .unwrap();
+        assert!(client.find(Locator::Css("#par")).await.is_err());
+    });
+    browser.stop_after(visit).await;
+}
+
+#[test]
+fn a_taken_port_is_named_with_its_key() {
+    for (key, of) in [
+        ("[upstream] url", 0),
+        ("[[clients]] redirect_uris", 1),
+        ("[admin] listen", 2),
+        ("[server] listen", 3),
+    ] {
+        let ports = Ports::free();
+        let all = [ports.legacy, ports.client, ports.admin, ports.gateway];
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, all[of])).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let config = ports.write_config(folder.path());
+        let output = Command::new(demo_program())
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap();
+        drop(taken);
+        assert!(!output.status.success());
+        let problem = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(problem.contains(&format!("change `{key}` in")), "{problem}");
+        assert!(problem.contains(&all[of].to_string()), "{problem}");
+    }
+}
+
+const WHOLE_REQUEST: &str = "response_type redirect_uri scope state nonce code_challenge \
+    code_challenge_method login_hint";
+
+/// The result page, as far as it is looked at.
+struct Journey {
+    title: String,
+    hops: Vec<Hop>,
+}
+
+struct Hop {
+    title: String,
+    url: String,
+    exposed: String,
+}
+
+fn assert_whole_request_exposed(journey: &Journey, origin: &str) {
+    assert!(
+        journey
+            .title
+            .contains("Signed in as Alice Liddell, the old way")
+    );
+    let first = journey.hops.first().unwrap();
+    assert!(
+        first
+            .url
+            .starts_with(&format!("{origin}/authorize?response_type=code&"))
+    );
+    assert_eq!(first.exposed, WHOLE_REQUEST);
+}
+
+/// From the login page to the result.
+async fn sign_in(client: &Client) -> Journey {
+    click(client, "#login").await;
+    click(client, "#allow").await;
+    let wait = client.wait().at_most(PATIENCE);
+    wait.for_element(Locator::Css("#id-token"))
+        .await
+        .expect("claims on the result page");
+    let mut hops = Vec::new();
+    for hop in client.find_all(Locator::Css(".hop")).await.unwrap() {
+        let title = hop.find(Locator::Css("h3")).await.unwrap();
+        hops.push(Hop {
+            title: title.text().await.unwrap(),
+            url: hop.attr("data-url").await.unwrap().unwrap(),
+            exposed: hop.attr("data-exposed").await.unwrap().unwrap(),
+        });
+    }
+    let title = client.title().await.unwrap();
+    Journey { title, hops }
+}
+
+async fn click(client: &Client, selector: &str) {
+    let wait = client.wait().at_most(PATIENCE);
+    let element = wait.for_element(Locator::Css(selector)).await;
+    element
+        .unwrap_or_else(|error| panic!("{selector}: {error}"))
+        .click()
+        .await
+        .unwrap();
+}
+
+async fn claim(client: &Client, table: &str, name: &str) -> String {
+    let path = format!("//table[@id='{}']//tr[th='{name}']/td", &table[1..]);
+    let cell = client.find(Locator::XPath(&path)).await.unwrap();
+    cell.text().await.unwrap()
+}
+
+/// The demonstration on ports of its own.
+struct Demo {
+    ports: Ports,
+    process: Process,
+    _folder: TempDir,
+}
+
+impl Demo {
+    fn start(arguments: &[&str]) -> Self {
+        let ports = Ports::free();
+        let folder = tempfile::tempdir().unwrap();
+        let config = ports.write_config(folder.path());
+        let mut command = Command::new(demo_program());
+        command
+            .arg("--config")
+            .arg(&config)
+            .args(arguments)
+            .stdout(Stdio::null());
+        let mut demo = Self {
+            process: Process(command.spawn().unwrap()),
+            ports,
+            _folder: folder,
+        };
+        demo.process.wait_for(demo.ports.client);
+        demo
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    gateway: u16,
+    admin: u16,
+    legacy: u16,
+    client: u16,
+}
+
+impl Ports {
+    fn free() -> Self {
+        Self {
+            gateway: free_port(),
+            admin: free_port(),
+            legacy: free_port(),
+            client: free_port(),
+        }
+    }
+
+    fn write_config(self, folder: &Path) -> PathBuf {
+        let Self {
+            gateway,
+            admin,
+            legacy,
+            client,
+        } = self;
+        let text = format!(
+            r#"
+            [server]
+            listen = ["127.0.0.1:{gateway}"]
+            issuer = "http://127.0.0.1:{gateway}"
+            [admin]
+            listen = "127.0.0.1:{admin}"
+            [upstream]
+            url = "http://127.0.0.1:{legacy}"
+            [[clients]]
+            client_id = "demo-web"
+            authentication = "client_secret_basic"
+            secret = "demo-secret"
+            redirect_uris = ["http://127.0.0.1:{client}/callback"]
+            "#
+        );
+        let path = folder.join("gateway.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+/// A chromium that nobody sees, and its driver.
+struct Browser {
+    client: Client,
+    _driver: Process,
+    _profile: TempDir,
+}
+
+impl Browser {
+    async fn start() -> Self {
+        let port = free_port();
+        let profile = tempfile::tempdir().unwrap();
+        let mut command = Command::new("/usr/bin/chromedriver");
+        command
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut driver = Process(command.spawn().expect("Debian's chromium-driver"));
+        driver.wait_for(port);
+        let options = json!({
+            "binary": "/usr/bin/chromium",
+            "args": [
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                format!("--user-data-dir={}", profile.path().display()),
+            ],
+        });
+        let capabilities = [("goog:chromeOptions".to_owned(), options)];
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(
+                capabilities
+                    .into_iter()
+                    .collect::<serde_json::Map<String, Value>>(),
+            )
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .unwrap();
+        Self {
+            client,
+            _driver: driver,
+            _profile: profile,
+        }
+    }
+
+    /// Closes the browser even where the visit failed: it would outlive its driver.
+    async fn stop_after(self, visit: tokio::task::JoinHandle<()>) {
+        let outcome = visit.await;
+        self.client.clone().close().await.unwrap();
+        if let Err(failure) = outcome {
+            std::panic::resume_unwind(failure.into_panic());
+        }
+    }
+}
+
+/// A child that ends with its owner.
+struct Process(Child);
+
+impl Process {
+    fn wait_for(&mut self, port: u16) {
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                panic!("ended with {status} before it listened on {port}");
+            }
+            assert!(Instant::now() < deadline, "nobody listens on {port}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The example's binary. Cargo tests the example by its own harness and so does not build the plain
+/// program for us; asked again, with the same target folder and profile, it builds or finds it.
+fn demo_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let profile = test.ancestors().nth(2).unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--locked", "--example", "demo"]);
+        cargo.arg("--target-dir").arg(profile.parent().unwrap());
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let status = cargo.status().unwrap();
+        assert!(status.success(), "the example does not build");
+        profile.join("examples/demo")
+    })
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
