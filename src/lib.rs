@@ -10,6 +10,7 @@ pub mod config;
 pub mod metadata;
 pub mod oauth;
 pub mod par;
+pub mod proxy;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;

@@ -12,5 +12,8 @@ pub mod http;
 pub mod idp;
 pub mod ports;
 pub mod process;
+pub mod public_side;
+pub mod raw;
 pub mod relying_party;
 pub mod stage;
+pub mod upstream;

@@ -1,0 +1,221 @@
+//! What the proxy asks of the endpoints, in `http` types alone: they know neither sockets nor
+//! pingora.
+
+use std::any::Any;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+
+use crate::oauth::error::ErrorCode;
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// The pushed authorization request endpoint (RFC 9126 §2).
+    Par,
+    /// A metadata document (RFC 8414 §3).
+    Metadata,
+    /// The authorization endpoint (RFC 6749 §3.1).
+    Authorize,
+    /// Everything else goes to the upstream as it is.
+    PassThrough,
+}
+
+impl Route {
+    /// The label in logs and metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Par => "par",
+            Self::Metadata => "metadata",
+            Self::Authorize => "authorize",
+            Self::PassThrough => "pass_through",
+        }
+    }
+}
+
+/// Who sent a request, as far as can be believed. Also found in the extensions of what
+/// [`Application::answer`] gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The client: the connection's other end, or whom trusted proxies name (RFC 7239 §5.2). The
+    /// peer of a unix socket counts as 127.0.0.1.
+    pub address: IpAddr,
+    /// The connection's other end is one of `[server] trusted_proxies`.
+    pub trusted: bool,
+    /// The client's connection is encrypted, on the word of a trusted proxy.
+    pub secure: bool,
+}
+
+/// The request's id, in the extensions of what [`Application::answer`] gets.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub HeaderValue);
+
+impl RequestId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// Something an [`Application`] ties to a request in [`Forward`] and gets back later.
+pub type Flow = Arc<dyn Any + Send + Sync>;
+
+/// A visit of the authorization endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// Head of the request.
+    pub head: &'a Parts,
+    /// The form of a `POST`, at most 64 KiB; `None` for other methods and media types, and for
+    /// what is larger.
+    pub body: Option<&'a [u8]>,
+    /// Who asks.
+    pub peer: &'a Peer,
+    /// For error pages.
+    pub request_id: &'a RequestId,
+}
+
+/// What happens to a visit of the authorization endpoint.
+pub enum Decision {
+    /// To the upstream, unchanged.
+    Pass,
+    /// To the upstream, rewritten.
+    Forward(Forward),
+    /// Answered by the gateway.
+    Answer(Response<Bytes>),
+}
+
+/// The request that the upstream gets in place of the browser's.
+pub struct Forward {
+    /// Its method.
+    pub method: Method,
+    /// Its target in origin form: path and query.
+    pub target: String,
+    /// Media type and body; without one nothing is sent, whatever the browser sent.
+    pub body: Option<(HeaderValue, Bytes)>,
+    /// Added to the upstream's answer.
+    pub set_cookies: Vec<HeaderValue>,
+    /// Handed to [`Application::location`] and [`Application::finished`].
+    pub flow: Flow,
+}
+
+/// An answer of the upstream that sends the browser elsewhere.
+#[derive(Clone, Copy)]
+pub struct Departure<'a> {
+    /// Head of the browser's request.
+    pub head: &'a Parts,
+    /// Status of the upstream's answer.
+    pub status: StatusCode,
+    /// Its `Location`, the upstream's own origin already turned into the public one.
+    pub location: &'a HeaderValue,
+    /// Of the [`Forward`] that this answers.
+    pub flow: Option<&'a Flow>,
+    /// Who asked.
+    pub peer: &'a Peer,
+    /// For error pages.
+    pub request_id: &'a RequestId,
+}
+
+/// What becomes of a [`Departure`].
+pub enum LocationOutcome {
+    /// Nothing changes.
+    Keep,
+    /// Another address, and cookies for the browser.
+    Replace {
+        /// The new `Location`.
+        location: HeaderValue,
+        /// Added to the answer.
+        set_cookies: Vec<HeaderValue>,
+    },
+    /// The gateway answers in the upstream's place.
+    Answer(Response<Bytes>),
+}
+
+/// Watches a request body on its way to the upstream.
+pub trait BodyScan: Send + Sync {
+    /// Sees the next piece before the upstream does; true cuts the request.
+    fn feed(&mut self, piece: &[u8]) -> bool;
+
+    /// Sees the end before the upstream does; true cuts the request.
+    fn end(&mut self) -> bool {
+        false
+    }
+
+    /// The answer to a request that was cut.
+    fn refusal(&self) -> Response<Bytes>;
+}
+
+/// One exchange, told when it is over.
+pub struct Exchange<'a> {
+    /// Method of the browser's request.
+    pub method: &'a Method,
+    /// Where it went.
+    pub route: Route,
+    /// Its path, without the query.
+    pub path: &'a str,
+    /// Its query, for the access log's allow-list; secrets may be in it.
+    pub query: Option<&'a str>,
+    /// Status of the answer whose head reached the browser's connection; `None` where none did.
+    pub status: Option<StatusCode>,
+    /// Status of the upstream's answer.
+    pub upstream_status: Option<StatusCode>,
+    /// Body bytes read from the browser.
+    pub bytes_in: u64,
+    /// Body bytes written to the browser.
+    pub bytes_out: u64,
+    /// From the end of the request's head to the end of the answer.
+    pub duration: Duration,
+    /// Until the upstream's answer began.
+    pub upstream_duration: Option<Duration>,
+    /// The request's id.
+    pub request_id: &'a RequestId,
+    /// Who asked.
+    pub peer: &'a Peer,
+    /// What the proxy itself refused or failed with.
+    pub error: Option<ErrorCode>,
+    /// Short reason for [`error`](Self::error) or for a connection that broke; never input.
+    pub reason: Option<&'static str>,
+    /// Of the [`Forward`], if there was one.
+    pub flow: Option<&'a Flow>,
+}
+
+/// The gateway's own half, which the proxy calls. On the way of a pass-through request only
+/// [`route`](Self::route), [`guard`](Self::guard), [`body_scan`](Self::body_scan) and
+/// [`finished`](Self::finished) are called.
+pub trait Application: Send + Sync + 'static {
+    /// Where a request goes; `path` as it stands in the target.
+    fn route(&self, method: &Method, path: &str) -> Route;
+
+    /// Answers [`Route::Par`] and [`Route::Metadata`]. [`Peer`] and [`RequestId`] are in the
+    /// request's extensions.
+    fn answer(
+        &self,
+        route: Route,
+        request: Request<Bytes>,
+    ) -> impl Future<Output = Response<Bytes>> + Send;
+
+    /// Decides on a visit of the authorization endpoint.
+    fn authorize(&self, visit: Visit<'_>) -> impl Future<Output = Decision> + Send;
+
+    /// Sees the upstream's `Location`, where a flow may be concerned: the request was forwarded
+    /// with a [`Flow`] or carries one of the gateway's cookies.
+    fn location(&self, departure: Departure<'_>) -> impl Future<Output = LocationOutcome> + Send;
+
+    /// Refuses a pass-through request that is an authorization request in disguise.
+    fn guard(&self, head: &Parts) -> Option<Response<Bytes>>;
+
+    /// A scanner for the body of a request that goes upstream unread.
+    fn body_scan(&self, head: &Parts) -> Option<Box<dyn BodyScan>>;
+
+    /// The page or JSON for a request that the proxy refuses or cannot get answered.
+    fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes>;
+
+    /// Called once per exchange, when it is over: log, count, undo a start that reached nobody.
+    fn finished(&self, exchange: Exchange<'_>) -> impl Future<Output = ()> + Send;
+}
