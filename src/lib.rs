@@ -7,6 +7,8 @@ pub mod authorize;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod endpoints;
+pub mod gateway;
 pub mod metadata;
 pub mod oauth;
 pub mod par;

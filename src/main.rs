@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
-use parapet::config::{self, Config, Environment, Loaded, Problems, Secret, SecretDigest};
+use parapet::config::{self, Environment, Loaded, Problems, Secret, SecretDigest};
 
 use cli::{Cli, Command, ConfigCommand, SecretCommand};
 
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(file) => serve(load(&file.config)?.config),
+        Command::Serve(file) => Ok(parapet::gateway::serve(load(&file.config)?.config)?),
         Command::Check(file) => {
             let clients = match load(&file.config)?.config.clients.len() {
                 1 => "1 client".to_owned(),
@@ -70,11 +70,6 @@ fn run(command: Command) -> anyhow::Result<()> {
             print(page)
         }
     }
-}
-
-/// Runs the gateway until it is told to stop.
-fn serve(_config: Config) -> anyhow::Result<()> {
-    anyhow::bail!("gateway not linked")
 }
 
 fn load(path: &Path) -> Result<Loaded, Problems> {

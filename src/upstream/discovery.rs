@@ -115,6 +115,18 @@ impl Discovery {
         }
     }
 
+    /// Whether `path` is that of the authorization endpoint, or could be, while it is not known.
+    #[must_use]
+    pub fn could_be_authorization_path(&self, path: &str) -> bool {
+        match &self.authorization_path {
+            Some(known) => path == known,
+            None => match &*self.current.load() {
+                Some(snapshot) => path == snapshot.capabilities.authorization_path,
+                None => true,
+            },
+        }
+    }
+
     /// Fetches now and then until `stop` changes. To be run in the background.
     pub async fn keep_fresh(&self, mut stop: watch::Receiver<bool>) {
         let mut reachable = None;

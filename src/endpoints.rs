@@ -1,0 +1,257 @@
+//! What the gateway answers itself: the endpoints as one configuration makes them, dressed in
+//! tower layers. One value of this is one configuration from first byte to last.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderName, Method, Request, Response};
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::client::{Limits, Registry};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::target::Traits;
+use crate::store::Store;
+use crate::upstream::Discovery;
+use crate::{answer, authorize, metadata, par};
+
+/// Most pushes that are worked on at once; a further one is told to come again.
+const MOST_PUSHES: usize = 4096;
+
+/// The pushed authorization request endpoint as a service.
+pub type ParService = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Infallible>;
+
+/// All endpoints.
+#[derive(Debug)]
+pub struct Endpoints {
+    par: ParService,
+    par_path: String,
+    authorize: authorize::Endpoint,
+    metadata: metadata::Endpoint,
+    guard: Option<authorize::Guard>,
+    discovery: Arc<Discovery>,
+}
+
+/// What the endpoints share with the rest of the gateway, and what outlives them.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Where requests wait.
+    pub store: Arc<dyn Store>,
+    /// The upstream's documents.
+    pub discovery: Arc<Discovery>,
+    /// Budgets.
+    pub limits: Arc<Limits>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Who takes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The pushed authorization request endpoint (RFC 9126 §2).
+    Par,
+    /// A metadata document (RFC 8414 §3).
+    Metadata,
+    /// The authorization endpoint (RFC 6749 §3.1), or what could be it while it is not known.
+    Authorize,
+    /// Everything else.
+    PassThrough,
+}
+
+impl Endpoints {
+    /// The endpoints of `config`.
+    #[must_use]
+    pub fn new(config: &Config, shared: &Shared) -> Self {
+        let registry = Arc::new(Registry::new(&config.clients, &config.par));
+        let random: Arc<dyn SecureRandom + Send + Sync> = Arc::new(SystemRandom::new());
+        let par = par::Endpoint::new(
+            config,
+            par::Collaborators {
+                registry: Arc::clone(&registry),
+                limits: Arc::clone(&shared.limits),
+                store: Arc::clone(&shared.store),
+                discovery: Arc::clone(&shared.discovery),
+                random: Arc::clone(&random),
+                clock: Arc::clone(&shared.clock),
+            },
+        );
+        let authorize = authorize::Endpoint::new(
+            config,
+            authorize::Collaborators {
+                registry: Arc::clone(&registry),
+                store: Arc::clone(&shared.store),
+                discovery: Arc::clone(&shared.discovery),
+                random,
+            },
+        );
+        let pkce = if config.par.require_pkce || registry.any_needs_pkce() {
+            metadata::merge::Pkce::Enforced
+        } else {
+            metadata::merge::Pkce::AsUpstream
+        };
+        let additions = metadata::Additions::new(config, pkce);
+        Self {
+            par: par_service(config, par),
+            par_path: config.par.path.clone(),
+            authorize,
+            metadata: metadata::Endpoint::new(Arc::clone(&shared.discovery), additions),
+            guard: authorize::Guard::new(config, registry, Arc::clone(&shared.discovery)),
+            discovery: Arc::clone(&shared.discovery),
+        }
+    }
+
+    /// Who takes a request with this path, as it stands in the target.
+    #[must_use]
+    pub fn route(&self, path: &str) -> Route {
+        if path == self.par_path {
+            Route::Par
+        } else if self.metadata.serves(path) {
+            Route::Metadata
+        } else if self.discovery.could_be_authorization_path(path) {
+            Route::Authorize
+        } else {
+            Route::PassThrough
+        }
+    }
+
+    /// Answers a push; [`Peer`](crate::client::Peer) is in the request's extensions.
+    pub async fn push(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let Ok(response) = self.par.clone().oneshot(request).await;
+        response
+    }
+
+    /// Answers a call for metadata.
+    pub async fn metadata(&self, method: &Method, path: &str) -> Response<Bytes> {
+        self.metadata.answer(method, path).await
+    }
+
+    /// Decides on a call of the authorization endpoint. While it is not known which path that is,
+    /// anything that looks like such a call waits for the upstream's documents.
+    pub async fn authorize(&self, path: &str, visit: authorize::Visit<'_>) -> authorize::Decision {
+        if self.discovery.authorization_path().is_none() {
+            if !looks_like_a_call(&visit) {
+                return authorize::Decision::Pass;
+            }
+            if self.discovery.available().await.is_err() {
+                let unknown = authorize::AuthorizeError::UpstreamUnknown;
+                let page = authorize::page(unknown, visit.headers, visit.peer);
+                return authorize::Decision::Answer(page);
+            }
+        }
+        if self.discovery.could_be_authorization_path(path) {
+            return self.authorize.decide(visit).await;
+        }
+        let guarded = self
+            .guard
+            .as_ref()
+            .is_some_and(|guard| guard.refuses(path, visit.query));
+        if guarded {
+            let refusal = authorize::AuthorizeError::PushRequired;
+            let page = authorize::page(refusal, visit.headers, visit.peer);
+            return authorize::Decision::Answer(page);
+        }
+        authorize::Decision::Pass
+    }
+
+    /// Looks whether a flow ends with this answer of the upstream.
+    pub async fn complete(&self, departure: authorize::Departure<'_>) -> authorize::Completion {
+        self.authorize.complete(departure).await
+    }
+
+    /// Takes back the start of a flow whose answer reached nobody.
+    pub async fn undo(&self, flow: &authorize::Flow) {
+        self.authorize.undo(flow).await;
+    }
+
+    /// The guard over what passes through, where one is needed.
+    #[must_use]
+    pub fn guard(&self) -> Option<&authorize::Guard> {
+        self.guard.as_ref()
+    }
+}
+
+fn looks_like_a_call(visit: &authorize::Visit<'_>) -> bool {
+    let form = String::from_utf8_lossy(visit.form.unwrap_or_default());
+    let texts = [
+        Traits::of(visit.query.unwrap_or_default()),
+        Traits::of(&form),
+    ];
+    texts.iter().any(Traits::is_authorization_request)
+}
+
+fn par_service(config: &Config, endpoint: par::Endpoint) -> ParService {
+    if !config.par.enabled {
+        let off = |_| async {
+            Ok(answer::refusal(
+                ErrorCode::NotFound,
+                "there is nothing here",
+            ))
+        };
+        return BoxCloneSyncService::new(service_fn(off));
+    }
+    let endpoint = Arc::new(endpoint);
+    let push = service_fn(move |request| {
+        let endpoint = Arc::clone(&endpoint);
+        async move { endpoint.handle(request).await }
+    });
+    let bounded = ServiceBuilder::new()
+        .load_shed()
+        .concurrency_limit(MOST_PUSHES)
+        .service(push);
+    let answering = service_fn(move |request| {
+        let push = bounded.clone().oneshot(request);
+        async move { Ok::<_, Infallible>(push.await.unwrap_or_else(|_| overloaded())) }
+    });
+    match cors(config) {
+        Some(cors) => BoxCloneSyncService::new(cors_service(cors, answering)),
+        None => BoxCloneSyncService::new(answering),
+    }
+}
+
+/// Preflights and headers for the configured origins. Whoever else asks gets the plain answer.
+fn cors(config: &Config) -> Option<CorsLayer> {
+    let origins = &config.par.cors_origins;
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_methods([Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("dpop")])
+        .expose_headers([HeaderName::from_static("dpop-nonce")])
+        .max_age(Duration::from_secs(3600));
+    (!origins.is_empty()).then_some(layer)
+}
+
+fn cors_service<S>(
+    cors: CorsLayer,
+    service: S,
+) -> impl tower::Service<
+    Request<Bytes>,
+    Response = Response<Bytes>,
+    Error = Infallible,
+    Future = impl Send,
+> + Clone
++ Send
++ Sync
+where
+    S: tower::Service<Request<Bytes>, Response = Response<Bytes>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync,
+    S::Future: Send,
+{
+    ServiceBuilder::new().layer(cors).service(service)
+}
+
+fn overloaded() -> Response<Bytes> {
+    let refusal = answer::refusal(
+        ErrorCode::TemporarilyUnavailable,
+        "too many requests are pushed at the moment",
+    );
+    answer::with_retry_after(refusal, Duration::from_secs(1))
+}

@@ -1,0 +1,153 @@
+//! Assembly: configuration → sockets → store → endpoints → proxy and admin → run → drain. The one
+//! place where parts are wired; no part builds its collaborators.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::admin::{self, Latch, Readiness};
+use crate::client::Limits;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Listen};
+use crate::endpoints::{Endpoints, Shared};
+use crate::proxy::{Proxy, SetupError, listener};
+use crate::store::{MemoryStore, Store};
+use crate::telemetry::metrics::meter;
+use crate::upstream::tls::TlsError;
+use crate::upstream::{Discovery, HttpClient};
+
+pub use serve::{ServeError, serve};
+
+use application::Joint;
+use chores::Chores;
+
+mod application;
+mod chores;
+mod serve;
+
+/// Longest wait for requests in flight after the listeners have closed.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// A gateway whose sockets are bound and whose parts are wired, not yet running.
+pub struct Gateway {
+    proxy: Proxy<Joint>,
+    joint: Arc<Joint>,
+    addresses: Vec<Listen>,
+    admin: Option<admin::Bound>,
+    store: Arc<MemoryStore>,
+    shared: Shared,
+}
+
+/// Why a gateway does not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A public address.
+    #[error("{0} (see [server] listen)")]
+    Listen(#[from] listener::BindError),
+    /// The private address or its thread.
+    #[error(transparent)]
+    Admin(#[from] admin::AdminError),
+    /// `[upstream.tls]`
+    #[error("[upstream.tls]: {0}")]
+    Tls(#[from] TlsError),
+    /// The proxy.
+    #[error(transparent)]
+    Proxy(#[from] SetupError),
+}
+
+impl Gateway {
+    /// Binds every socket first, then wires the parts. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn bind(config: Config) -> Result<Self, StartError> {
+        let bound = listener::bind(&config.server.listen)?;
+        let addresses = bound.addresses();
+        let admin = config.admin.map(admin::bind).transpose()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let client = HttpClient::new(&config.upstream, &config.server.issuer)?;
+        let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(&clock)));
+        let shared = Shared {
+            store: Arc::<MemoryStore>::clone(&store),
+            discovery: Arc::new(Discovery::new(client, &config)),
+            limits: Arc::new(Limits::new(&config.limits, Arc::clone(&clock))),
+            clock: Arc::clone(&clock),
+        };
+        let joint = Arc::new(Joint::new(
+            Endpoints::new(&config, &shared),
+            &config.server.issuer,
+        ));
+        let proxy = Proxy::new(bound, Arc::clone(&joint), Arc::new(config), clock)?;
+        Ok(Self {
+            proxy,
+            joint,
+            addresses,
+            admin,
+            store,
+            shared,
+        })
+    }
+
+    /// What the public listener is bound to, in the order of the configuration.
+    #[must_use]
+    pub fn addresses(&self) -> &[Listen] {
+        &self.addresses
+    }
+
+    /// What the admin listener is bound to.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(admin::Bound::address)
+    }
+
+    /// Serves until `stop` ends, then fails readiness, takes no new connection and lets what is in
+    /// flight end.
+    ///
+    /// # Errors
+    /// [`StartError::Admin`] where the admin thread cannot be started.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+        let (stop_serving, serving) = watch::channel(false);
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        let draining = Latch::new();
+        let readiness = readiness(&self.shared, &draining);
+        let admin = self
+            .admin
+            .map(|admin| admin.run(readiness, meter(), admin_stopped))
+            .transpose()?;
+        let chores = Chores::start(Arc::clone(&self.store), Arc::clone(&self.shared.limits));
+        let discovery = Arc::clone(&self.shared.discovery);
+        let serve = self.proxy.serve(serving.clone());
+        let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };
+        let stopping = async {
+            stop.await;
+            draining.set();
+            tracing::info!("stopping: no new connections are taken");
+            let _ = stop_serving.send(true);
+        };
+        tokio::join!(work, stopping);
+        self.joint.idle(DRAIN).await;
+        let _ = stop_admin.send(true);
+        chores.stop();
+        if let Some(admin) = admin {
+            let _ = tokio::task::spawn_blocking(move || admin.join()).await;
+        }
+        Ok(())
+    }
+}
+
+/// Ready means: the documents were fetched once, the store answers, and nobody is leaving.
+fn readiness(shared: &Shared, draining: &Latch) -> Readiness {
+    let discovery = Arc::clone(&shared.discovery);
+    let draining = draining.clone();
+    Readiness::new()
+        .check("metadata", move || discovery.current().is_some())
+        .check("serving", move || !draining.is_set())
+}
+
+/// What the metrics say of the store.
+fn report(store: &dyn Store) {
+    let usage = store.usage();
+    meter().store_size(usage.requests, usage.bytes);
+}

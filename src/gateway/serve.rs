@@ -1,0 +1,76 @@
+//! `parapet serve`: a runtime, logs, signals, and the addresses on standard output.
+
+use std::io::{self, Write as _};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Gateway, StartError};
+use crate::config::{Config, Listen};
+use crate::telemetry::{self, LogError, LogFormat};
+
+/// Why `serve` ended in failure.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The logs.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The gateway.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Runtime, signals or standard output.
+    #[error("the system refused: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs a gateway until SIGTERM or SIGINT. Each bound address is a line on standard output.
+///
+/// # Errors
+/// [`ServeError`]
+pub fn serve(config: Config) -> Result<(), ServeError> {
+    let format = if config.log.json {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
+    let _flushed_at_the_end = telemetry::init(format, &config.log.level)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async {
+        let inactive = config.inactive_features();
+        let gateway = Gateway::bind(config)?;
+        if let Some(inactive) = inactive {
+            tracing::warn!("{inactive}");
+        }
+        announce(&gateway)?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        gateway.run(stop).await?;
+        Ok(())
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+fn announce(gateway: &Gateway) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for address in gateway.addresses() {
+        let address = match address {
+            Listen::Tcp(address) => format!("http://{address}"),
+            Listen::Unix(path) => format!("unix:{}", path.display()),
+        };
+        writeln!(out, "listening on {address}")?;
+        tracing::info!(%address, "listening");
+    }
+    if let Some(address) = gateway.admin_address() {
+        writeln!(out, "admin on http://{address}")?;
+        tracing::info!(%address, "admin listening");
+    }
+    out.flush()
+}
