@@ -9,7 +9,7 @@ use pingora::http::RequestHeader;
 use pingora::{ErrorType, OrErr as _};
 
 use super::context::Context;
-use super::replaced;
+use super::steps::replaced;
 
 /// Puts method, target and framing of the decided request in place.
 pub(super) fn rewrite_head(request: &mut RequestHeader, context: &Context) -> pingora::Result<()> {

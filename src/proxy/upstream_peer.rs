@@ -274,3 +274,29 @@ fn unusable(file: &str, error: &rustls::Error) -> UpstreamTlsError {
         problem: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_files_are_named_and_do_not_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file.pem");
+        let path = show(&file);
+        for content in [
+            "",
+            "nonsense",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            std::fs::write(&file, content).unwrap();
+            for error in [
+                check_authorities(&path).err(),
+                client_identity(&path, &path).err(),
+            ] {
+                assert!(error.unwrap().to_string().contains(&path), "{content:?}");
+            }
+        }
+        assert!(check_authorities("/nowhere/ca.pem").is_err());
+    }
+}

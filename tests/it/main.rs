@@ -16,3 +16,4 @@ mod pass_through;
 mod real_servers;
 mod store;
 mod support;
+mod visits;

@@ -1,0 +1,272 @@
+//! The steps that pingora's phases name: who asks, what is answered here, what the upstream said,
+//! how it ended.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE};
+use http::{Method, Request, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v1::server::HttpSession;
+use pingora::proxy::{FailToProxy, Session};
+use pingora::{Error, ErrorType};
+
+use super::application::{
+    Application, Decision, Departure, Exchange, LocationOutcome, Route, Visit,
+};
+use super::context::Context;
+use super::downstream::{self, BodyBounds, BodyFault};
+use super::failure::{self, Failure};
+use super::screen::Fault;
+use super::{Gateway, client_address, context, headers, screen as judge};
+use crate::oauth::error::ErrorCode;
+
+/// Largest form at the authorization endpoint: what pingora can keep for the upstream.
+const MAX_VISIT_BYTES: usize = 64 * 1024;
+
+impl<A: Application> Gateway<A> {
+    /// Finds out who asks, for what, and under which id.
+    pub(super) fn introduce(&self, session: &Session, context: &mut Context) {
+        let head = session.req_header();
+        let direct = session
+            .client_addr()
+            .and_then(|address| address.as_inet())
+            .map(std::net::SocketAddr::ip);
+        let trusted = &self.config.server.trusted_proxies;
+        context.peer = client_address::peer(direct, trusted, &head.headers);
+        context.request_id = context::request_id(&context.peer, &head.headers);
+        context.route = self.application.route(&head.method, head.uri.path());
+    }
+
+    /// PAR and metadata: the whole request in, the whole answer out.
+    pub(super) async fn answer(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> pingora::Result<bool> {
+        let body = match self.read(session, self.config.par.max_body_bytes).await {
+            Ok(body) => body,
+            Err(fault) => return self.unread(session, context, fault).await,
+        };
+        let mut request = Request::from_parts(session.req_header().as_owned_parts(), body);
+        request.extensions_mut().insert(context.peer);
+        request.extensions_mut().insert(context.request_id.clone());
+        let response = self.application.answer(context.route, request).await;
+        respond(session, context, response).await
+    }
+
+    /// A visit of the authorization endpoint, its form read ahead where it can be replayed.
+    pub(super) async fn visit(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> pingora::Result<bool> {
+        let mut body = None;
+        if is_readable_form(session) {
+            session.enable_retry_buffering();
+            match self.read(session, MAX_VISIT_BYTES).await {
+                Ok(form) => body = Some(form),
+                Err(fault) => return self.unread(session, context, fault).await,
+            }
+            context.replayed = true;
+        }
+        let visit = Visit {
+            head: session.req_header(),
+            body: body.as_deref(),
+            peer: &context.peer,
+            request_id: &context.request_id,
+        };
+        match self.application.authorize(visit).await {
+            Decision::Pass => {}
+            Decision::Forward(forward) => context.forward = Some(forward),
+            Decision::Answer(response) => return respond(session, context, response).await,
+        }
+        self.ready(session, context).await
+    }
+
+    /// Answers at once where it is known that no upstream will.
+    pub(super) async fn ready(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> pingora::Result<bool> {
+        let failure = if self.upstream.count() == 0 {
+            Failure::UNRESOLVED
+        } else if self.upstream.is_gone() {
+            Failure::GONE
+        } else {
+            return Ok(false);
+        };
+        context.failure = Some(failure);
+        let code = failure.code.unwrap_or(ErrorCode::BadGateway);
+        let head = session.req_header();
+        let response = self.application.failure(code, head, &context.request_id);
+        respond(session, context, response).await
+    }
+
+    /// Shows the application where the upstream sends the browser.
+    pub(super) async fn follow(
+        &self,
+        session: &Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        let Some(location) = response.headers.get(LOCATION) else {
+            return Ok(());
+        };
+        let head = session.req_header();
+        if context.forward.is_none() && !headers::has_own_cookie(&head.headers) {
+            return Ok(());
+        }
+        let departure = Departure {
+            head,
+            status: response.status,
+            location,
+            flow: context.forward.as_ref().map(|forward| &forward.flow),
+            peer: &context.peer,
+            request_id: &context.request_id,
+        };
+        match self.application.location(departure).await {
+            LocationOutcome::Keep => Ok(()),
+            LocationOutcome::Replace {
+                location,
+                set_cookies,
+            } => {
+                response.insert_header(LOCATION, location)?;
+                for cookie in set_cookies {
+                    response.append_header(SET_COOKIE, cookie)?;
+                }
+                Ok(())
+            }
+            // An answer without a body has no phase left in which one could be put in, so the
+            // exchange ends here and `fail_to_proxy` writes ours.
+            LocationOutcome::Answer(answer) => Err(replaced(context, answer)),
+        }
+    }
+
+    async fn read(&self, session: &mut Session, bytes: usize) -> Result<Bytes, BodyFault> {
+        let time = self.config.limits.body_timeout;
+        downstream::read_body(session, BodyBounds { bytes, time }).await
+    }
+
+    async fn unread(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        fault: BodyFault,
+    ) -> pingora::Result<bool> {
+        let (status, reason) = match fault {
+            BodyFault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            BodyFault::TimedOut => (StatusCode::REQUEST_TIMEOUT, "body_timed_out"),
+            BodyFault::Broken => (StatusCode::BAD_REQUEST, "body_broken"),
+        };
+        self.refuse(session, context, Fault { status, reason })
+            .await
+    }
+
+    /// Answers and closes: what follows on this connection cannot be told apart from the rest.
+    pub(super) async fn refuse(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        fault: Fault,
+    ) -> pingora::Result<bool> {
+        let head = session.req_header();
+        let response = failure::refusal(&*self.application, fault, head, &context.request_id);
+        let code = match fault.status {
+            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge,
+            StatusCode::METHOD_NOT_ALLOWED => ErrorCode::MethodNotAllowed,
+            _ => ErrorCode::InvalidRequest,
+        };
+        context.failure = Some(Failure {
+            code: Some(code),
+            reason: fault.reason,
+        });
+        session.set_keepalive(None);
+        respond(session, context, response).await
+    }
+
+    pub(super) async fn finished(&self, session: &Session, context: &Context) {
+        let now = self.clock.now();
+        let head = session.req_header();
+        let served: &ServerSession = session.as_downstream();
+        let answered = context.upstream_answered;
+        let exchange = Exchange {
+            method: &head.method,
+            route: context.route,
+            path: head.uri.path(),
+            query: head.uri.query(),
+            status: served
+                .response_written()
+                .map(|response| response.status)
+                .filter(|status| !status.is_informational() || status.as_u16() == 101),
+            upstream_status: context.upstream_status,
+            bytes_in: served.body_bytes_read() as u64,
+            bytes_out: served.body_bytes_sent() as u64,
+            duration: now.since(context.started),
+            upstream_duration: context
+                .upstream_asked
+                .map(|asked| answered.unwrap_or(now).since(asked)),
+            request_id: &context.request_id,
+            peer: &context.peer,
+            error: context.failure.and_then(|failure| failure.code),
+            reason: context.failure.map(|failure| failure.reason),
+            flow: context.forward.as_ref().map(|forward| &forward.flow),
+        };
+        self.application.finished(exchange).await;
+    }
+}
+
+pub(super) fn screen(session: &Session, route: Route) -> Result<(), Fault> {
+    let raw = session
+        .as_http1()
+        .map(HttpSession::get_headers_raw_bytes)
+        .unwrap_or_default();
+    judge::head(session.req_header(), &raw)?;
+    judge::body(session.req_header(), route)
+}
+
+/// Puts an answer aside for `fail_to_proxy` and ends the exchange with the upstream.
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "the filters return it boxed"
+)]
+pub(super) fn replaced(context: &mut Context, answer: http::Response<Bytes>) -> Box<Error> {
+    context.answer = Some(answer);
+    context.failure = Some(Failure {
+        code: None,
+        reason: "answer_replaced",
+    });
+    Error::new_in(ErrorType::Custom("answer replaced"))
+}
+
+pub(super) async fn respond(
+    session: &mut Session,
+    context: &Context,
+    response: http::Response<Bytes>,
+) -> pingora::Result<bool> {
+    downstream::write(session, response, &context.request_id).await?;
+    Ok(true)
+}
+
+/// A form `POST` that does not already say it is too large to be replayed.
+fn is_readable_form(session: &Session) -> bool {
+    let head = session.req_header();
+    let is_form = head
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value: &HeaderValue| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case(FORM));
+    head.method == Method::POST
+        && is_form
+        && downstream::content_length(head).is_none_or(|length| length <= MAX_VISIT_BYTES as u64)
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+pub(super) fn closed(status: u16) -> FailToProxy {
+    FailToProxy {
+        error_code: status,
+        can_reuse_downstream: false,
+    }
+}
