@@ -2,14 +2,39 @@
 
 use std::path::Path;
 
-/// A gateway that serves until this is dropped or the process ends.
-#[derive(Debug)]
-pub(crate) struct Running {}
+use parapet::config::{self, Environment};
+use parapet::gateway::Gateway;
+use tokio::sync::oneshot;
 
-/// Starts the gateway with the configuration at `config_path`.
+/// A gateway that serves until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    _stop: oneshot::Sender<()>,
+}
+
+/// Starts the gateway with the configuration at `config_path`. Its sockets are bound when this
+/// returns. The environment is left out: the other parts of the demonstration read the file alone.
 pub(crate) fn start(config_path: &Path) -> Result<Running, String> {
-    Err(format!(
-        "{}: this build has no gateway yet; `--without-gateway` shows the old way alone",
-        config_path.display()
-    ))
+    let empty = Environment::from_iter(Vec::<(String, String)>::new());
+    let loaded = config::load(config_path, &empty).map_err(|problems| problems.to_string())?;
+    let gateway = Gateway::bind(loaded.config).map_err(|error| error.to_string())?;
+    let (stop, stopped) = oneshot::channel();
+    let run = gateway.run(async {
+        // Dropping the sender stops as well as sending.
+        let _ = stopped.await;
+    });
+    spawn(run);
+    Ok(Running { _stop: stop })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the demonstration ends with its process"
+)]
+fn spawn(run: impl Future<Output = Result<(), parapet::gateway::StartError>> + Send + 'static) {
+    tokio::spawn(async move {
+        if let Err(error) = run.await {
+            eprintln!("the gateway ended: {error}");
+        }
+    });
 }

@@ -220,6 +220,19 @@ const fn reason(code: ErrorCode) -> Reason {
     }
 }
 
+/// What a failure of the proxy says of the upstream.
+fn upstream_error(code: ErrorCode) -> Option<UpstreamErrorKind> {
+    if code == ErrorCode::GatewayTimeout {
+        Some(UpstreamErrorKind::Timeout)
+    } else if code == ErrorCode::BadGateway {
+        Some(UpstreamErrorKind::Closed)
+    } else if code == ErrorCode::TemporarilyUnavailable {
+        Some(UpstreamErrorKind::Connect)
+    } else {
+        None
+    }
+}
+
 fn log(exchange: &Exchange<'_>) {
     let route = match exchange.route {
         Route::Par => RouteLabel::Par,
@@ -234,13 +247,10 @@ fn log(exchange: &Exchange<'_>) {
         status.unwrap_or(0),
         exchange.duration,
     );
-    if let (Some(code), None) = (exchange.error, exchange.upstream_status) {
-        match code {
-            ErrorCode::GatewayTimeout => meter().upstream_error(UpstreamErrorKind::Timeout),
-            ErrorCode::BadGateway => meter().upstream_error(UpstreamErrorKind::Closed),
-            ErrorCode::TemporarilyUnavailable => meter().upstream_error(UpstreamErrorKind::Connect),
-            _ => {}
-        }
+    if exchange.upstream_status.is_none()
+        && let Some(kind) = exchange.error.and_then(upstream_error)
+    {
+        meter().upstream_error(kind);
     }
     Access {
         method: exchange.method,
