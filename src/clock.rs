@@ -57,13 +57,8 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
     pub fn start() -> Self {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Self {
-            wall: Timestamp(0) + wall,
-            monotonic: Instant::now(),
-        }
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { wall: Timestamp(0) + wall, monotonic: Instant::now() }
     }
 }
 
@@ -113,10 +108,7 @@ mod tests {
         let clock = ManualClock::at(Timestamp::from_millis(1_000));
         clock.advance(Duration::from_secs(2));
         assert_eq!(clock.now(), Timestamp::from_millis(3_000));
-        assert_eq!(
-            clock.now().since(Timestamp::from_millis(1_000)),
-            Duration::from_secs(2)
-        );
+        assert_eq!(clock.now().since(Timestamp::from_millis(1_000)), Duration::from_secs(2));
         assert_eq!(Timestamp::from_millis(5).since(clock.now()), Duration::ZERO);
     }
 }

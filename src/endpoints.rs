@@ -148,10 +148,7 @@ impl Endpoints {
         if self.discovery.could_be_authorization_path(path) {
             return self.authorize.decide(visit).await;
         }
-        let guarded = self
-            .guard
-            .as_ref()
-            .is_some_and(|guard| guard.refuses(path, visit.query));
+        let guarded = self.guard.as_ref().is_some_and(|guard| guard.refuses(path, visit.query));
         if guarded {
             let refusal = authorize::AuthorizeError::PushRequired;
             let page = authorize::page(refusal, visit.headers, visit.peer);
@@ -179,21 +176,13 @@ impl Endpoints {
 
 fn looks_like_a_call(visit: &authorize::Visit<'_>) -> bool {
     let form = String::from_utf8_lossy(visit.form.unwrap_or_default());
-    let texts = [
-        Traits::of(visit.query.unwrap_or_default()),
-        Traits::of(&form),
-    ];
+    let texts = [Traits::of(visit.query.unwrap_or_default()), Traits::of(&form)];
     texts.iter().any(Traits::is_authorization_request)
 }
 
 fn par_service(config: &Config, endpoint: par::Endpoint) -> ParService {
     if !config.par.enabled {
-        let off = |_| async {
-            Ok(answer::refusal(
-                ErrorCode::NotFound,
-                "there is nothing here",
-            ))
-        };
+        let off = |_| async { Ok(answer::refusal(ErrorCode::NotFound, "there is nothing here")) };
         return BoxCloneSyncService::new(service_fn(off));
     }
     let endpoint = Arc::new(endpoint);
@@ -201,10 +190,7 @@ fn par_service(config: &Config, endpoint: par::Endpoint) -> ParService {
         let endpoint = Arc::clone(&endpoint);
         async move { endpoint.handle(request).await }
     });
-    let bounded = ServiceBuilder::new()
-        .load_shed()
-        .concurrency_limit(MOST_PUSHES)
-        .service(push);
+    let bounded = ServiceBuilder::new().load_shed().concurrency_limit(MOST_PUSHES).service(push);
     let answering = service_fn(move |request| {
         let push = bounded.clone().oneshot(request);
         async move { Ok::<_, Infallible>(push.await.unwrap_or_else(|_| overloaded())) }

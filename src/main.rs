@@ -54,9 +54,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             let secret = Secret::generate().context("the system gives no random bytes")?;
             let secret = secret.expose();
             let digest = SecretDigest::of(secret).to_hex();
-            print(format!(
-                "secret = \"{secret}\"\nsecret_sha256 = \"{digest}\"\n"
-            ))
+            print(format!("secret = \"{secret}\"\nsecret_sha256 = \"{digest}\"\n"))
         }
         Command::Version(version) => print(version.text()),
         Command::Completions { shell } => {

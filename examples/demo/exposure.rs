@@ -59,10 +59,7 @@ pub(crate) fn request_parameters(parts: &[Part]) -> Vec<&str> {
 
 impl Part {
     fn nothing(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            tells: Tells::Nothing,
-        }
+        Self { text: text.to_owned(), tells: Tells::Nothing }
     }
 }
 
@@ -110,9 +107,8 @@ fn encoded(separator: char, depth: usize) -> String {
 }
 
 fn decoded(text: &str, times: usize) -> String {
-    (0..times).fold(text.to_owned(), |text, _| {
-        percent_decode_str(&text).decode_utf8_lossy().into_owned()
-    })
+    (0..times)
+        .fold(text.to_owned(), |text, _| percent_decode_str(&text).decode_utf8_lossy().into_owned())
 }
 
 const MAX_DEPTH: usize = 3;

@@ -27,10 +27,7 @@ pub(crate) fn start(config_path: &Path) -> Result<Running, String> {
     Ok(Running { _stop: stop })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the demonstration ends with its process"
-)]
+#[expect(clippy::disallowed_methods, reason = "the demonstration ends with its process")]
 fn spawn(run: impl Future<Output = Result<(), parapet::gateway::StartError>> + Send + 'static) {
     tokio::spawn(async move {
         if let Err(error) = run.await {

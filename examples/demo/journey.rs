@@ -109,10 +109,7 @@ impl Journeys {
     /// Writes down an address; a page that is sent twice (a mistyped password) counts once.
     pub(crate) fn saw(&self, id: &str, hop: Hop) {
         let mut journeys = self.0.lock();
-        let Some(journey) = journeys
-            .find(id)
-            .filter(|journey| journey.outcome.is_none())
-        else {
+        let Some(journey) = journeys.find(id).filter(|journey| journey.outcome.is_none()) else {
             return;
         };
         if journey.hops.len() < MAX_HOPS

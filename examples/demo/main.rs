@@ -58,12 +58,9 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         let file = file.clone();
         move |problem: String| format!("{problem}; change `{key}` in {file}")
     };
-    let legacy_listener = bind(&settings.legacy)
-        .await
-        .map_err(taken("[upstream] url"))?;
-    let client_listener = bind(&settings.client)
-        .await
-        .map_err(taken("[[clients]] redirect_uris"))?;
+    let legacy_listener = bind(&settings.legacy).await.map_err(taken("[upstream] url"))?;
+    let client_listener =
+        bind(&settings.client).await.map_err(taken("[[clients]] redirect_uris"))?;
 
     let journeys = Arc::new(Journeys::new());
     let clock = Arc::new(SystemClock::start());
@@ -102,12 +99,7 @@ async fn bind(address: &str) -> Result<TcpListener, String> {
 }
 
 fn announce(settings: &Settings, with_gateway: bool) {
-    let Settings {
-        legacy,
-        client,
-        public_origin,
-        ..
-    } = settings;
+    let Settings { legacy, client, public_origin, .. } = settings;
     println!("\nOpen  http://{client}/  and sign in as alice, password wonderland.\n");
     println!("  http://{client}    demo client");
     if with_gateway {
@@ -122,14 +114,7 @@ fn announce(settings: &Settings, with_gateway: bool) {
 
 /// The same with curl, with the code verifier of RFC 7636 appendix B.
 fn by_hand(settings: &Settings) {
-    let Settings {
-        public_origin,
-        par_path,
-        client_id,
-        client_secret,
-        redirect_uri,
-        ..
-    } = settings;
+    let Settings { public_origin, par_path, client_id, client_secret, redirect_uri, .. } = settings;
     println!(
         "\nBy hand: push a request,\n
   curl -u '{client_id}:{client_secret}' {public_origin}{par_path} \\

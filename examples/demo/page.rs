@@ -29,16 +29,10 @@ pub(crate) enum Owner {
 pub(crate) fn layout(owner: Owner, title: &str, body: &str) -> String {
     let title = escape(title);
     let (name, class, line) = match owner {
-        Owner::Client => (
-            "Demo client",
-            "client",
-            "an application that signs people in",
-        ),
-        Owner::Legacy => (
-            "Wonderland ID",
-            "legacy",
-            "the old authorization server, which knows nothing of PAR",
-        ),
+        Owner::Client => ("Demo client", "client", "an application that signs people in"),
+        Owner::Legacy => {
+            ("Wonderland ID", "legacy", "the old authorization server, which knows nothing of PAR")
+        }
     };
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\

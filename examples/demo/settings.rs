@@ -117,9 +117,7 @@ struct Admin {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:9901".into(),
-        }
+        Self { listen: "127.0.0.1:9901".into() }
     }
 }
 
@@ -131,9 +129,7 @@ struct Par {
 
 impl Default for Par {
     fn default() -> Self {
-        Self {
-            path: "/par".into(),
-        }
+        Self { path: "/par".into() }
     }
 }
 

@@ -12,9 +12,7 @@ pub(crate) struct Shelf<T> {
 impl<T> Shelf<T> {
     /// An empty shelf.
     pub(crate) const fn new() -> Self {
-        Self {
-            entries: VecDeque::new(),
-        }
+        Self { entries: VecDeque::new() }
     }
 
     /// Puts an entry in; the oldest leaves a full shelf.
@@ -28,9 +26,7 @@ impl<T> Shelf<T> {
     /// Looks at an entry.
     pub(crate) fn find(&mut self, key: &str) -> Option<&mut T> {
         let mut entries = self.entries.iter_mut();
-        entries
-            .find(|(found, _)| found == key)
-            .map(|(_, value)| value)
+        entries.find(|(found, _)| found == key).map(|(_, value)| value)
     }
 
     /// Takes an entry out: it is found once.

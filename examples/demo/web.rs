@@ -63,10 +63,7 @@ pub(crate) struct Call {
 impl Call {
     /// A header field as text; empty where there is none.
     pub(crate) fn header(&self, name: http::HeaderName) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// A cookie's value; empty where there is none.
@@ -104,10 +101,7 @@ impl Parameters {
 
     /// The first value of that name; empty where there is none.
     pub(crate) fn value(&self, name: &str) -> &str {
-        self.0
-            .iter()
-            .find(|(found, _)| found == name)
-            .map_or("", |(_, value)| value)
+        self.0.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
     }
 
     /// The first name that stands here twice.
@@ -122,17 +116,12 @@ impl Parameters {
     /// The pairs whose names are not among `names`.
     pub(crate) fn without(self, names: &[&str]) -> Self {
         let kept = self.0.into_iter();
-        Self(
-            kept.filter(|(name, _)| !names.contains(&name.as_str()))
-                .collect(),
-        )
+        Self(kept.filter(|(name, _)| !names.contains(&name.as_str())).collect())
     }
 
     /// Encodes for a query or a form body.
     pub(crate) fn encode(&self) -> String {
-        url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&self.0)
-            .finish()
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 }
 
@@ -162,10 +151,7 @@ pub(crate) fn html(status: StatusCode, page: String) -> Answer {
     let mut answer = Response::new(Full::from(page));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The record of a journey is made from the Referer of the forms on these pages.

@@ -48,11 +48,7 @@ pub fn bind(address: SocketAddr) -> Result<Bound, AdminError> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Bound {
-            listener,
-            address,
-            limits: LIMITS,
-        })
+        Ok(Bound { listener, address, limits: LIMITS })
     };
     bound().map_err(|source| AdminError::Bind { address, source })
 }
@@ -80,15 +76,8 @@ impl Bound {
         metrics: &'static Metrics,
         shutdown: watch::Receiver<bool>,
     ) -> Result<JoinHandle<()>, AdminError> {
-        let routes = Arc::new(Routes {
-            readiness: checks,
-            metrics,
-        });
-        let server = Server {
-            routes,
-            shutdown,
-            limits: self.limits,
-        };
+        let routes = Arc::new(Routes { readiness: checks, metrics });
+        let server = Server { routes, shutdown, limits: self.limits };
         let (runtime, listener) = enter(self.listener).map_err(AdminError::Start)?;
         thread::Builder::new()
             .name("admin".to_owned())
@@ -117,11 +106,8 @@ struct Limits {
     connection: Duration,
 }
 
-const LIMITS: Limits = Limits {
-    connections: 64,
-    head: Duration::from_secs(20),
-    connection: Duration::from_secs(120),
-};
+const LIMITS: Limits =
+    Limits { connections: 64, head: Duration::from_secs(20), connection: Duration::from_secs(120) };
 
 /// How long answers under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -158,9 +144,7 @@ impl Server {
         let (routes, limits) = (Arc::clone(&self.routes), self.limits);
         let mut shutdown = self.shutdown.clone();
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            let answer = routes
-                .answer(request.method(), request.uri())
-                .map(Full::new);
+            let answer = routes.answer(request.method(), request.uri()).map(Full::new);
             async { Ok::<_, Infallible>(answer) }
         });
         let mut connection = Box::pin(
@@ -193,23 +177,14 @@ mod tests {
 
     fn running(limits: Limits) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
         let (stop, stopped) = watch::channel(false);
-        let bound = Bound {
-            limits,
-            ..bind(([127, 0, 0, 1], 0).into()).unwrap()
-        };
+        let bound = Bound { limits, ..bind(([127, 0, 0, 1], 0).into()).unwrap() };
         let address = bound.address();
-        (
-            address,
-            stop,
-            bound.run(Readiness::new(), meter(), stopped).unwrap(),
-        )
+        (address, stop, bound.run(Readiness::new(), meter(), stopped).unwrap())
     }
 
     fn connect(address: SocketAddr) -> std::net::TcpStream {
         let stream = std::net::TcpStream::connect(address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream
     }
 
@@ -227,15 +202,10 @@ mod tests {
 
     #[test]
     fn a_peer_that_stalls_is_cut_off() {
-        let limits = Limits {
-            head: Duration::from_millis(80),
-            ..LIMITS
-        };
+        let limits = Limits { head: Duration::from_millis(80), ..LIMITS };
         let (address, stop, thread) = running(limits);
         let mut unfinished = connect(address);
-        unfinished
-            .write_all(b"GET /livez HTTP/1.1\r\nHost:")
-            .unwrap();
+        unfinished.write_all(b"GET /livez HTTP/1.1\r\nHost:").unwrap();
         let mut idle = connect(address);
         idle.write_all(GET).unwrap();
         assert!(!rest(unfinished).contains("200 OK"));
@@ -247,10 +217,8 @@ mod tests {
 
     #[test]
     fn no_connection_outlives_its_time() {
-        let (address, stop, thread) = running(Limits {
-            connection: Duration::from_millis(80),
-            ..LIMITS
-        });
+        let (address, stop, thread) =
+            running(Limits { connection: Duration::from_millis(80), ..LIMITS });
         rest(connect(address));
         stop.send(true).unwrap();
         thread.join().unwrap();
@@ -258,26 +226,16 @@ mod tests {
 
     #[test]
     fn a_connection_over_the_cap_waits_for_a_free_place() {
-        let (address, stop, thread) = running(Limits {
-            connections: 1,
-            ..LIMITS
-        });
+        let (address, stop, thread) = running(Limits { connections: 1, ..LIMITS });
         let mut first = connect(address);
         first.write_all(GET).unwrap();
         assert_ne!(first.read(&mut [0; 512]).unwrap(), 0);
         let mut second = connect(address);
         second.write_all(GET).unwrap();
-        second
-            .set_read_timeout(Some(Duration::from_millis(100)))
-            .unwrap();
-        assert_eq!(
-            second.read(&mut [0; 512]).unwrap_err().kind(),
-            io::ErrorKind::WouldBlock
-        );
+        second.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert_eq!(second.read(&mut [0; 512]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(first);
-        second
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
+        second.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         assert_ne!(second.read(&mut [0; 512]).unwrap(), 0);
         stop.send(true).unwrap();
         thread.join().unwrap();

@@ -50,10 +50,7 @@ impl Readiness {
         name: &'static str,
         holds: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.0.push(Check {
-            name,
-            holds: Box::new(holds),
-        });
+        self.0.push(Check { name, holds: Box::new(holds) });
         self
     }
 
@@ -67,10 +64,7 @@ impl Readiness {
     /// Each check's name and whether it holds now, in the order in which they were added.
     #[must_use]
     pub fn verdicts(&self) -> Vec<(&'static str, bool)> {
-        self.0
-            .iter()
-            .map(|check| (check.name, (check.holds)()))
-            .collect()
+        self.0.iter().map(|check| (check.name, (check.holds)())).collect()
     }
 }
 
@@ -88,22 +82,12 @@ mod tests {
     fn verdicts_follow_latches_and_checks() {
         let (listener, draining) = (Latch::new(), Latch::new());
         let seen = draining.clone();
-        let readiness = Readiness::new()
-            .latch("listener", &listener)
-            .check("draining", move || !seen.is_set());
-        assert_eq!(
-            readiness.verdicts(),
-            [("listener", false), ("draining", true)]
-        );
+        let readiness =
+            Readiness::new().latch("listener", &listener).check("draining", move || !seen.is_set());
+        assert_eq!(readiness.verdicts(), [("listener", false), ("draining", true)]);
         listener.set();
         draining.clone().set();
-        assert_eq!(
-            readiness.verdicts(),
-            [("listener", true), ("draining", false)]
-        );
-        assert_eq!(
-            format!("{readiness:?}"),
-            r#"{"listener": true, "draining": false}"#
-        );
+        assert_eq!(readiness.verdicts(), [("listener", true), ("draining", false)]);
+        assert_eq!(format!("{readiness:?}"), r#"{"listener": true, "draining": false}"#);
     }
 }

@@ -49,15 +49,9 @@ enum Detail {
 
 impl Detail {
     fn wanted(query: Option<&str>) -> Self {
-        let mut names = query
-            .unwrap_or_default()
-            .split('&')
-            .map(|part| part.split('=').next().unwrap_or(part));
-        if names.any(|name| name == "verbose") {
-            Self::Verbose
-        } else {
-            Self::Short
-        }
+        let mut names =
+            query.unwrap_or_default().split('&').map(|part| part.split('=').next().unwrap_or(part));
+        if names.any(|name| name == "verbose") { Self::Verbose } else { Self::Short }
     }
 }
 
@@ -72,10 +66,8 @@ fn state(verdicts: Vec<(&'static str, bool)>, detail: Detail) -> Response<Bytes>
     let body = match detail {
         Detail::Short => json!({ "status": word }),
         Detail::Verbose => {
-            let checks: Map<String, Value> = verdicts
-                .into_iter()
-                .map(|(name, holds)| (name.to_owned(), holds.into()))
-                .collect();
+            let checks: Map<String, Value> =
+                verdicts.into_iter().map(|(name, holds)| (name.to_owned(), holds.into())).collect();
             json!({ "status": word, "checks": checks })
         }
     };
@@ -98,21 +90,13 @@ mod tests {
     use crate::telemetry::meter;
 
     fn routes(latch: &Latch) -> Routes {
-        let readiness = Readiness::new()
-            .latch("listener", latch)
-            .check("store", || true);
-        Routes {
-            readiness,
-            metrics: meter(),
-        }
+        let readiness = Readiness::new().latch("listener", latch).check("store", || true);
+        Routes { readiness, metrics: meter() }
     }
 
     fn ask(routes: &Routes, method: &Method, target: &str) -> (u16, String) {
         let answer = routes.answer(method, &target.parse().unwrap());
-        (
-            answer.status().as_u16(),
-            String::from_utf8(answer.body().to_vec()).unwrap(),
-        )
+        (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
     }
 
     #[test]

@@ -22,9 +22,7 @@ fn weight(accept: &str, range: &str) -> Option<u16> {
         .split(',')
         .filter_map(|element| {
             let mut parts = element.split(';').map(str::trim);
-            parts
-                .next()
-                .filter(|found| found.eq_ignore_ascii_case(range))?;
+            parts.next().filter(|found| found.eq_ignore_ascii_case(range))?;
             Some(parts.find_map(quality).unwrap_or(1_000))
         })
         .max()
@@ -53,10 +51,7 @@ mod tests {
     #[test]
     fn html_only_where_it_is_listed_and_not_second_to_json() {
         let table = [
-            (
-                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-                true,
-            ),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
             ("text/html", true),
             ("TEXT/HTML; charset=utf-8", true),
             ("application/xhtml+xml", true),
@@ -82,8 +77,6 @@ mod tests {
             assert_eq!(prefers_html(Some(&value)), html, "{accept:?}");
         }
         assert!(!prefers_html(None));
-        assert!(!prefers_html(
-            HeaderValue::from_bytes(b"text/html\xff").ok().as_ref()
-        ));
+        assert!(!prefers_html(HeaderValue::from_bytes(b"text/html\xff").ok().as_ref()));
     }
 }

@@ -153,10 +153,8 @@ mod tests {
 
     #[test]
     fn created_holds_exactly_the_two_members() {
-        let answer = created(
-            "urn:ietf:params:oauth:request_uri:abc",
-            Duration::from_millis(60_900),
-        );
+        let answer =
+            created("urn:ietf:params:oauth:request_uri:abc", Duration::from_millis(60_900));
         assert_eq!(answer.status(), 201);
         assert_eq!(
             &answer.body()[..],
@@ -180,13 +178,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_rounded_up_and_never_zero() {
-        for (wait, seconds) in [
-            (0, "1"),
-            (1, "1"),
-            (1_000, "1"),
-            (1_001, "2"),
-            (60_000, "60"),
-        ] {
+        for (wait, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (60_000, "60")] {
             let answer = refusal(ErrorCode::TooManyRequests, "slow down");
             let answer = with_retry_after(answer, Duration::from_millis(wait));
             assert_eq!(header(&answer, "retry-after"), seconds);
@@ -196,10 +188,7 @@ mod tests {
     #[test]
     fn allow_names_the_methods() {
         let answer = with_allow(refusal(ErrorCode::MethodNotAllowed, "no"), "POST, OPTIONS");
-        assert_eq!(
-            (answer.status().as_u16(), header(&answer, "allow")),
-            (405, "POST, OPTIONS")
-        );
+        assert_eq!((answer.status().as_u16(), header(&answer, "allow")), (405, "POST, OPTIONS"));
     }
 
     proptest! {

@@ -32,9 +32,7 @@ pub fn page(
 ) -> Response<Bytes> {
     let language = Language::English;
     let words = texts(language, reason);
-    let html = prefers_html(accept)
-        .then(|| html(code, language, words, request_id))
-        .flatten();
+    let html = prefers_html(accept).then(|| html(code, language, words, request_id)).flatten();
     let mut answer = match html {
         Some(html) => {
             let mut answer = Response::new(Bytes::from(html));
@@ -88,10 +86,7 @@ fn object(code: ErrorCode, words: Text, request_id: &str) -> String {
 }
 
 fn dress(headers: &mut HeaderMap) {
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -127,33 +122,19 @@ mod tests {
             assert_eq!(answer.status(), 400);
             let words = texts(Language::English, reason);
             let html = text(&answer);
-            for part in [
-                words.title,
-                words.text,
-                words.advice,
-                "0a1b",
-                "invalid_request_uri",
-            ] {
+            for part in [words.title, words.text, words.advice, "0a1b", "invalid_request_uri"] {
                 assert!(html.contains(part), "{reason:?} lacks {part:?}");
             }
             for part in ["<html lang=\"en\">", "<title>", "<main", "<h1>"] {
                 assert_eq!(html.matches(part).count(), 1, "{part}");
             }
-            assert!(
-                !html.contains("<script") && !html.contains("http"),
-                "{reason:?}"
-            );
+            assert!(!html.contains("<script") && !html.contains("http"), "{reason:?}");
         }
     }
 
     #[test]
     fn the_page_is_locked_down() {
-        let answer = page(
-            ErrorCode::ServerError,
-            Reason::Internal,
-            "1",
-            Some(&BROWSER),
-        );
+        let answer = page(ErrorCode::ServerError, Reason::Internal, "1", Some(&BROWSER));
         let header = |name| answer.headers()[name].to_str().unwrap();
         assert_eq!(header("content-type"), "text/html; charset=utf-8");
         assert_eq!(header("cache-control"), "no-store");
@@ -163,13 +144,7 @@ mod tests {
         assert_eq!(header("content-language"), "en");
         assert!(!answer.headers().contains_key("location"));
         let html = text(&answer);
-        let style = html
-            .split("<style>")
-            .nth(1)
-            .unwrap()
-            .split("</style>")
-            .next()
-            .unwrap();
+        let style = html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
         let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
         assert_eq!(
             header("content-security-policy"),
@@ -186,10 +161,7 @@ mod tests {
             let answer = page(ErrorCode::InvalidRequest, reason, "7f", None);
             let value: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
             assert_eq!(value["error"], "invalid_request");
-            assert_eq!(
-                value["error_description"],
-                texts(Language::English, reason).text
-            );
+            assert_eq!(value["error_description"], texts(Language::English, reason).text);
             assert_eq!(value["request_id"], "7f");
             assert_eq!(value.as_object().unwrap().len(), 3);
             assert_eq!(answer.headers()["cache-control"], "no-store");
@@ -199,12 +171,7 @@ mod tests {
     #[test]
     fn an_odd_request_id_breaks_neither_form() {
         let odd = "<b>\"\\\n";
-        let answer = page(
-            ErrorCode::InvalidRequest,
-            Reason::Malformed,
-            odd,
-            Some(&BROWSER),
-        );
+        let answer = page(ErrorCode::InvalidRequest, Reason::Malformed, odd, Some(&BROWSER));
         assert!(!text(&answer).contains("<b>"));
         let answer = page(ErrorCode::InvalidRequest, Reason::Malformed, odd, None);
         assert!(serde_json::from_slice::<serde_json::Value>(answer.body()).is_ok());

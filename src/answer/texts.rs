@@ -139,10 +139,7 @@ pub(super) struct Labels {
 
 pub(super) const fn labels(language: Language) -> Labels {
     match language {
-        Language::English => Labels {
-            request_id: "Number",
-            code: "Code",
-        },
+        Language::English => Labels { request_id: "Number", code: "Code" },
     }
 }
 
@@ -167,11 +164,7 @@ pub const fn texts(language: Language, reason: Reason) -> Text {
 }
 
 const fn text(title: &'static str, text: &'static str, advice: &'static str) -> Text {
-    Text {
-        title,
-        text,
-        advice,
-    }
+    Text { title, text, advice }
 }
 
 const START_AGAIN: &str = "Go back to the application and start again.";
@@ -212,11 +205,9 @@ const fn english(reason: Reason) -> Text {
              allowed.",
             "Go back to the application in this browser and start again.",
         ),
-        Reason::Malformed => text(
-            NOT_UNDERSTOOD,
-            "The link is incomplete or damaged.",
-            TELL_SUPPORT,
-        ),
+        Reason::Malformed => {
+            text(NOT_UNDERSTOOD, "The link is incomplete or damaged.", TELL_SUPPORT)
+        }
         Reason::PushRequired => text(
             NOT_UNDERSTOOD,
             "Sign-ins have to be announced by the application first (pushed authorization \
@@ -238,16 +229,12 @@ const fn english(reason: Reason) -> Text {
             "The application is not allowed to sign people in at present.",
             "Ask the people who run the application.",
         ),
-        Reason::UpstreamUnavailable => text(
-            OUT_OF_REACH,
-            "The server that signs you in cannot be reached.",
-            TRY_LATER,
-        ),
-        Reason::UpstreamTimeout => text(
-            OUT_OF_REACH,
-            "The server that signs you in did not answer in time.",
-            TRY_LATER,
-        ),
+        Reason::UpstreamUnavailable => {
+            text(OUT_OF_REACH, "The server that signs you in cannot be reached.", TRY_LATER)
+        }
+        Reason::UpstreamTimeout => {
+            text(OUT_OF_REACH, "The server that signs you in did not answer in time.", TRY_LATER)
+        }
         Reason::StoreUnavailable => text(
             OUT_OF_REACH,
             "Sign-ins that are under way cannot be looked up at the moment.",
@@ -263,11 +250,9 @@ const fn english(reason: Reason) -> Text {
             "Another window or browser finished the same sign-in first.",
             "Go back to the application. If you are not signed in there, start again.",
         ),
-        Reason::TooLarge => text(
-            NOT_UNDERSTOOD,
-            "The request is larger than this server takes.",
-            TELL_SUPPORT,
-        ),
+        Reason::TooLarge => {
+            text(NOT_UNDERSTOOD, "The request is larger than this server takes.", TELL_SUPPORT)
+        }
         Reason::MethodNotAllowed => text(
             "This address cannot be used that way",
             "The request used a method that is not allowed here.",
@@ -320,10 +305,7 @@ mod tests {
                 for part in [words.title, words.text, words.advice] {
                     assert!(part.len() > 8, "{reason:?} in {language:?}: {part:?}");
                 }
-                assert!(
-                    words.text.ends_with('.') && words.advice.ends_with('.'),
-                    "{reason:?}"
-                );
+                assert!(words.text.ends_with('.') && words.advice.ends_with('.'), "{reason:?}");
                 assert!(!words.title.ends_with('.'), "{reason:?}");
             }
         }
@@ -338,9 +320,7 @@ mod tests {
         let labels: HashSet<_> = Reason::ALL.into_iter().map(Reason::as_str).collect();
         assert_eq!(labels.len(), Reason::ALL.len());
         assert!(
-            labels
-                .iter()
-                .all(|label| label.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()))
+            labels.iter().all(|label| label.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()))
         );
     }
 }

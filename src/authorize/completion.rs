@@ -101,11 +101,7 @@ impl Endpoint {
     fn ends(&self, location: &str, answered: &Answered<'_>, request: &PushedRequest) -> bool {
         let pushed = expansion::value(&request.query, "redirect_uri");
         let client = self.registry.find(&request.client_id);
-        let only = || {
-            client
-                .and_then(|client| client.redirect_uris.first())
-                .map(String::as_str)
-        };
+        let only = || client.and_then(|client| client.redirect_uris.first()).map(String::as_str);
         let Some(redirect_uri) = pushed.as_deref().or_else(only) else {
             return false;
         };
@@ -142,11 +138,7 @@ impl Endpoint {
         if !self.settings.add_iss || answered.has_iss || answered.is_jarm {
             return Completion::Complete;
         }
-        let amended = with_iss(
-            departure.location,
-            answered.parameters,
-            &self.settings.issuer,
-        );
+        let amended = with_iss(departure.location, answered.parameters, &self.settings.issuer);
         HeaderValue::from_str(&amended).map_or(Completion::Complete, Completion::Amended)
     }
 }
@@ -161,13 +153,8 @@ impl<'a> Answered<'a> {
 
     fn of(parameters: &'a str) -> Option<Self> {
         let value = |name: &str| {
-            let pairs = parameters
-                .split('&')
-                .filter_map(|pair| pair.split_once('='));
-            pairs
-                .into_iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| loose(value))
+            let pairs = parameters.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| loose(value))
         };
         let is_jarm = value("response").is_some();
         let tokens = ["code", "id_token", "access_token"];
@@ -179,13 +166,7 @@ impl<'a> Answered<'a> {
             return None;
         };
         let (state, has_iss) = (value("state"), value("iss").is_some());
-        Some(Self {
-            parameters,
-            state,
-            outcome,
-            has_iss,
-            is_jarm,
-        })
+        Some(Self { parameters, state, outcome, has_iss, is_jarm })
     }
 }
 
@@ -244,11 +225,7 @@ mod tests {
         assert_eq!(answered.outcome, CompletionOutcome::Error);
         assert!(answered.has_iss);
         assert!(Answered::read("https://c/cb?response=eyJ").unwrap().is_jarm);
-        for location in [
-            "https://c/cb",
-            "/login?next=%2Fa%3Fcode%3D1",
-            "https://c/cb?state=1",
-        ] {
+        for location in ["https://c/cb", "/login?next=%2Fa%3Fcode%3D1", "https://c/cb?state=1"] {
             assert!(Answered::read(location).is_none(), "{location}");
         }
     }
@@ -257,10 +234,7 @@ mod tests {
     fn b154_iss_goes_where_the_answer_is() {
         let issuer = "https://login.example/a";
         let cases = [
-            (
-                "https://c/cb?code=1",
-                "https://c/cb?code=1&iss=https%3A%2F%2Flogin.example%2Fa",
-            ),
+            ("https://c/cb?code=1", "https://c/cb?code=1&iss=https%3A%2F%2Flogin.example%2Fa"),
             (
                 "https://c/cb?x=1#code=1",
                 "https://c/cb?x=1#code=1&iss=https%3A%2F%2Flogin.example%2Fa",
@@ -279,17 +253,8 @@ mod tests {
     #[test]
     fn respelled_addresses_are_the_same_address() {
         let redirect_uri = "https://client.example/cb";
-        assert!(leads_respelled(
-            "HTTPS://Client.Example:443/%63b?code=1",
-            redirect_uri
-        ));
-        assert!(!leads_respelled(
-            "https://client.example/cb2?code=1",
-            redirect_uri
-        ));
-        assert!(!leads_respelled(
-            "https://evil.example/cb?code=1",
-            redirect_uri
-        ));
+        assert!(leads_respelled("HTTPS://Client.Example:443/%63b?code=1", redirect_uri));
+        assert!(!leads_respelled("https://client.example/cb2?code=1", redirect_uri));
+        assert!(!leads_respelled("https://evil.example/cb?code=1", redirect_uri));
     }
 }

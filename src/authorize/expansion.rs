@@ -41,20 +41,12 @@ impl Rules {
     #[must_use]
     pub fn expand(&self, path: &str, query: &str) -> Full {
         match self {
-            Self::Query => Full {
-                method: Method::GET,
-                target: target(path, query),
-                form: None,
-            },
+            Self::Query => Full { method: Method::GET, target: target(path, query), form: None },
             Self::Body(further) => {
                 let (body, rest) = split(query, further);
                 Full {
                     method: Method::POST,
-                    target: if rest.is_empty() {
-                        path.to_owned()
-                    } else {
-                        target(path, &rest)
-                    },
+                    target: if rest.is_empty() { path.to_owned() } else { target(path, &rest) },
                     form: Some(body.into()),
                 }
             }
@@ -108,10 +100,8 @@ mod tests {
     #[test]
     fn by_post_only_the_closed_list_travels_in_the_body() {
         let rules = Rules::Body(vec!["kc_idp_hint".to_owned()]);
-        let full = rules.expand(
-            "/authorize",
-            "client_id=a&answer=accept&scope=x%20y&kc_idp_hint=g",
-        );
+        let full =
+            rules.expand("/authorize", "client_id=a&answer=accept&scope=x%20y&kc_idp_hint=g");
         assert_eq!(full.method, Method::POST);
         assert_eq!(full.target, "/authorize?answer=accept");
         assert_eq!(full.form.unwrap(), "client_id=a&scope=x%20y&kc_idp_hint=g");

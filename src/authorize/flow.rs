@@ -51,12 +51,7 @@ impl Ticket {
         started_at: Timestamp,
         flow_key: &[u8; 32],
     ) -> Self {
-        let mut ticket = Self {
-            reference,
-            flow,
-            started_at,
-            code: [0; CODE],
-        };
+        let mut ticket = Self { reference, flow, started_at, code: [0; CODE] };
         ticket.code = ticket.expected_code(flow_key);
         ticket
     }
@@ -125,13 +120,9 @@ impl Cookies {
             if !text.contains(MARK) {
                 continue;
             }
-            let pairs = text
-                .split(';')
-                .filter_map(|pair| pair.trim().split_once('='));
+            let pairs = text.split(';').filter_map(|pair| pair.trim().split_once('='));
             for (name, value) in pairs {
-                let ours = name
-                    .strip_prefix(self.prefix())
-                    .and_then(|_| Ticket::decode(value));
+                let ours = name.strip_prefix(self.prefix()).and_then(|_| Ticket::decode(value));
                 tickets.extend(ours.filter(|ticket| self.name(&ticket.reference) == name));
             }
         }
@@ -157,11 +148,7 @@ impl Cookies {
         let mut by_age: Vec<_> = tickets.iter().collect();
         by_age.sort_by_key(|ticket| ticket.started_at);
         let surplus = (by_age.len() + 1).saturating_sub(MOST_FLOWS);
-        by_age
-            .into_iter()
-            .take(surplus)
-            .map(|ticket| ticket.reference)
-            .collect()
+        by_age.into_iter().take(surplus).map(|ticket| ticket.reference).collect()
     }
 
     fn header(self, reference: &Reference, value: &str, max_age: u64) -> Option<HeaderValue> {
@@ -179,10 +166,7 @@ impl Cookies {
 
     fn name(self, reference: &Reference) -> String {
         let hash = digest(&SHA256, reference.as_bytes());
-        let tail = hash
-            .as_ref()
-            .get(..6)
-            .map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+        let tail = hash.as_ref().get(..6).map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
         format!("{}{}", self.prefix(), tail.unwrap_or_default())
     }
 
@@ -202,18 +186,11 @@ mod tests {
 
     fn ticket(number: u8) -> Ticket {
         let started_at = Timestamp::from_millis(1_000 + u64::from(number));
-        Ticket::issue(
-            Reference::from_bytes([number; 32]),
-            FlowId([9; 12]),
-            started_at,
-            &KEY,
-        )
+        Ticket::issue(Reference::from_bytes([number; 32]), FlowId([9; 12]), started_at, &KEY)
     }
 
     fn as_request(set: &[HeaderValue]) -> HeaderMap {
-        let pairs = set
-            .iter()
-            .map(|set| set.to_str().unwrap().split(';').next().unwrap());
+        let pairs = set.iter().map(|set| set.to_str().unwrap().split(';').next().unwrap());
         let text = format!("a=b; {}; c=d", pairs.collect::<Vec<_>>().join("; "));
         HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(&text).unwrap())])
     }
@@ -232,18 +209,11 @@ mod tests {
 
     #[test]
     fn cookies_are_dressed_for_their_issuer() {
-        let set = Cookies::Secure
-            .set(&ticket(1), Duration::from_secs(60))
-            .unwrap();
+        let set = Cookies::Secure.set(&ticket(1), Duration::from_secs(60)).unwrap();
         let text = set.to_str().unwrap();
         assert!(text.starts_with("__Host-parapet-"), "{text}");
-        assert!(
-            text.ends_with("; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"),
-            "{text}"
-        );
-        let set = Cookies::Loopback
-            .set(&ticket(1), Duration::from_secs(60))
-            .unwrap();
+        assert!(text.ends_with("; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"), "{text}");
+        let set = Cookies::Loopback.set(&ticket(1), Duration::from_secs(60)).unwrap();
         assert!(!set.to_str().unwrap().contains("Secure"));
         assert!(set.is_sensitive());
     }
@@ -266,11 +236,7 @@ mod tests {
             .map(|ticket| Cookies::Secure.set(ticket, Duration::from_secs(1)).unwrap())
             .collect();
         let header = as_request(&set);
-        assert!(
-            header[COOKIE].len() < 1024,
-            "{} bytes",
-            header[COOKIE].len()
-        );
+        assert!(header[COOKIE].len() < 1024, "{} bytes", header[COOKIE].len());
         assert_eq!(Cookies::Secure.tickets(&header).len(), 8);
         assert_eq!(Cookies::surplus(&tickets), [tickets[0].reference]);
         assert!(Cookies::surplus(&tickets[..7]).is_empty());

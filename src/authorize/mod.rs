@@ -132,11 +132,7 @@ impl Endpoint {
             discovery: with.discovery,
             random: with.random,
             expansion: expansion::Rules::new(&config.upstream),
-            cookies: if issuer.is_https() {
-                Cookies::Secure
-            } else {
-                Cookies::Loopback
-            },
+            cookies: if issuer.is_https() { Cookies::Secure } else { Cookies::Loopback },
             settings: Settings {
                 issuer: issuer.as_str().to_owned(),
                 enabled: config.par.enabled,
@@ -178,10 +174,7 @@ impl Endpoint {
         if let AuthorizeError::Store(operation, store_error) = error {
             meter().store_error(operation, store_error.cause());
         }
-        let known = refusal
-            .client_id
-            .as_deref()
-            .filter(|id| self.registry.find(id).is_some());
+        let known = refusal.client_id.as_deref().filter(|id| self.registry.find(id).is_some());
         let fingerprint = refusal.reference.map(|reference| reference.fingerprint());
         let at = Circumstances {
             client_id: known,

@@ -25,11 +25,7 @@ pub(super) struct Refusal {
 
 impl From<AuthorizeError> for Refusal {
     fn from(error: AuthorizeError) -> Self {
-        Self {
-            error,
-            reference: None,
-            client_id: None,
-        }
+        Self { error, reference: None, client_id: None }
     }
 }
 
@@ -65,11 +61,7 @@ impl Endpoint {
         meter().ignored_parameters(parameters.iter().count().saturating_sub(2));
         let tickets = self.cookies.tickets(visit.headers);
         let (flow, new) = self.flow(&named, &tickets).await.map_err(refused)?;
-        let result = if new.is_some() {
-            RedeemResult::Ok
-        } else {
-            RedeemResult::Reload
-        };
+        let result = if new.is_some() { RedeemResult::Ok } else { RedeemResult::Reload };
         let expansion = self.expanded(flow, new, &tickets).map_err(refused)?;
         redeemed(visit, &expansion.flow, result);
         Ok(Decision::Expand(Box::new(expansion)))
@@ -91,13 +83,10 @@ impl Endpoint {
         let query = visit.query.unwrap_or_default();
         let form = String::from_utf8_lossy(visit.form.unwrap_or_default());
         let texts = [Traits::of(query), Traits::of(&form)];
-        texts
-            .iter()
-            .flat_map(|traits| &traits.client_ids)
-            .any(|client_id| {
-                let client = self.registry.find(client_id);
-                client.is_some_and(|client| client.require_pushed_authorization_requests)
-            })
+        texts.iter().flat_map(|traits| &traits.client_ids).any(|client_id| {
+            let client = self.registry.find(client_id);
+            client.is_some_and(|client| client.require_pushed_authorization_requests)
+        })
     }
 
     /// The reference that is asked for; `None` where the request is the upstream's to judge.
@@ -105,9 +94,7 @@ impl Endpoint {
         if parameters.count("request_uri") > 1 || parameters.count("client_id") > 1 {
             return Err(AuthorizeError::Malformed.into());
         }
-        let request_uri = parameters
-            .value("request_uri")
-            .ok_or(AuthorizeError::NotIssued)?;
+        let request_uri = parameters.value("request_uri").ok_or(AuthorizeError::NotIssued)?;
         if parameters.value("request").is_some() {
             return Err(AuthorizeError::BothRequestForms.into());
         }
@@ -127,19 +114,10 @@ impl Endpoint {
         parameters: &'a Parameters<'_>,
         reference: Reference,
     ) -> Result<Named<'a>, AuthorizeError> {
-        let client_id = parameters
-            .value("client_id")
-            .ok_or(AuthorizeError::NoClientId)?;
-        let client = self
-            .registry
-            .find(client_id)
-            .filter(|client| client.enabled);
+        let client_id = parameters.value("client_id").ok_or(AuthorizeError::NoClientId)?;
+        let client = self.registry.find(client_id).filter(|client| client.enabled);
         let client = client.ok_or(AuthorizeError::ClientDisabled)?;
-        Ok(Named {
-            reference,
-            client_id,
-            client,
-        })
+        Ok(Named { reference, client_id, client })
     }
 
     /// The flow this browser is in, or a new one; a new one comes with its ticket.
@@ -148,9 +126,7 @@ impl Endpoint {
         named: &Named<'_>,
         tickets: &[Ticket],
     ) -> Result<(Flow, Option<Ticket>), AuthorizeError> {
-        let own = tickets
-            .iter()
-            .find(|ticket| ticket.reference == named.reference);
+        let own = tickets.iter().find(|ticket| ticket.reference == named.reference);
         if let Some(ticket) = own.filter(|_| self.settings.single_use != SingleUse::FirstLoad)
             && let Some(flow) = self.going_on(ticket, named).await?
         {
@@ -197,34 +173,20 @@ impl Endpoint {
 
     async fn begun(&self, named: &Named<'_>) -> Result<(Flow, Ticket), AuthorizeError> {
         let mut bytes = [0; 24];
-        self.random
-            .fill(&mut bytes)
-            .map_err(|_| AuthorizeError::Randomness)?;
+        self.random.fill(&mut bytes).map_err(|_| AuthorizeError::Randomness)?;
         let (flow, caller) = halves(bytes);
         let starts = match self.settings.single_use {
             SingleUse::Completion => Starts::Many,
             SingleUse::Browser | SingleUse::FirstLoad => Starts::Once,
         };
-        let visit = store::Visit {
-            client_id: named.client_id,
-            caller,
-            starts,
-        };
+        let visit = store::Visit { client_id: named.client_id, caller, starts };
         let start = self.store.start(&named.reference, visit).await;
         match start.map_err(|e| AuthorizeError::Store(StoreOperation::Start, e))? {
             Start::Started { request, at, age } => {
                 meter().redeem_age(age);
                 let ticket = Ticket::issue(named.reference, flow, at, &request.flow_key);
                 let reference = named.reference;
-                Ok((
-                    Flow {
-                        reference,
-                        id: flow,
-                        request,
-                        started_by: Some(caller),
-                    },
-                    ticket,
-                ))
+                Ok((Flow { reference, id: flow, request, started_by: Some(caller) }, ticket))
             }
             Start::Unknown => Err(AuthorizeError::Unknown),
             Start::Expired => Err(AuthorizeError::Expired),
@@ -240,40 +202,22 @@ impl Endpoint {
         new: Option<Ticket>,
         tickets: &[Ticket],
     ) -> Result<Expansion, AuthorizeError> {
-        let path = self
-            .discovery
-            .authorization_path()
-            .ok_or(AuthorizeError::UpstreamUnknown)?;
+        let path = self.discovery.authorization_path().ok_or(AuthorizeError::UpstreamUnknown)?;
         let full = self.expansion.expand(path.as_str(), &flow.request.query);
         let set_cookies = match new {
             Some(ticket) => self.new_cookies(&ticket, tickets),
             None => Vec::new(),
         };
-        let expansion::Full {
-            method,
-            target,
-            form,
-        } = full;
-        Ok(Expansion {
-            method,
-            target,
-            form,
-            set_cookies,
-            flow,
-        })
+        let expansion::Full { method, target, form } = full;
+        Ok(Expansion { method, target, form, set_cookies, flow })
     }
 
     fn new_cookies(&self, ticket: &Ticket, tickets: &[Ticket]) -> Vec<HeaderValue> {
-        let others: Vec<_> = tickets
-            .iter()
-            .filter(|other| other.reference != ticket.reference)
-            .copied()
-            .collect();
+        let others: Vec<_> =
+            tickets.iter().filter(|other| other.reference != ticket.reference).copied().collect();
         let set = self.cookies.set(ticket, self.settings.login_lifetime);
         let surplus = Cookies::surplus(&others);
-        let cleared = surplus
-            .iter()
-            .filter_map(|reference| self.cookies.clear(reference));
+        let cleared = surplus.iter().filter_map(|reference| self.cookies.clear(reference));
         set.into_iter().chain(cleared).collect()
     }
 }
@@ -302,28 +246,20 @@ fn names_a_request_uri(text: &[u8]) -> bool {
 fn preview(visit: &Visit<'_>) -> Result<Option<Decision>, AuthorizeError> {
     if visit.method == Method::HEAD {
         let mut empty = Response::default();
-        empty.headers_mut().insert(
-            http::header::CACHE_CONTROL,
-            HeaderValue::from_static("no-store"),
-        );
+        empty
+            .headers_mut()
+            .insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         meter().redeem(RedeemResult::Preview);
         return Ok(Some(Decision::Answer(empty)));
     }
     let purposes = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
-    let ahead = purposes
-        .iter()
-        .filter_map(|name| visit.headers.get(*name))
-        .any(|purpose| {
-            let purpose = purpose.as_bytes().to_ascii_lowercase();
-            [&b"prefetch"[..], b"prerender", b"preview"]
-                .iter()
-                .any(|word| purpose.windows(word.len()).any(|window| window == *word))
-        });
-    if ahead {
-        Err(AuthorizeError::Prefetch)
-    } else {
-        Ok(None)
-    }
+    let ahead = purposes.iter().filter_map(|name| visit.headers.get(*name)).any(|purpose| {
+        let purpose = purpose.as_bytes().to_ascii_lowercase();
+        [&b"prefetch"[..], b"prerender", b"preview"]
+            .iter()
+            .any(|word| purpose.windows(word.len()).any(|window| window == *word))
+    });
+    if ahead { Err(AuthorizeError::Prefetch) } else { Ok(None) }
 }
 
 /// B-146: the client may have lost the address since the push.

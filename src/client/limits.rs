@@ -57,10 +57,7 @@ impl Limits {
                 .max_capacity(MOST_ADDRESSES)
                 .time_to_live(limits.failures_per_address.per)
                 .build(),
-            trusted: Cache::builder()
-                .max_capacity(MOST_ADDRESSES)
-                .time_to_live(TRUST)
-                .build(),
+            trusted: Cache::builder().max_capacity(MOST_ADDRESSES).time_to_live(TRUST).build(),
             clock,
         }
     }
@@ -154,10 +151,7 @@ mod tests {
 
     fn limits() -> (Limits, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
-        let rate = |count, per| config::Rate {
-            count: NonZeroU32::new(count).unwrap(),
-            per,
-        };
+        let rate = |count, per| config::Rate { count: NonZeroU32::new(count).unwrap(), per };
         let settings = config::Limits {
             pushes_per_client: rate(2, Duration::from_secs(1)),
             failures_per_address: rate(3, Duration::from_secs(60)),
@@ -166,10 +160,7 @@ mod tests {
             keepalive_timeout: Duration::from_secs(1),
             body_timeout: Duration::from_secs(1),
         };
-        (
-            Limits::new(&settings, Arc::<ManualClock>::clone(&clock)),
-            clock,
-        )
+        (Limits::new(&settings, Arc::<ManualClock>::clone(&clock)), clock)
     }
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -180,10 +171,7 @@ mod tests {
         let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
         assert!(limits.push(&one).is_ok() && limits.push(&one).is_ok());
         let RetryAfter(wait) = limits.push(&one).unwrap_err();
-        assert!(
-            wait <= Duration::from_millis(500) && !wait.is_zero(),
-            "{wait:?}"
-        );
+        assert!(wait <= Duration::from_millis(500) && !wait.is_zero(), "{wait:?}");
         assert!(limits.push(&other).is_ok());
         clock.advance(Duration::from_millis(500));
         assert!(limits.push(&one).is_ok());
@@ -221,15 +209,7 @@ mod tests {
         for last in 0..9_u16 {
             limits.failed(format!("2001:db8::{last:x}").parse().unwrap());
         }
-        assert!(
-            limits
-                .may_try("2001:db8::ffff".parse().unwrap(), "one")
-                .is_err()
-        );
-        assert!(
-            limits
-                .may_try("2001:db8:0:1::1".parse().unwrap(), "one")
-                .is_ok()
-        );
+        assert!(limits.may_try("2001:db8::ffff".parse().unwrap(), "one").is_err());
+        assert!(limits.may_try("2001:db8:0:1::1".parse().unwrap(), "one").is_ok());
     }
 }

@@ -70,9 +70,7 @@ impl Registry {
             };
             (client_id, Arc::new(record))
         });
-        Self {
-            clients: clients.collect(),
-        }
+        Self { clients: clients.collect() }
     }
 
     /// The client of this name, disabled or not.
@@ -84,9 +82,7 @@ impl Registry {
     /// Whether any client must push.
     #[must_use]
     pub fn any_must_push(&self) -> bool {
-        self.clients
-            .values()
-            .any(|client| client.require_pushed_authorization_requests)
+        self.clients.values().any(|client| client.require_pushed_authorization_requests)
     }
 
     /// Whether S256 is required of any client.
@@ -111,8 +107,6 @@ impl Client {
     /// Whether the client may ask for this scope value.
     #[must_use]
     pub fn may_ask_for(&self, scope: &str) -> bool {
-        self.scopes
-            .as_ref()
-            .is_none_or(|scopes| scopes.iter().any(|known| known == scope))
+        self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|known| known == scope))
     }
 }

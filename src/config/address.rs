@@ -33,10 +33,7 @@ impl Issuer {
             && !text.contains(['?', '#'])
             && (path == url.path() || path.is_empty())
             && !path.contains("//");
-        fits.then(|| Self {
-            text: text.to_owned(),
-            origin_len,
-        })
+        fits.then(|| Self { text: text.to_owned(), origin_len })
     }
 
     /// The identifier as configured, to be compared and sent byte for byte.
@@ -54,18 +51,13 @@ impl Issuer {
     /// `host[:port]`, the public authority.
     #[must_use]
     pub fn authority(&self) -> &str {
-        self.origin()
-            .split_once("://")
-            .map_or("", |(_, authority)| authority)
+        self.origin().split_once("://").map_or("", |(_, authority)| authority)
     }
 
     /// The path behind the origin without a last slash: empty, or `/tenant`.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.text
-            .get(self.origin_len..)
-            .unwrap_or_default()
-            .trim_end_matches('/')
+        self.text.get(self.origin_len..).unwrap_or_default().trim_end_matches('/')
     }
 
     /// `https` or `http`.
@@ -107,37 +99,22 @@ impl UpstreamUrl {
             Host::Ipv4(address) => address.to_string(),
             Host::Ipv6(address) => address.to_string(),
         };
-        Some(Self {
-            https: url.scheme() == "https",
-            host,
-            port,
-        })
+        Some(Self { https: url.scheme() == "https", host, port })
     }
 
     /// `host[:port]` as a `Host` field has it: IPv6 in brackets, the scheme's own port left out.
     #[must_use]
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
-        };
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let default_port = if self.https { 443 } else { 80 };
-        if self.port == default_port {
-            host
-        } else {
-            format!("{host}:{}", self.port)
-        }
+        if self.port == default_port { host } else { format!("{host}:{}", self.port) }
     }
 
     /// `scheme://host[:port]`.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!(
-            "{}://{}",
-            if self.https { "https" } else { "http" },
-            self.authority()
-        )
+        format!("{}://{}", if self.https { "https" } else { "http" }, self.authority())
     }
 }
 
@@ -156,17 +133,13 @@ impl Listen {
 
 /// A range of addresses, or one address.
 pub(super) fn network(text: &str) -> Option<IpNet> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .ok()
+    text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
 }
 
 /// A web origin exactly as browsers send it (RFC 6454 §6.2).
 pub(super) fn web_origin(text: &str) -> Option<HeaderValue> {
     let origin = strict_url(text)?.origin().ascii_serialization();
-    (origin == text)
-        .then(|| HeaderValue::from_str(text).ok())
-        .flatten()
+    (origin == text).then(|| HeaderValue::from_str(text).ok()).flatten()
 }
 
 /// A redirect URI that can be registered (RFC 6749 §3.1.2): absolute, without a fragment, and not
@@ -203,30 +176,15 @@ mod tests {
     #[test]
     fn issuer_is_kept_byte_for_byte() {
         for (text, origin, authority, path) in [
-            (
-                "https://login.example.com",
-                "https://login.example.com",
-                "login.example.com",
-                "",
-            ),
-            (
-                "https://login.example.com/",
-                "https://login.example.com",
-                "login.example.com",
-                "",
-            ),
+            ("https://login.example.com", "https://login.example.com", "login.example.com", ""),
+            ("https://login.example.com/", "https://login.example.com", "login.example.com", ""),
             (
                 "https://login.example.com:8443/tenant/a/",
                 "https://login.example.com:8443",
                 "login.example.com:8443",
                 "/tenant/a",
             ),
-            (
-                "http://127.0.0.1:8080",
-                "http://127.0.0.1:8080",
-                "127.0.0.1:8080",
-                "",
-            ),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "127.0.0.1:8080", ""),
             ("http://[::1]/", "http://[::1]", "[::1]", ""),
             ("http://localhost", "http://localhost", "localhost", ""),
         ] {
@@ -268,28 +226,13 @@ mod tests {
     #[test]
     fn upstream_urls() {
         for (text, authority, origin) in [
-            (
-                "http://127.0.0.1:9000",
-                "127.0.0.1:9000",
-                "http://127.0.0.1:9000",
-            ),
-            (
-                "http://idp.internal/",
-                "idp.internal",
-                "http://idp.internal",
-            ),
-            (
-                "https://idp.internal:443",
-                "idp.internal",
-                "https://idp.internal",
-            ),
+            ("http://127.0.0.1:9000", "127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("http://idp.internal/", "idp.internal", "http://idp.internal"),
+            ("https://idp.internal:443", "idp.internal", "https://idp.internal"),
             ("https://[::1]:8443", "[::1]:8443", "https://[::1]:8443"),
         ] {
             let url = UpstreamUrl::parse(text).unwrap();
-            assert_eq!(
-                (url.authority(), url.origin()),
-                (authority.into(), origin.into())
-            );
+            assert_eq!((url.authority(), url.origin()), (authority.into(), origin.into()));
         }
         for text in [
             "",
@@ -320,13 +263,9 @@ mod tests {
         assert_eq!(network("10.0.0.1").unwrap().to_string(), "10.0.0.1/32");
         assert!(network("10.0.0.0/8").is_some() && network("10.0.0.0/33").is_none());
         assert!(web_origin("https://app.example").is_some());
-        for text in [
-            "*",
-            "null",
-            "https://app.example/",
-            "https://app.example:443",
-            "https://App.example",
-        ] {
+        for text in
+            ["*", "null", "https://app.example/", "https://app.example:443", "https://App.example"]
+        {
             assert_eq!(web_origin(text), None, "{text}");
         }
         assert!(is_redirect_uri("com.example.app:/callback"));

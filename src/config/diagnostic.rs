@@ -71,11 +71,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(origin: Origin, message: impl Into<String>) -> Self {
-        Self {
-            origin,
-            message: message.into(),
-            note: None,
-        }
+        Self { origin, message: message.into(), note: None }
     }
 
     /// Adds what would help.
@@ -121,8 +117,7 @@ impl Problems {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => {
-                self.0
-                    .sort_by(|a, b| a.origin.order().cmp(&b.origin.order()));
+                self.0.sort_by(|a, b| a.origin.order().cmp(&b.origin.order()));
                 Err(self)
             }
         }
@@ -266,11 +261,7 @@ mod tests {
     use super::*;
 
     fn problem(text: &str, span: Range<usize>) -> String {
-        let source = Arc::new(Source {
-            rank: 0,
-            path: "gateway.toml".into(),
-            text: text.into(),
-        });
+        let source = Arc::new(Source { rank: 0, path: "gateway.toml".into(), text: text.into() });
         Problem::new(Origin::File(source, span), "wrong").to_string()
     }
 

@@ -53,9 +53,7 @@ impl Place {
         let after = |start: usize, text: &str| {
             let rest = REFERENCE.get(start..)?;
             let plain = rest.find(&format!("\n{text}"));
-            plain
-                .or_else(|| rest.find(&format!("\n# {text}")))
-                .map(|found| start + found)
+            plain.or_else(|| rest.find(&format!("\n# {text}"))).map(|found| start + found)
         };
         let header = |path: &str| {
             after(0, &format!("[{path}]")).or_else(|| after(0, &format!("[[{path}]]")))
@@ -65,9 +63,7 @@ impl Place {
             path => header(&path.join(".")),
         };
         let table = self.within(key, false).path.join(".");
-        header(&table)
-            .or_else(|| after(start?, &format!("{key} ")))
-            .unwrap_or(usize::MAX)
+        header(&table).or_else(|| after(start?, &format!("{key} "))).unwrap_or(usize::MAX)
     }
 
     fn title(&self) -> String {
@@ -99,20 +95,13 @@ fn section(page: &mut String, table: &Json, place: &Place) {
         if kind(schema) == Kind::Table && schema.get("properties").is_some() {
             inner.push((place.within(key, false), with_description(schema, schema)));
         } else if kind(items(schema)) == Kind::Table {
-            inner.push((
-                place.within(key, true),
-                with_description(items(schema), schema),
-            ));
+            inner.push((place.within(key, true), with_description(items(schema), schema)));
         } else {
             row(&mut rows, key, (table, schema), place);
         }
     }
     if !rows.is_empty() {
-        let variable = if place.in_list {
-            ""
-        } else {
-            " Environment variable |"
-        };
+        let variable = if place.in_list { "" } else { " Environment variable |" };
         let rule = if place.in_list { "" } else { "---|" };
         let _ = writeln!(page, "| Key | Type | Default | Meaning |{variable}");
         let _ = writeln!(page, "|---|---|---|---|{rule}\n{}", rows.trim_end());
@@ -142,15 +131,8 @@ fn row(rows: &mut String, key: &str, (table, schema): (&Json, &Json), place: &Pl
         Some(default) => format!("`{default}`"),
         None => "none".to_owned(),
     };
-    let mut meaning = text(schema, "description")
-        .unwrap_or_default()
-        .replace('\n', " ");
-    for choice in schema
-        .get("oneOf")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-    {
+    let mut meaning = text(schema, "description").unwrap_or_default().replace('\n', " ");
+    for choice in schema.get("oneOf").and_then(Json::as_array).into_iter().flatten() {
         let (name, description) = (text(choice, "const"), text(choice, "description"));
         let _ = write!(
             meaning,
@@ -164,9 +146,7 @@ fn row(rows: &mut String, key: &str, (table, schema): (&Json, &Json), place: &Pl
     } else {
         let expected = expected(schema);
         let kind = expected.split(" such as").next().unwrap_or_default();
-        kind.trim_start_matches("a ")
-            .trim_end_matches(',')
-            .to_owned()
+        kind.trim_start_matches("a ").trim_end_matches(',').to_owned()
     };
     let _ = write!(rows, "| `{key}` | {kind} | {default} | {meaning} |");
     if !place.in_list {

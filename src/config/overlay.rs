@@ -11,30 +11,20 @@ use super::tree::{Entry, Node, Table, Value};
 
 /// Sets every key that a `PARAPET__…` variable names.
 pub(super) fn variables(root: &mut Node, environment: &Environment, problems: &mut Problems) {
-    let settable: Vec<_> = settable()
-        .into_iter()
-        .map(|(path, schema)| (variable(&path), path, schema))
-        .collect();
+    let settable: Vec<_> =
+        settable().into_iter().map(|(path, schema)| (variable(&path), path, schema)).collect();
     for (name, text) in environment.beginning_with(VARIABLE_PREFIX) {
         let origin = Origin::Variable(name.to_owned());
         let known = settable.iter().find(|(known, _, _)| known == name);
         if let Some((_, path, schema)) = known {
             if let Some(table) = root.table_mut() {
-                set(
-                    table,
-                    path,
-                    &Node {
-                        value: value(text, schema, &origin),
-                        origin,
-                    },
-                );
+                set(table, path, &Node { value: value(text, schema, &origin), origin });
             }
             continue;
         }
         let problem = if name.starts_with("PARAPET__CLIENTS__") {
-            Problem::new(origin, "clients cannot be set by environment variables").with_note(Some(
-                "name a folder of client files in PARAPET__CLIENTS_DIR".to_owned(),
-            ))
+            Problem::new(origin, "clients cannot be set by environment variables")
+                .with_note(Some("name a folder of client files in PARAPET__CLIENTS_DIR".to_owned()))
         } else {
             let meant = nearest(name, settable.iter().map(|(known, _, _)| known.as_str()));
             Problem::new(origin, "this variable sets no known key")
@@ -55,10 +45,7 @@ fn value(text: &str, schema: &Json, origin: &Origin) -> Value {
             text.split(',')
                 .map(str::trim)
                 .filter(|item| !item.is_empty())
-                .map(|item| Node {
-                    origin: origin.clone(),
-                    value: Value::String(item.to_owned()),
-                })
+                .map(|item| Node { origin: origin.clone(), value: Value::String(item.to_owned()) })
                 .collect(),
         ),
         Kind::String | Kind::Table => unread(),
@@ -71,21 +58,12 @@ fn set(table: &mut Table, path: &[&str], node: &Node) {
     };
     if rest.is_empty() {
         let key_origin = node.origin.clone();
-        table.insert(
-            (*key).to_owned(),
-            Entry {
-                key: key_origin,
-                node: node.clone(),
-            },
-        );
+        table.insert((*key).to_owned(), Entry { key: key_origin, node: node.clone() });
         return;
     }
     let entry = table.entry((*key).to_owned()).or_insert_with(|| Entry {
         key: node.origin.clone(),
-        node: Node {
-            origin: node.origin.clone(),
-            value: Value::Table(Table::new()),
-        },
+        node: Node { origin: node.origin.clone(), value: Value::Table(Table::new()) },
     });
     if let Some(table) = entry.node.table_mut() {
         set(table, rest, node);
@@ -120,10 +98,7 @@ fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
+        if path.extension().is_some_and(|extension| extension == "toml") {
             paths.push(path);
         }
     }
@@ -137,10 +112,8 @@ fn append_clients(root: &mut Node, file: Node, problems: &mut Problems) {
     };
     for (key, entry) in table {
         if key != "clients" {
-            let message = format!(
-                "unknown key `{}` in a file of `clients_dir`",
-                key.escape_debug()
-            );
+            let message =
+                format!("unknown key `{}` in a file of `clients_dir`", key.escape_debug());
             let note = "such a file holds [[clients]] tables only".to_owned();
             problems.add(Problem::new(entry.key, message).with_note(Some(note)));
             continue;
@@ -154,10 +127,7 @@ fn append_clients(root: &mut Node, file: Node, problems: &mut Problems) {
             Some(Value::Array(clients)) => clients.append(&mut added),
             Some(_) => {}
             None => {
-                let node = Node {
-                    origin: entry.node.origin,
-                    value: Value::Array(added),
-                };
+                let node = Node { origin: entry.node.origin, value: Value::Array(added) };
                 let key = entry.key;
                 root.insert("clients".to_owned(), Entry { key, node });
             }

@@ -83,10 +83,7 @@ pub(super) fn kind(schema: &Value) -> Kind {
 /// The keys of a table and their schemas.
 pub(super) fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let properties = schema.get("properties").and_then(Value::as_object);
-    properties
-        .into_iter()
-        .flatten()
-        .map(|(key, schema)| (key.as_str(), schema))
+    properties.into_iter().flatten().map(|(key, schema)| (key.as_str(), schema))
 }
 
 /// The schema of one key of a table.
@@ -117,12 +114,7 @@ pub(super) fn choices(schema: &Value) -> Vec<&str> {
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
-        .chain(
-            described
-                .into_iter()
-                .flatten()
-                .filter_map(|choice| text(choice, "const")),
-        )
+        .chain(described.into_iter().flatten().filter_map(|choice| text(choice, "const")))
         .collect()
 }
 
@@ -154,11 +146,10 @@ fn without_null(schema: &mut Schema) {
     if schema.get("default") == Some(&Value::Null) {
         schema.remove("default");
     }
-    if schema.get("format").is_some_and(|format| {
-        format
-            .as_str()
-            .is_some_and(|format| format.starts_with("uint"))
-    }) {
+    if schema
+        .get("format")
+        .is_some_and(|format| format.as_str().is_some_and(|format| format.starts_with("uint")))
+    {
         schema.remove("format");
     }
 }

@@ -133,10 +133,7 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", Secret::new("hunter2".into())), "Secret(…)");
-        assert_eq!(
-            format!("{:?}", SecretDigest::of("hunter2")),
-            "SecretDigest(…)"
-        );
+        assert_eq!(format!("{:?}", SecretDigest::of("hunter2")), "SecretDigest(…)");
     }
 
     #[test]
@@ -158,13 +155,9 @@ mod tests {
                 .unwrap()
                 .matches("hunter2")
         );
-        for text in [
-            "",
-            "f52f",
-            "hunter2",
-            &hex[1..],
-            "9S+9MrKzuG/4jvbEkGKChfSCrxXdyylUH5S89Saj9sc",
-        ] {
+        for text in
+            ["", "f52f", "hunter2", &hex[1..], "9S+9MrKzuG/4jvbEkGKChfSCrxXdyylUH5S89Saj9sc"]
+        {
             assert!(SecretDigest::parse(text).is_none(), "{text}");
         }
     }

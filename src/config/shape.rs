@@ -62,8 +62,7 @@ impl Shape<'_> {
             (Kind::Integer, Value::Integer(found)) => {
                 let fits = *found >= number(schema, "minimum").unwrap_or(i64::MIN)
                     && *found <= number(schema, "maximum").unwrap_or(i64::MAX);
-                self.keep(fits, node, schema, path)
-                    .then(|| Json::from(*found))
+                self.keep(fits, node, schema, path).then(|| Json::from(*found))
             }
             (Kind::Boolean, Value::Boolean(found)) => Some(Json::from(*found)),
             _ => {
@@ -83,8 +82,7 @@ impl Shape<'_> {
             let Some(schema) = property(schema, key) else {
                 let message = format!("unknown key `{}` {}", key.escape_debug(), location(path));
                 let problem = Problem::new(entry.key.clone(), message);
-                self.problems
-                    .add(problem.with_note(Some(advice(key, schema))));
+                self.problems.add(problem.with_note(Some(advice(key, schema))));
                 continue;
             };
             let value = self.value(&entry.node, schema, &join(path, key));
@@ -122,11 +120,7 @@ impl Shape<'_> {
         path: &str,
     ) -> Option<Json> {
         let choices = choices(schema);
-        let bound = |keyword| {
-            text(schema, keyword)
-                .and_then(Time::parse)
-                .map(|time| time.0)
-        };
+        let bound = |keyword| text(schema, keyword).and_then(Time::parse).map(|time| time.0);
         let fits = match text(schema, "format") {
             Some(TIME_FORMAT) => Time::parse(found).is_some_and(|time| {
                 bound("x-shortest").is_none_or(|shortest| time.0 >= shortest)
@@ -135,8 +129,7 @@ impl Shape<'_> {
             Some(RATE_FORMAT) => Rate::parse(found).is_some(),
             _ => choices.is_empty() || choices.contains(&found),
         };
-        self.keep(fits, node, schema, path)
-            .then(|| Json::from(found))
+        self.keep(fits, node, schema, path).then(|| Json::from(found))
     }
 
     /// Passes `fits` on; where it is false, adds the problem.
@@ -152,8 +145,7 @@ impl Shape<'_> {
                 .as_str()
                 .and_then(|found| nearest(found, choices(schema)))
                 .map(|meant| format!("did you mean {meant:?}?"));
-            self.problems
-                .add(Problem::new(node.origin.clone(), message).with_note(meant));
+            self.problems.add(Problem::new(node.origin.clone(), message).with_note(meant));
         }
         fits
     }
@@ -248,11 +240,7 @@ fn homes(key: &str) -> Vec<String> {
 }
 
 fn join(path: &str, step: &str) -> String {
-    if path.is_empty() {
-        step.to_owned()
-    } else {
-        format!("{path}.{step}")
-    }
+    if path.is_empty() { step.to_owned() } else { format!("{path}.{step}") }
 }
 
 fn quoted(texts: &[&str]) -> String {

@@ -44,11 +44,7 @@ impl Node {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Problem::new(Origin::unreadable(path), format!("cannot be read: {error}"))
         })?;
-        let source = Arc::new(Source {
-            rank,
-            path: path.to_owned(),
-            text,
-        });
+        let source = Arc::new(Source { rank, path: path.to_owned(), text });
         match DeTable::parse(&source.text) {
             Ok(table) => Ok(Self {
                 origin: Origin::whole(&source),
@@ -59,22 +55,18 @@ impl Node {
                 // An empty span stands for a place between two characters; one caret marks it.
                 let span = span.start..span.end.max(span.start + 1);
                 let message = format!("not TOML: {}", error.message().replace('\n', ", "));
-                Err(Problem::new(
-                    Origin::File(Arc::clone(&source), span),
-                    message,
-                ))
+                Err(Problem::new(Origin::File(Arc::clone(&source), span), message))
             }
         }
     }
 
     /// The node at a path such as `par.lifetime` or `clients.0.secret`.
     pub(super) fn find(&self, path: &str) -> Option<&Self> {
-        path.split('.')
-            .try_fold(self, |node, step| match &node.value {
-                Value::Table(table) => table.get(step).map(|entry| &entry.node),
-                Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-                Value::Boolean(_) | Value::Integer(_) | Value::String(_) | Value::Other(_) => None,
-            })
+        path.split('.').try_fold(self, |node, step| match &node.value {
+            Value::Table(table) => table.get(step).map(|entry| &entry.node),
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            Value::Boolean(_) | Value::Integer(_) | Value::String(_) | Value::Other(_) => None,
+        })
     }
 
     /// The place of the node at `path`, or of the nearest table around it.

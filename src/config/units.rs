@@ -74,10 +74,7 @@ impl Rate {
             "h" => 3600,
             _ => return None,
         };
-        Some(Self {
-            count: count.parse::<NonZeroU32>().ok()?,
-            per: Duration::from_secs(per),
-        })
+        Some(Self { count: count.parse::<NonZeroU32>().ok()?, per: Duration::from_secs(per) })
     }
 }
 
@@ -180,9 +177,7 @@ mod tests {
             assert_eq!((rate.count.get(), rate.per.as_secs()), (count, seconds));
             assert_eq!(rate.to_string(), text);
         }
-        for text in [
-            "", "100", "/s", "0/s", "-1/s", "+1/s", "1/d", "1/", "1 / s", "1e3/s",
-        ] {
+        for text in ["", "100", "/s", "0/s", "-1/s", "+1/s", "1/d", "1/", "1 / s", "1e3/s"] {
             assert_eq!(Rate::parse(text), None, "{text}");
         }
     }

@@ -32,11 +32,7 @@ pub(super) struct Joint {
 
 impl Joint {
     pub(super) fn new(endpoints: Endpoints, issuer: &Issuer) -> Self {
-        Self {
-            endpoints,
-            https: issuer.is_https(),
-            in_flight: AtomicUsize::new(0),
-        }
+        Self { endpoints, https: issuer.is_https(), in_flight: AtomicUsize::new(0) }
     }
 
     /// Waits until no request is in flight, at most `patience`.
@@ -48,10 +44,7 @@ impl Joint {
         };
         if tokio::time::timeout(patience, idle).await.is_err() {
             let left = self.in_flight.load(Ordering::Relaxed);
-            tracing::warn!(
-                left,
-                "requests were still in flight when the time to drain was over"
-            );
+            tracing::warn!(left, "requests were still in flight when the time to drain was over");
         }
     }
 
@@ -77,10 +70,7 @@ impl Application for Joint {
 
     async fn answer(&self, route: Route, mut request: Request<Bytes>) -> Response<Bytes> {
         if route == Route::Metadata {
-            return self
-                .endpoints
-                .metadata(request.method(), request.uri().path())
-                .await;
+            return self.endpoints.metadata(request.method(), request.uri().path()).await;
         }
         let extensions = request.extensions();
         let known = extensions.get::<Peer>().zip(extensions.get::<RequestId>());
@@ -128,28 +118,22 @@ impl Application for Joint {
         };
         match self.endpoints.complete(leaving).await {
             Completion::NotOurs | Completion::Complete => LocationOutcome::Keep,
-            Completion::Amended(location) => LocationOutcome::Replace {
-                location,
-                set_cookies: Vec::new(),
-            },
+            Completion::Amended(location) => {
+                LocationOutcome::Replace { location, set_cookies: Vec::new() }
+            }
             Completion::Refused(response) => LocationOutcome::Answer(response),
         }
     }
 
     fn guard(&self, head: &Parts) -> Option<Response<Bytes>> {
         let guard = self.endpoints.guard()?;
-        guard
-            .refuses(head.uri.path(), head.uri.query())
-            .then(|| push_required(head))
+        guard.refuses(head.uri.path(), head.uri.query()).then(|| push_required(head))
     }
 
     fn body_scan(&self, head: &Parts) -> Option<Box<dyn BodyScan>> {
         let guard = self.endpoints.guard()?;
         let scan = guard.body_scan(&head.method, head.uri.path(), &head.headers)?;
-        Some(Box::new(Scan {
-            scan,
-            accept: head.headers.get(ACCEPT).cloned(),
-        }))
+        Some(Box::new(Scan { scan, accept: head.headers.get(ACCEPT).cloned() }))
     }
 
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
@@ -241,12 +225,7 @@ fn log(exchange: &Exchange<'_>) {
         Route::PassThrough => RouteLabel::PassThrough,
     };
     let status = exchange.status.map(|status| status.as_u16());
-    meter().http_request(
-        exchange.method,
-        route,
-        status.unwrap_or(0),
-        exchange.duration,
-    );
+    meter().http_request(exchange.method, route, status.unwrap_or(0), exchange.duration);
     if exchange.upstream_status.is_none()
         && let Some(kind) = exchange.error.and_then(upstream_error)
     {

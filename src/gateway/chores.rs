@@ -43,10 +43,7 @@ impl Chores {
         if let Err(error) = &thread {
             tracing::error!(%error, "no thread for the chores");
         }
-        Self {
-            stop,
-            thread: thread.ok(),
-        }
+        Self { stop, thread: thread.ok() }
     }
 
     /// Ends it.

@@ -63,6 +63,8 @@ impl Gateway {
     /// # Errors
     /// [`StartError`]
     pub fn bind(config: Config) -> Result<Self, StartError> {
+        // Two providers are linked, so rustls wants to be told. Fails where it was told already.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let bound = listener::bind(&config.server.listen)?;
         let addresses = bound.addresses();
         let admin = config.admin.map(admin::bind).transpose()?;
@@ -75,19 +77,9 @@ impl Gateway {
             limits: Arc::new(Limits::new(&config.limits, Arc::clone(&clock))),
             clock: Arc::clone(&clock),
         };
-        let joint = Arc::new(Joint::new(
-            Endpoints::new(&config, &shared),
-            &config.server.issuer,
-        ));
+        let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
         let proxy = Proxy::new(bound, Arc::clone(&joint), Arc::new(config), clock)?;
-        Ok(Self {
-            proxy,
-            joint,
-            addresses,
-            admin,
-            store,
-            shared,
-        })
+        Ok(Self { proxy, joint, addresses, admin, store, shared })
     }
 
     /// What the public listener is bound to, in the order of the configuration.
@@ -112,10 +104,8 @@ impl Gateway {
         let (stop_admin, admin_stopped) = watch::channel(false);
         let draining = Latch::new();
         let readiness = readiness(&self.shared, &draining);
-        let admin = self
-            .admin
-            .map(|admin| admin.run(readiness, meter(), admin_stopped))
-            .transpose()?;
+        let admin =
+            self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
         let chores = Chores::start(Arc::clone(&self.store), Arc::clone(&self.shared.limits));
         let discovery = Arc::clone(&self.shared.discovery);
         let serve = self.proxy.serve(serving.clone());

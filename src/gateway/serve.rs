@@ -27,15 +27,9 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`]
 pub fn serve(config: Config) -> Result<(), ServeError> {
-    let format = if config.log.json {
-        LogFormat::Json
-    } else {
-        LogFormat::Text
-    };
+    let format = if config.log.json { LogFormat::Json } else { LogFormat::Text };
     let _flushed_at_the_end = telemetry::init(format, &config.log.level)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let inactive = config.inactive_features();
         let gateway = Gateway::bind(config)?;

@@ -60,14 +60,8 @@ impl Additions {
         document.remove("require_pushed_authorization_requests");
         document.insert("issuer".into(), json!(self.issuer));
         if let Some(endpoint) = &self.endpoint {
-            document.insert(
-                "pushed_authorization_request_endpoint".into(),
-                json!(endpoint),
-            );
-            document.insert(
-                "require_pushed_authorization_requests".into(),
-                json!(self.required),
-            );
+            document.insert("pushed_authorization_request_endpoint".into(), json!(endpoint));
+            document.insert("require_pushed_authorization_requests".into(), json!(self.required));
             restrict_authentication(&mut document);
         }
         self.response_iss(&mut document);
@@ -112,9 +106,7 @@ fn restrict_authentication(document: &mut Document) {
     let name = "token_endpoint_auth_methods_supported";
     if let Some(Value::Array(methods)) = document.get_mut(name) {
         methods.retain(|method| {
-            method
-                .as_str()
-                .is_some_and(|method| AUTHENTICATION_METHODS.contains(&method))
+            method.as_str().is_some_and(|method| AUTHENTICATION_METHODS.contains(&method))
         });
         if methods.is_empty() {
             methods.extend(AUTHENTICATION_METHODS.iter().map(|method| json!(method)));
@@ -149,9 +141,7 @@ mod tests {
     }
 
     fn merged(additions: &Additions, document: Value) -> Value {
-        let Value::Object(document) = document else {
-            panic!("not an object")
-        };
+        let Value::Object(document) = document else { panic!("not an object") };
         Value::Object(additions.merge(document))
     }
 
@@ -166,56 +156,32 @@ mod tests {
                 "require_pushed_authorization_requests": false,
             })
         );
-        let required = Additions {
-            required: true,
-            ..additions()
-        };
+        let required = Additions { required: true, ..additions() };
         let document = merged(&required, json!({"issuer": "x"}));
-        assert_eq!(
-            document["require_pushed_authorization_requests"],
-            json!(true)
-        );
+        assert_eq!(document["require_pushed_authorization_requests"], json!(true));
     }
 
     #[test]
     fn b174_b175_nothing_is_said_where_it_is_off_or_unlisted() {
-        let silent = Additions {
-            endpoint: None,
-            ..additions()
-        };
+        let silent = Additions { endpoint: None, ..additions() };
         let upstream = json!({
             "issuer": "x",
             "pushed_authorization_request_endpoint": "http://idp:9000/par",
             "require_pushed_authorization_requests": true,
         });
-        assert_eq!(
-            merged(&silent, upstream),
-            json!({"issuer": "https://login.example/t"})
-        );
+        assert_eq!(merged(&silent, upstream), json!({"issuer": "https://login.example/t"}));
     }
 
     #[test]
     fn b177_iss_is_promised_only_where_it_is_always_there() {
         let name = "authorization_response_iss_parameter_supported";
         let flag = |additions: &Additions, document| merged(additions, document).get(name).cloned();
-        let required = Additions {
-            required: true,
-            ..additions()
-        };
+        let required = Additions { required: true, ..additions() };
         assert_eq!(flag(&additions(), json!({})), None);
         assert_eq!(flag(&additions(), json!({name: false})), Some(json!(false)));
         assert_eq!(flag(&additions(), json!({name: true})), Some(json!(true)));
         assert_eq!(flag(&required, json!({})), Some(json!(true)));
-        assert_eq!(
-            flag(
-                &Additions {
-                    iss: false,
-                    ..required
-                },
-                json!({})
-            ),
-            None
-        );
+        assert_eq!(flag(&Additions { iss: false, ..required }, json!({})), None);
     }
 
     #[test]
@@ -228,11 +194,9 @@ mod tests {
             "signed_metadata": "eyJ",
         });
         let document = merged(&additions(), upstream.clone());
-        for name in [
-            "request_uri_parameter_supported",
-            "require_request_uri_registration",
-            "x_vendor",
-        ] {
+        for name in
+            ["request_uri_parameter_supported", "require_request_uri_registration", "x_vendor"]
+        {
             assert_eq!(document[name], upstream[name], "{name}");
         }
         assert!(document.get("signed_metadata").is_none());
@@ -240,10 +204,7 @@ mod tests {
 
     #[test]
     fn b180_b181_lists_tell_what_works() {
-        let pkce = Additions {
-            pkce: true,
-            ..additions()
-        };
+        let pkce = Additions { pkce: true, ..additions() };
         let upstream = json!({
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
             "code_challenge_methods_supported": ["plain"],
@@ -253,10 +214,7 @@ mod tests {
             document["token_endpoint_auth_methods_supported"],
             json!(["client_secret_basic"])
         );
-        assert_eq!(
-            document["code_challenge_methods_supported"],
-            json!(["plain", "S256"])
-        );
+        assert_eq!(document["code_challenge_methods_supported"], json!(["plain", "S256"]));
     }
 
     #[test]

@@ -36,11 +36,7 @@ impl Endpoint {
     /// The endpoint as configured.
     #[must_use]
     pub fn new(discovery: Arc<Discovery>, additions: Additions) -> Self {
-        Self {
-            discovery,
-            additions,
-            rendered: ArcSwapOption::empty(),
-        }
+        Self { discovery, additions, rendered: ArcSwapOption::empty() }
     }
 
     /// Whether `path` is one of ours.
@@ -71,10 +67,7 @@ impl Endpoint {
         let mut response = Response::new(document.clone());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(
-            CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=60"),
-        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         response
     }
@@ -84,15 +77,10 @@ impl Endpoint {
             let document = snapshot.documents.get(place).unwrap_or(&snapshot.primary);
             let merged = self.additions.merge(document.clone());
             // A map of JSON values always serialises.
-            (
-                place.clone(),
-                serde_json::to_vec(&merged).unwrap_or_default().into(),
-            )
+            (place.clone(), serde_json::to_vec(&merged).unwrap_or_default().into())
         });
-        let rendered = Arc::new(Rendered {
-            of: Arc::clone(snapshot),
-            documents: documents.collect(),
-        });
+        let rendered =
+            Arc::new(Rendered { of: Arc::clone(snapshot), documents: documents.collect() });
         self.rendered.store(Some(Arc::clone(&rendered)));
         rendered
     }
@@ -100,23 +88,15 @@ impl Endpoint {
 
 fn unavailable(error: &FetchError) -> Response<Bytes> {
     let (code, description) = match error {
-        FetchError::Timeout => (
-            ErrorCode::GatewayTimeout,
-            "the authorization server did not answer in time",
-        ),
-        FetchError::Unreachable(_) => (
-            ErrorCode::TemporarilyUnavailable,
-            "the authorization server cannot be reached",
-        ),
+        FetchError::Timeout => {
+            (ErrorCode::GatewayTimeout, "the authorization server did not answer in time")
+        }
+        FetchError::Unreachable(_) => {
+            (ErrorCode::TemporarilyUnavailable, "the authorization server cannot be reached")
+        }
         FetchError::Body(_) | FetchError::Status(_) | FetchError::NotJson | FetchError::Path(_) => {
-            (
-                ErrorCode::BadGateway,
-                "the authorization server has no usable metadata",
-            )
+            (ErrorCode::BadGateway, "the authorization server has no usable metadata")
         }
     };
-    answer::with_retry_after(
-        answer::refusal(code, description),
-        std::time::Duration::from_secs(2),
-    )
+    answer::with_retry_after(answer::refusal(code, description), std::time::Duration::from_secs(2))
 }

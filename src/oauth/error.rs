@@ -160,11 +160,7 @@ mod tests {
             ErrorCode::BadGateway,
             ErrorCode::GatewayTimeout,
         ] {
-            assert_eq!(
-                code.status().is_server_error(),
-                code.fault() != Fault::Caller,
-                "{code:?}"
-            );
+            assert_eq!(code.status().is_server_error(), code.fault() != Fault::Caller, "{code:?}");
         }
     }
 }

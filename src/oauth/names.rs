@@ -120,10 +120,7 @@ pub fn reads_as(name: &str, registered: &str) -> bool {
 fn folded_eq(a: &str, b: &str) -> bool {
     let a = trimmed(a);
     let b = trimmed(b);
-    a.len() == b.len()
-        && a.bytes()
-            .zip(b.bytes())
-            .all(|(x, y)| folded(x) == folded(y))
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(x, y)| folded(x) == folded(y))
 }
 
 fn element_of(element: &str, array: &str) -> bool {
@@ -183,37 +180,18 @@ mod tests {
 
     #[test]
     fn imitations_are_told_from_vendor_names() {
-        for name in [
-            "Client_Id",
-            "client.id",
-            "scope[]",
-            "scope[0]",
-            "GRANT_TYPE",
-            " state",
-        ] {
+        for name in ["Client_Id", "client.id", "scope[]", "scope[0]", "GRANT_TYPE", " state"] {
             assert!(imitates_registered(name), "{name}");
         }
-        for name in [
-            "kc_idp_hint",
-            "client_id",
-            "x_scope",
-            "states",
-            "code",
-            "audience",
-        ] {
+        for name in ["kc_idp_hint", "client_id", "x_scope", "states", "code", "audience"] {
             assert!(!imitates_registered(name), "{name}");
         }
     }
 
     #[test]
     fn credentials_and_token_parameters_do_not_travel() {
-        for name in [
-            "client_secret",
-            "client_assertion",
-            "grant_type",
-            "code_verifier",
-            "request",
-        ] {
+        for name in ["client_secret", "client_assertion", "grant_type", "code_verifier", "request"]
+        {
             assert!(!travels(name), "{name}");
         }
         for name in ["client_id", "scope", "kc_idp_hint", "code_challenge"] {

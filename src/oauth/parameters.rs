@@ -41,10 +41,7 @@ impl<'a> Parameters<'a> {
     /// [`ParameterError`], for the first fault met.
     pub fn parse(text: &'a [u8]) -> Result<Self, ParameterError> {
         let mut pairs = Vec::with_capacity(16);
-        for piece in text
-            .split(|&byte| byte == b'&')
-            .filter(|piece| !piece.is_empty())
-        {
+        for piece in text.split(|&byte| byte == b'&').filter(|piece| !piece.is_empty()) {
             if pairs.len() == MOST {
                 return Err(ParameterError::TooMany);
             }
@@ -61,26 +58,20 @@ impl<'a> Parameters<'a> {
 
     /// All pairs, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs
-            .iter()
-            .map(|(name, value)| (name.as_ref(), value.as_ref()))
+        self.pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
     /// The first value under exactly this name that is not empty: a parameter without a value
     /// counts as omitted (RFC 6749 §3.1).
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(key, value)| *key == name && !value.is_empty())
-            .map(|(_, value)| value)
+        self.iter().find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value)
     }
 
     /// How often `name`, or a name that a server could take for it, stands here; empty values count.
     #[must_use]
     pub fn count(&self, name: &str) -> usize {
-        self.iter()
-            .filter(|(key, _)| names::reads_as(key, name))
-            .count()
+        self.iter().filter(|(key, _)| names::reads_as(key, name)).count()
     }
 
     /// The first name that stands twice, or beside one that a server could take for it. Several
@@ -110,9 +101,7 @@ impl<'a> Parameters<'a> {
 
 impl fmt::Debug for Parameters<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.pairs.iter().map(|(name, _)| name))
-            .finish()
+        f.debug_list().entries(self.pairs.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -149,10 +138,7 @@ impl Encoder {
 pub fn encode(out: &mut String, text: &str) {
     let mut rest = text;
     while !rest.is_empty() {
-        let plain = rest
-            .bytes()
-            .position(|byte| !unreserved(byte))
-            .unwrap_or(rest.len());
+        let plain = rest.bytes().position(|byte| !unreserved(byte)).unwrap_or(rest.len());
         let (head, tail) = rest.split_at(plain);
         out.push_str(head);
         let Some(next) = tail.chars().next() else {
@@ -173,9 +159,7 @@ pub fn encode(out: &mut String, text: &str) {
 /// [`ParameterError::BrokenEncoding`] and [`ParameterError::NotUtf8`].
 pub fn decode(text: &[u8]) -> Result<Cow<'_, str>, ParameterError> {
     if !text.iter().any(|&byte| byte == b'%' || byte == b'+') {
-        return std::str::from_utf8(text)
-            .map(Cow::Borrowed)
-            .map_err(|_| ParameterError::NotUtf8);
+        return std::str::from_utf8(text).map(Cow::Borrowed).map_err(|_| ParameterError::NotUtf8);
     }
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
@@ -190,9 +174,7 @@ pub fn decode(text: &[u8]) -> Result<Cow<'_, str>, ParameterError> {
             plain => plain,
         });
     }
-    String::from_utf8(out)
-        .map(Cow::Owned)
-        .map_err(|_| ParameterError::NotUtf8)
+    String::from_utf8(out).map(Cow::Owned).map_err(|_| ParameterError::NotUtf8)
 }
 
 fn hex(digit: Option<&u8>) -> Option<u8> {
@@ -216,13 +198,7 @@ mod tests {
         let pairs: Vec<_> = parameters.iter().collect();
         assert_eq!(
             pairs,
-            [
-                ("b", "2"),
-                ("a", "1"),
-                ("resource", "x"),
-                ("resource", "y"),
-                ("c", "")
-            ]
+            [("b", "2"), ("a", "1"), ("resource", "x"), ("resource", "y"), ("c", "")]
         );
         assert_eq!(parameters.value("c"), None);
         assert_eq!(parameters.repeated(), None);
@@ -242,10 +218,7 @@ mod tests {
             assert_eq!(Parameters::parse(text).unwrap_err(), fault, "{text:?}");
         }
         let many = "a=1&".repeat(MOST + 1);
-        assert_eq!(
-            Parameters::parse(many.as_bytes()).unwrap_err(),
-            ParameterError::TooMany
-        );
+        assert_eq!(Parameters::parse(many.as_bytes()).unwrap_err(), ParameterError::TooMany);
     }
 
     #[test]
@@ -257,23 +230,14 @@ mod tests {
             "scope=a&scope[0]=b",
             "resource=a&resource[]=b",
         ] {
-            assert!(
-                Parameters::parse(text.as_bytes())
-                    .unwrap()
-                    .repeated()
-                    .is_some(),
-                "{text}"
-            );
+            assert!(Parameters::parse(text.as_bytes()).unwrap().repeated().is_some(), "{text}");
         }
     }
 
     #[test]
     fn debug_hides_values() {
         let shown = format!("{:?}", Parameters::parse(b"client_secret=hunter2").unwrap());
-        assert!(
-            shown.contains("client_secret") && !shown.contains("hunter2"),
-            "{shown}"
-        );
+        assert!(shown.contains("client_secret") && !shown.contains("hunter2"), "{shown}");
     }
 
     proptest! {

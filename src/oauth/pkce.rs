@@ -41,10 +41,7 @@ mod tests {
             assert!(!is_code_challenge(&"a".repeat(length)));
         }
         for odd in ["=", "+", "/", " ", "é"] {
-            assert!(
-                !is_code_challenge(&format!("{}{odd}", "a".repeat(43))),
-                "{odd}"
-            );
+            assert!(!is_code_challenge(&format!("{}{odd}", "a".repeat(43))), "{odd}");
         }
     }
 }

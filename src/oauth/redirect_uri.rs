@@ -23,9 +23,7 @@ pub fn is_acceptable(uri: &str) -> bool {
         return false;
     };
     let legal_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let runs = ["javascript", "data", "vbscript", "blob", "file", "about"];
     legal_scheme
         && !runs.iter().any(|code| scheme.eq_ignore_ascii_case(code))
@@ -38,14 +36,12 @@ pub fn is_acceptable(uri: &str) -> bool {
 /// fragment, and nothing else.
 #[must_use]
 pub fn leads_to(location: &str, redirect_uri: &str) -> bool {
-    location
-        .strip_prefix(redirect_uri)
-        .is_some_and(|rest| match rest.bytes().next() {
-            None | Some(b'#') => true,
-            Some(b'?') => !redirect_uri.contains('?'),
-            Some(b'&') => redirect_uri.contains('?'),
-            Some(_) => redirect_uri.ends_with('?') || redirect_uri.ends_with('&'),
-        })
+    location.strip_prefix(redirect_uri).is_some_and(|rest| match rest.bytes().next() {
+        None | Some(b'#') => true,
+        Some(b'?') => !redirect_uri.contains('?'),
+        Some(b'&') => redirect_uri.contains('?'),
+        Some(_) => redirect_uri.ends_with('?') || redirect_uri.ends_with('&'),
+    })
 }
 
 /// Host and what follows the port of `http://<loopback address>[:port]…`.
@@ -61,11 +57,7 @@ fn loopback(uri: &str) -> Option<(&str, &str)> {
         }
         _ => (authority, None),
     };
-    let address: IpAddr = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .ok()?;
+    let address: IpAddr = host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
     let port_is_a_number = port.is_none_or(|port| port.parse::<u16>().is_ok());
     (address.is_loopback() && port_is_a_number).then_some((host, tail))
 }
@@ -76,35 +68,14 @@ mod tests {
 
     #[test]
     fn b028_loopback_addresses_may_change_their_port() {
-        assert!(is_registered(
-            "http://127.0.0.1:51004/cb",
-            "http://127.0.0.1/cb"
-        ));
-        assert!(is_registered(
-            "http://127.0.0.1/cb",
-            "http://127.0.0.1:8081/cb"
-        ));
+        assert!(is_registered("http://127.0.0.1:51004/cb", "http://127.0.0.1/cb"));
+        assert!(is_registered("http://127.0.0.1/cb", "http://127.0.0.1:8081/cb"));
         assert!(is_registered("http://[::1]:9/cb", "http://[::1]/cb"));
-        assert!(!is_registered(
-            "http://localhost:9/cb",
-            "http://localhost/cb"
-        ));
-        assert!(!is_registered(
-            "http://127.0.0.1:9/other",
-            "http://127.0.0.1/cb"
-        ));
-        assert!(!is_registered(
-            "http://127.0.0.1:9@evil.example/cb",
-            "http://127.0.0.1/cb"
-        ));
-        assert!(!is_registered(
-            "http://127.0.0.1:x/cb",
-            "http://127.0.0.1/cb"
-        ));
-        assert!(!is_registered(
-            "https://127.0.0.1:9/cb",
-            "https://127.0.0.1/cb"
-        ));
+        assert!(!is_registered("http://localhost:9/cb", "http://localhost/cb"));
+        assert!(!is_registered("http://127.0.0.1:9/other", "http://127.0.0.1/cb"));
+        assert!(!is_registered("http://127.0.0.1:9@evil.example/cb", "http://127.0.0.1/cb"));
+        assert!(!is_registered("http://127.0.0.1:x/cb", "http://127.0.0.1/cb"));
+        assert!(!is_registered("https://127.0.0.1:9/cb", "https://127.0.0.1/cb"));
     }
 
     #[test]
@@ -139,11 +110,7 @@ mod tests {
         ] {
             assert!(!is_acceptable(uri), "{uri}");
         }
-        for uri in [
-            "https://c.example/cb",
-            "com.example.app:/cb",
-            "http://127.0.0.1:1/cb?x=1",
-        ] {
+        for uri in ["https://c.example/cb", "com.example.app:/cb", "http://127.0.0.1:1/cb?x=1"] {
             assert!(is_acceptable(uri), "{uri}");
         }
     }
@@ -151,11 +118,9 @@ mod tests {
     #[test]
     fn a_location_leads_to_the_uri_or_it_does_not() {
         let uri = "https://c.example/cb";
-        for location in [
-            "https://c.example/cb",
-            "https://c.example/cb?code=1",
-            "https://c.example/cb#code=1",
-        ] {
+        for location in
+            ["https://c.example/cb", "https://c.example/cb?code=1", "https://c.example/cb#code=1"]
+        {
             assert!(leads_to(location, uri), "{location}");
         }
         for location in [
@@ -166,13 +131,7 @@ mod tests {
         ] {
             assert!(!leads_to(location, uri), "{location}");
         }
-        assert!(leads_to(
-            "https://c.example/cb?a=1&code=2",
-            "https://c.example/cb?a=1"
-        ));
-        assert!(!leads_to(
-            "https://c.example/cb?a=12&code=2",
-            "https://c.example/cb?a=1"
-        ));
+        assert!(leads_to("https://c.example/cb?a=1&code=2", "https://c.example/cb?a=1"));
+        assert!(!leads_to("https://c.example/cb?a=12&code=2", "https://c.example/cb?a=1"));
     }
 }

@@ -70,14 +70,11 @@ impl Reference {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let hash = digest(&SHA256, &self.0);
-        hash.as_ref()
-            .iter()
-            .take(4)
-            .fold(String::with_capacity(8), |mut text, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        hash.as_ref().iter().take(4).fold(String::with_capacity(8), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 
@@ -91,9 +88,7 @@ impl RequestUri {
         if !head.eq_ignore_ascii_case(PREFIX) {
             return Self::Foreign;
         }
-        let tail = text
-            .strip_prefix(PREFIX)
-            .filter(|tail| tail.len() == REFERENCE_LEN);
+        let tail = text.strip_prefix(PREFIX).filter(|tail| tail.len() == REFERENCE_LEN);
         let mut bytes = [0; 32];
         match tail.map(|tail| URL_SAFE_NO_PAD.decode_slice(tail, &mut bytes)) {
             Some(Ok(32)) => Self::Ours(Reference(bytes)),
@@ -127,20 +122,12 @@ mod tests {
         let good = Reference::from_bytes([7; 32]).to_request_uri();
         let upper = good.to_uppercase();
         let longer = format!("{good}A");
-        for text in [
-            PREFIX,
-            &upper,
-            &longer,
-            &good[..70],
-            &format!("{PREFIX}{}", "x".repeat(10_000)),
-        ] {
+        for text in
+            [PREFIX, &upper, &longer, &good[..70], &format!("{PREFIX}{}", "x".repeat(10_000))]
+        {
             assert_eq!(RequestUri::parse(text), RequestUri::Malformed, "{text}");
         }
-        for text in [
-            "",
-            "https://client.example/r",
-            "urn:ietf:params:oauth:other",
-        ] {
+        for text in ["", "https://client.example/r", "urn:ietf:params:oauth:other"] {
             assert_eq!(RequestUri::parse(text), RequestUri::Foreign, "{text}");
         }
     }

@@ -10,9 +10,7 @@ pub fn values(scope: &str) -> Option<impl Iterator<Item = &str>> {
 #[must_use]
 pub fn is_value(value: &str) -> bool {
     !value.is_empty()
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+        && value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
 #[cfg(test)]
@@ -21,10 +19,7 @@ mod tests {
 
     #[test]
     fn b031_quotes_backslashes_and_controls_are_not_allowed() {
-        assert_eq!(
-            values("openid urn:x:y").unwrap().collect::<Vec<_>>(),
-            ["openid", "urn:x:y"]
-        );
+        assert_eq!(values("openid urn:x:y").unwrap().collect::<Vec<_>>(), ["openid", "urn:x:y"]);
         for scope in ["", " ", "a  b", "a ", "a\"b", "a\\b", "a\nb", "a\tb", "é"] {
             assert!(values(scope).is_none(), "{scope:?}");
         }

@@ -22,9 +22,7 @@ pub fn fold_path(path: &str) -> Option<String> {
             return None;
         }
     }
-    let text = String::from_utf8_lossy(&bytes)
-        .replace('\\', "/")
-        .to_lowercase();
+    let text = String::from_utf8_lossy(&bytes).replace('\\', "/").to_lowercase();
     let mut parts: Vec<&str> = Vec::new();
     for part in text.split('/') {
         match part.split(';').next().unwrap_or_default() {
@@ -33,15 +31,11 @@ pub fn fold_path(path: &str) -> Option<String> {
             name => parts.push(name),
         }
     }
-    Some(
-        parts
-            .iter()
-            .fold(String::with_capacity(text.len()), |mut folded, part| {
-                folded.push('/');
-                folded.push_str(part);
-                folded
-            }),
-    )
+    Some(parts.iter().fold(String::with_capacity(text.len()), |mut folded, part| {
+        folded.push('/');
+        folded.push_str(part);
+        folded
+    }))
 }
 
 /// What makes a query or form look like an authorization request.
@@ -94,11 +88,7 @@ impl Traits {
 /// Decodes what can be decoded and keeps the rest.
 #[must_use]
 pub fn loose(text: &str) -> Cow<'_, str> {
-    let spaced = if text.contains('+') {
-        Cow::Owned(text.replace('+', " "))
-    } else {
-        text.into()
-    };
+    let spaced = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { text.into() };
     if !spaced.contains('%') {
         return spaced;
     }
@@ -136,10 +126,7 @@ mod tests {
         ] {
             assert_eq!(fold_path(alias).as_deref(), Some("/o/authorize"), "{alias}");
         }
-        assert_eq!(
-            fold_path("/o/authorize/x").as_deref(),
-            Some("/o/authorize/x")
-        );
+        assert_eq!(fold_path("/o/authorize/x").as_deref(), Some("/o/authorize/x"));
     }
 
     #[test]
@@ -165,13 +152,9 @@ mod tests {
         ] {
             assert!(Traits::of(text).is_authorization_request(), "{text}");
         }
-        for text in [
-            "",
-            "client_id=a",
-            "response_type=code",
-            "client_id=a&grant_type=code",
-            "a=client_id",
-        ] {
+        for text in
+            ["", "client_id=a", "response_type=code", "client_id=a&grant_type=code", "a=client_id"]
+        {
             assert!(!Traits::of(text).is_authorization_request(), "{text}");
         }
     }

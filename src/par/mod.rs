@@ -99,11 +99,7 @@ impl Endpoint {
         let mut trail = Trail::new(&request);
         let outcome = self.push(&request, &mut trail).await;
         let took = self.clock.now().since(began);
-        meter().push(
-            outcome.as_ref().err().map(ParError::code),
-            trail.method,
-            took,
-        );
+        meter().push(outcome.as_ref().err().map(ParError::code), trail.method, took);
         Ok(match outcome {
             Ok(accepted) => {
                 let fingerprint = accepted.reference.fingerprint();
@@ -163,10 +159,7 @@ impl Endpoint {
             Ok(presented) => authenticate(&self.registry, presented),
             Err(error) => Err(*error),
         };
-        let verdict = outcome
-            .as_ref()
-            .err()
-            .map_or(AuthVerdict::Accepted, |e| e.verdict());
+        let verdict = outcome.as_ref().err().map_or(AuthVerdict::Accepted, |e| e.verdict());
         meter().client_auth(trail.method, verdict);
         let known = match &outcome {
             Ok(authenticated) => Some(&authenticated.client),
@@ -181,9 +174,7 @@ impl Endpoint {
             _ => {}
         }
         let authenticated = outcome?;
-        self.limits
-            .push(&authenticated.client.client_id)
-            .map_err(ParError::TooManyPushes)?;
+        self.limits.push(&authenticated.client.client_id).map_err(ParError::TooManyPushes)?;
         Ok(authenticated)
     }
 
@@ -200,12 +191,7 @@ impl Endpoint {
             body_names: self.settings.body_names.as_ref(),
         };
         let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);
-        Ok(request::validate(
-            form,
-            &authenticated.client,
-            capabilities,
-            room,
-        )?)
+        Ok(request::validate(form, &authenticated.client, capabilities, room)?)
     }
 
     async fn kept(
@@ -216,23 +202,15 @@ impl Endpoint {
         let client = &authenticated.client;
         let reference = Reference::mint(&*self.random)?;
         let mut flow_key = [0; 32];
-        self.random
-            .fill(&mut flow_key)
-            .map_err(|_| crate::oauth::request_uri::RandomnessError)?;
+        self.random.fill(&mut flow_key).map_err(|_| crate::oauth::request_uri::RandomnessError)?;
         let pushed = PushedRequest {
             client_id: Arc::clone(&client.client_id),
             query: query.into_boxed_str(),
             flow_key,
         };
-        let lifetimes = Lifetimes {
-            redeem: client.lifetime,
-            login: self.settings.login_lifetime,
-        };
+        let lifetimes = Lifetimes { redeem: client.lifetime, login: self.settings.login_lifetime };
         self.store.put(&reference, pushed, lifetimes).await?;
-        Ok(Accepted {
-            reference,
-            expires_in: client.lifetime,
-        })
+        Ok(Accepted { reference, expires_in: client.lifetime })
     }
 
     fn refusal(&self, error: &ParError, headers: &HeaderMap) -> Response<Bytes> {
@@ -277,21 +255,12 @@ struct Trail {
 
 impl Trail {
     fn new(request: &Request<Bytes>) -> Self {
-        let peer = request
-            .extensions()
-            .get::<Peer>()
-            .cloned()
-            .unwrap_or_else(|| Peer {
-                address: None,
-                insecure: false,
-                request_id: "".into(),
-            });
-        Self {
-            insecure: peer.insecure,
-            peer,
-            method: AuthMethod::Unknown,
-            client_id: None,
-        }
+        let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(|| Peer {
+            address: None,
+            insecure: false,
+            request_id: "".into(),
+        });
+        Self { insecure: peer.insecure, peer, method: AuthMethod::Unknown, client_id: None }
     }
 
     fn circumstances<'a>(&'a self, reference: Option<&'a str>) -> Circumstances<'a> {
@@ -328,21 +297,10 @@ impl Trail {
 
 /// RFC 9126 §2: the form encoding is the only one. Parameters of the media type do not matter.
 fn media_type_is_form(headers: &HeaderMap) -> Result<(), ParError> {
-    let mut types = headers
-        .get_all(CONTENT_TYPE)
-        .iter()
-        .map(HeaderValue::as_bytes);
-    let essence = types
-        .next()
-        .and_then(|value| value.split(|&byte| byte == b';').next());
+    let mut types = headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
+    let essence = types.next().and_then(|value| value.split(|&byte| byte == b';').next());
     let form = essence.is_some_and(|essence| {
-        essence
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+        essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
     });
-    if form && types.next().is_none() {
-        Ok(())
-    } else {
-        Err(ParError::MediaType)
-    }
+    if form && types.next().is_none() { Ok(()) } else { Err(ParError::MediaType) }
 }

@@ -170,10 +170,7 @@ fn names_are_clear(form: &Parameters<'_>) -> Result<(), RequestError> {
     if form.repeated().is_some() {
         return Err(RequestError::Repeated);
     }
-    if form
-        .iter()
-        .any(|(name, _)| names::imitates_registered(name))
-    {
+    if form.iter().any(|(name, _)| names::imitates_registered(name)) {
         return Err(RequestError::Respelled);
     }
     match form.value("request") {
@@ -186,9 +183,7 @@ fn response_is_possible(
     form: &Parameters<'_>,
     capabilities: Option<&Capabilities>,
 ) -> Result<(), RequestError> {
-    let response_type = form
-        .value("response_type")
-        .ok_or(RequestError::NoResponseType)?;
+    let response_type = form.value("response_type").ok_or(RequestError::NoResponseType)?;
     let known = ["code", "id_token", "none", "token"];
     if !response_type.split(' ').all(|part| known.contains(&part)) {
         return Err(RequestError::ResponseType);
@@ -201,32 +196,20 @@ fn response_is_possible(
         return Ok(());
     };
     let modes = capabilities.map_or(&[][..], |upstream| &upstream.response_modes);
-    let known = [
-        "query",
-        "fragment",
-        "form_post",
-        "jwt",
-        "query.jwt",
-        "fragment.jwt",
-        "form_post.jwt",
-    ];
+    let known =
+        ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"];
     let possible = if modes.is_empty() {
         known.contains(&response_mode)
     } else {
         modes.iter().any(|mode| mode == response_mode)
     };
-    if possible {
-        Ok(())
-    } else {
-        Err(RequestError::ResponseMode)
-    }
+    if possible { Ok(()) } else { Err(RequestError::ResponseMode) }
 }
 
 /// The order of a composite `response_type` does not count (OAuth 2.0 Multiple Response Types §3).
 fn same_parts(a: &str, b: &str) -> bool {
     a.split(' ').count() == b.split(' ').count()
-        && a.split(' ')
-            .all(|part| b.split(' ').any(|other| other == part))
+        && a.split(' ').all(|part| b.split(' ').any(|other| other == part))
 }
 
 fn redirect_uri_is_the_clients(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {
@@ -234,11 +217,7 @@ fn redirect_uri_is_the_clients(form: &Parameters<'_>, client: &Client) -> Result
         let mut scopes = form.value("scope").unwrap_or_default().split(' ');
         let openid = scopes.any(|value| value == "openid");
         let only_one = client.redirect_uris.len() == 1;
-        return if openid || !only_one {
-            Err(RequestError::NoRedirectUri)
-        } else {
-            Ok(())
-        };
+        return if openid || !only_one { Err(RequestError::NoRedirectUri) } else { Ok(()) };
     };
     if !redirect_uri::is_acceptable(pushed) {
         return Err(RequestError::IllegalRedirectUri);
@@ -254,11 +233,7 @@ fn scope_is_allowed(form: &Parameters<'_>, client: &Client) -> Result<(), Reques
         return Ok(());
     };
     let mut values = scope::values(scope).ok_or(RequestError::IllegalScope)?;
-    if values.all(|value| client.may_ask_for(value)) {
-        Ok(())
-    } else {
-        Err(RequestError::Scope)
-    }
+    if values.all(|value| client.may_ask_for(value)) { Ok(()) } else { Err(RequestError::Scope) }
 }
 
 fn pkce_is_sound(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {
@@ -267,21 +242,13 @@ fn pkce_is_sound(form: &Parameters<'_>, client: &Client) -> Result<(), RequestEr
         if client.require_pkce {
             return Err(RequestError::NoCodeChallenge);
         }
-        return if method.is_some() {
-            Err(RequestError::CodeChallenge)
-        } else {
-            Ok(())
-        };
+        return if method.is_some() { Err(RequestError::CodeChallenge) } else { Ok(()) };
     };
     let method = CodeChallengeMethod::parse(method).ok_or(RequestError::CodeChallenge)?;
     if client.require_pkce && method != CodeChallengeMethod::S256 {
         return Err(RequestError::PlainCodeChallenge);
     }
-    if pkce::is_code_challenge(challenge) {
-        Ok(())
-    } else {
-        Err(RequestError::CodeChallenge)
-    }
+    if pkce::is_code_challenge(challenge) { Ok(()) } else { Err(RequestError::CodeChallenge) }
 }
 
 fn values_make_sense(form: &Parameters<'_>) -> Result<(), RequestError> {
@@ -301,9 +268,8 @@ fn values_make_sense(form: &Parameters<'_>) -> Result<(), RequestError> {
     {
         return Err(RequestError::Claims);
     }
-    let mut resources = form
-        .iter()
-        .filter(|(name, value)| *name == "resource" && !value.is_empty());
+    let mut resources =
+        form.iter().filter(|(name, value)| *name == "resource" && !value.is_empty());
     if resources.any(|(_, value)| !is_absolute_uri(value)) {
         return Err(RequestError::Resource);
     }
@@ -315,10 +281,7 @@ fn is_absolute_uri(text: &str) -> bool {
 }
 
 fn encode(form: &Parameters<'_>, client: &Client) -> String {
-    let bytes: usize = form
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 2)
-        .sum();
+    let bytes: usize = form.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
     let mut encoder = Encoder::with_capacity(bytes + bytes / 8);
     if form.value("client_id").is_none() {
         encoder.push("client_id", &client.client_id);

@@ -12,16 +12,10 @@ use super::application::Peer;
 /// peer, and each further hop only if the one that names it is trusted too (RFC 7239 §8.1).
 pub(super) fn peer(direct: Option<IpAddr>, trusted: &[IpNet], headers: &HeaderMap) -> Peer {
     // Whoever may open a unix socket runs on this machine.
-    let direct = direct.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| {
-        address.to_canonical()
-    });
+    let direct = direct.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.to_canonical());
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     if !is_trusted(direct) {
-        return Peer {
-            address: direct,
-            trusted: false,
-            secure: false,
-        };
+        return Peer { address: direct, trusted: false, secure: false };
     }
     let mut address = direct;
     // A proxy that sets one field lets the client's other one through, and X-Forwarded-For is the
@@ -38,11 +32,7 @@ pub(super) fn peer(direct: Option<IpAddr>, trusted: &[IpNet], headers: &HeaderMa
             break;
         }
     }
-    Peer {
-        address,
-        trusted: true,
-        secure: is_secure(headers),
-    }
+    Peer { address, trusted: true, secure: is_secure(headers) }
 }
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
@@ -94,9 +84,7 @@ fn node(text: &str) -> Option<IpAddr> {
     if let Some(rest) = text.strip_prefix('[') {
         return rest.split_once(']')?.0.parse().ok();
     }
-    text.parse()
-        .ok()
-        .or_else(|| text.split_once(':')?.0.parse().ok())
+    text.parse().ok().or_else(|| text.split_once(':')?.0.parse().ok())
 }
 
 #[cfg(test)]
@@ -104,10 +92,7 @@ mod tests {
     use super::*;
 
     fn judged(direct: &str, fields: &[(&'static str, &'static str)]) -> Peer {
-        let trusted = [
-            "10.0.0.0/8".parse().unwrap(),
-            "127.0.0.1/32".parse().unwrap(),
-        ];
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
@@ -119,10 +104,7 @@ mod tests {
     fn untrusted_peer_is_its_own_word() {
         let peer = judged(
             "192.0.2.9",
-            &[
-                ("x-forwarded-for", "198.51.100.1"),
-                ("x-forwarded-proto", "https"),
-            ],
+            &[("x-forwarded-for", "198.51.100.1"), ("x-forwarded-proto", "https")],
         );
         assert_eq!(peer.address.to_string(), "192.0.2.9");
         assert!(!peer.trusted && !peer.secure);
@@ -137,11 +119,7 @@ mod tests {
             ("x-forwarded-for", "203.0.113.7:4711", "203.0.113.7"),
             ("x-forwarded-for", "1.1.1.1, unknown, 10.2.2.2", "10.2.2.2"),
             ("x-forwarded-for", "", "10.1.1.1"),
-            (
-                "forwarded",
-                "for=1.1.1.1, FOR=\"[2001:db8::7]:80\";proto=https",
-                "2001:db8::7",
-            ),
+            ("forwarded", "for=1.1.1.1, FOR=\"[2001:db8::7]:80\";proto=https", "2001:db8::7"),
             ("forwarded", "for=_hidden", "10.1.1.1"),
             ("forwarded", "proto=https;for=192.0.2.4", "192.0.2.4"),
         ] {

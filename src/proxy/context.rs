@@ -60,26 +60,19 @@ impl Context {
     /// Whether the request that goes upstream may be sent twice: by the method that the upstream
     /// sees.
     pub(super) fn is_repeatable(&self, method: &http::Method) -> bool {
-        self.forward
-            .as_ref()
-            .map_or(method, |forward| &forward.method)
-            .is_idempotent()
+        self.forward.as_ref().map_or(method, |forward| &forward.method).is_idempotent()
     }
 }
 
 /// The id that a trusted peer gave, else a new one of 128 random bits.
 pub(super) fn request_id(peer: &Peer, headers: &HeaderMap) -> RequestId {
-    let given = headers
-        .get(X_REQUEST_ID)
-        .filter(|id| peer.trusted && is_sane(id.as_bytes()));
+    let given = headers.get(X_REQUEST_ID).filter(|id| peer.trusted && is_sane(id.as_bytes()));
     RequestId(given.cloned().unwrap_or_else(minted))
 }
 
 fn is_sane(id: &[u8]) -> bool {
     (8..=128).contains(&id.len())
-        && id
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte))
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte))
 }
 
 fn minted() -> HeaderValue {
@@ -104,10 +97,7 @@ mod tests {
         assert_ne!(minted.as_str(), request_id(&peer, &headers).as_str());
         peer.trusted = true;
         assert_eq!(request_id(&peer, &headers).as_str(), "given-by-edge-1");
-        headers.insert(
-            X_REQUEST_ID,
-            HeaderValue::from_static("with blank \"quote\""),
-        );
+        headers.insert(X_REQUEST_ID, HeaderValue::from_static("with blank \"quote\""));
         assert_eq!(request_id(&peer, &headers).as_str().len(), 22);
     }
 }

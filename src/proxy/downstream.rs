@@ -47,32 +47,19 @@ pub(super) async fn read_body(
 
 /// What the request says of its body's length.
 pub(super) fn content_length(request: &RequestHeader) -> Option<u64> {
-    request
-        .headers
-        .get(CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    request.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn collect(session: &mut Session, limit: usize) -> Result<Bytes, BodyFault> {
     if session.req_header().headers.contains_key(EXPECT) {
         // pingora takes any head written before the body's end for a final one and would close.
         let keepalive = session.get_keepalive();
-        session
-            .write_continue_response()
-            .await
-            .map_err(|_| BodyFault::Broken)?;
+        session.write_continue_response().await.map_err(|_| BodyFault::Broken)?;
         session.set_keepalive(keepalive);
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(piece) = session
-        .read_request_body()
-        .await
-        .map_err(|_| BodyFault::Broken)?
-    {
+    while let Some(piece) = session.read_request_body().await.map_err(|_| BodyFault::Broken)? {
         if first.len() + rest.len() + piece.len() > limit {
             return Err(BodyFault::TooLarge);
         }
@@ -111,9 +98,7 @@ pub(super) async fn write(
     if unread {
         session.set_keepalive(None);
     }
-    session
-        .write_response_header(Box::new(head), bodyless)
-        .await?;
+    session.write_response_header(Box::new(head), bodyless).await?;
     if !bodyless {
         session.write_response_body(Some(body), true).await?;
     }

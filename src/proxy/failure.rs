@@ -19,16 +19,12 @@ pub(super) struct Failure {
 
 impl Failure {
     /// The upstream's name has no address yet.
-    pub(super) const UNRESOLVED: Self = Self {
-        code: Some(ErrorCode::TemporarilyUnavailable),
-        reason: "upstream_unresolved",
-    };
+    pub(super) const UNRESOLVED: Self =
+        Self { code: Some(ErrorCode::TemporarilyUnavailable), reason: "upstream_unresolved" };
 
     /// No address of the upstream took a connection a moment ago.
-    pub(super) const GONE: Self = Self {
-        code: Some(ErrorCode::BadGateway),
-        reason: "upstream_gone",
-    };
+    pub(super) const GONE: Self =
+        Self { code: Some(ErrorCode::BadGateway), reason: "upstream_gone" };
 
     pub(super) fn of(error: &Error) -> Self {
         let reason = reason(&error.etype);
@@ -56,10 +52,7 @@ pub(super) fn refusal<A: Application>(
     };
     let mut response = application.failure(code, head, id);
     *response.status_mut() = fault.status;
-    response
-        .headers_mut()
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

@@ -48,11 +48,7 @@ pub(super) fn rewrite_body(
 ) -> pingora::Result<()> {
     if let Some(forward) = &context.forward {
         let ours = forward.body.as_ref().map(|(_, bytes)| bytes.clone());
-        *body = if end_of_stream {
-            ours
-        } else {
-            Some(Bytes::new())
-        };
+        *body = if end_of_stream { ours } else { Some(Bytes::new()) };
         return Ok(());
     }
     let Some(scan) = &mut context.scan else {

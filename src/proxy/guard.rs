@@ -51,13 +51,8 @@ impl<P> Front<P> {
     pub(super) fn new(proxy: P, limits: &Limits) -> Self {
         Self {
             proxy: Arc::new(proxy),
-            room: Arc::new(Semaphore::new(
-                limits.connections.min(Semaphore::MAX_PERMITS),
-            )),
-            bounds: Bounds {
-                head: limits.header_timeout,
-                idle: limits.keepalive_timeout,
-            },
+            room: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
+            bounds: Bounds { head: limits.header_timeout, idle: limits.keepalive_timeout },
         }
     }
 }
@@ -156,16 +151,10 @@ impl Guarded {
     fn poll_bound(&mut self, phase: u8, cx: &mut Context<'_>) -> Poll<()> {
         if self.timed != phase {
             self.timed = phase;
-            let bound = if phase == NEXT {
-                self.bounds.idle
-            } else {
-                self.bounds.head
-            };
+            let bound = if phase == NEXT { self.bounds.idle } else { self.bounds.head };
             self.timer = Some(Box::pin(tokio::time::sleep(bound)));
         }
-        self.timer
-            .as_mut()
-            .map_or(Poll::Pending, |timer| timer.as_mut().poll(cx))
+        self.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx))
     }
 
     /// Ends the reading of this head; the client is told why when the connection is shut down.
@@ -178,11 +167,7 @@ impl Guarded {
     /// closed over unread bytes is reset, and the client never sees why. Whoever does not read must
     /// not hold the connection either.
     fn poll_refusal(&mut self, refusal: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self
-            .timer
-            .as_mut()
-            .is_none_or(|timer| timer.as_mut().poll(cx).is_ready())
-        {
+        if self.timer.as_mut().is_none_or(|timer| timer.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Ok(()));
         }
         let inner = Pin::new(&mut self.inner);
@@ -235,11 +220,7 @@ impl AsyncRead for Guarded {
             return Pin::new(&mut this.inner).poll_read(cx, buf);
         }
         if phase == HEAD && this.read > MAX_HEAD_BYTES {
-            this.refuse(if this.line_ended {
-                HEAD_TOO_LARGE
-            } else {
-                TARGET_TOO_LONG
-            });
+            this.refuse(if this.line_ended { HEAD_TOO_LARGE } else { TARGET_TOO_LONG });
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         let before = buf.filled().len();
@@ -392,10 +373,7 @@ mod tests {
         for refusal in [HEAD_TIMED_OUT, HEAD_TOO_LARGE, TARGET_TOO_LONG] {
             let text = std::str::from_utf8(refusal).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
-            assert!(
-                head.contains(&format!("content-length: {}\r\n", body.len())),
-                "{text}"
-            );
+            assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{text}");
         }
     }
 }

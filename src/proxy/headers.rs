@@ -67,9 +67,7 @@ impl ForwardingFields {
         peer: &Peer,
         id: &RequestId,
     ) -> pingora::Result<()> {
-        remove(request, |name| {
-            self.is_kept_from_upstream(name, peer.trusted)
-        });
+        remove(request, |name| self.is_kept_from_upstream(name, peer.trusted));
         cut_own_cookies(request)?;
         if let Some(host) = &self.own_host {
             request.insert_header(HOST, host.clone())?;
@@ -108,10 +106,7 @@ impl ForwardingFields {
         name.contains('_')
             || REWRITING.contains(&name)
             || (!trusted && is_certificate(name))
-            || self
-                .secret
-                .as_ref()
-                .is_some_and(|secret| secret.name == name)
+            || self.secret.as_ref().is_some_and(|secret| secret.name == name)
     }
 
     /// Turns the upstream's own address into the public one, in the three fields that send a
@@ -159,12 +154,7 @@ pub(super) fn has_own_cookie(headers: &HeaderMap) -> bool {
 
 fn names_own_cookie(value: &HeaderValue) -> bool {
     std::str::from_utf8(value.as_bytes()).map_or_else(
-        |_| {
-            value
-                .as_bytes()
-                .windows(OWN_COOKIE.len())
-                .any(|part| part == OWN_COOKIE.as_bytes())
-        },
+        |_| value.as_bytes().windows(OWN_COOKIE.len()).any(|part| part == OWN_COOKIE.as_bytes()),
         |text| text.contains(OWN_COOKIE),
     )
 }
@@ -174,12 +164,8 @@ fn cut_own_cookies(request: &mut RequestHeader) -> pingora::Result<()> {
     if !has_own_cookie(&request.headers) {
         return Ok(());
     }
-    let kept: Vec<HeaderValue> = request
-        .headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(without_own_cookies)
-        .collect();
+    let kept: Vec<HeaderValue> =
+        request.headers.get_all(COOKIE).iter().filter_map(without_own_cookies).collect();
     request.remove_header(&COOKIE);
     for value in kept {
         request.append_header(COOKIE, value)?;
@@ -194,8 +180,7 @@ fn without_own_cookies(value: &HeaderValue) -> Option<HeaderValue> {
     }
     let is_own = |pair: &[u8]| {
         let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-        name.windows(OWN_COOKIE.len())
-            .any(|part| part == OWN_COOKIE.as_bytes())
+        name.windows(OWN_COOKIE.len()).any(|part| part == OWN_COOKIE.as_bytes())
     };
     let kept: Vec<&[u8]> = value
         .as_bytes()
@@ -211,12 +196,8 @@ fn without_own_cookies(value: &HeaderValue) -> Option<HeaderValue> {
 }
 
 fn remove(request: &mut RequestHeader, unwanted: impl Fn(&str) -> bool) {
-    let names: Vec<HeaderName> = request
-        .headers
-        .keys()
-        .filter(|name| unwanted(name.as_str()))
-        .cloned()
-        .collect();
+    let names: Vec<HeaderName> =
+        request.headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
     for name in names {
         request.remove_header(&name);
     }
@@ -224,18 +205,10 @@ fn remove(request: &mut RequestHeader, unwanted: impl Fn(&str) -> bool) {
 
 /// Where a TLS end in front of us puts the client's certificate.
 fn is_certificate(name: &str) -> bool {
-    const PREFIXES: [&str; 5] = [
-        "client-cert",
-        "ssl-client",
-        "x-ssl-",
-        "x-amzn-mtls-",
-        "x-forwarded-tls-client-cert",
-    ];
+    const PREFIXES: [&str; 5] =
+        ["client-cert", "ssl-client", "x-ssl-", "x-amzn-mtls-", "x-forwarded-tls-client-cert"];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        || matches!(
-            name,
-            "x-forwarded-client-cert" | "x-arr-clientcert" | "x-client-cert"
-        )
+        || matches!(name, "x-forwarded-client-cert" | "x-arr-clientcert" | "x-client-cert")
 }
 
 /// Fields that make a server see another request than the one that was judged, and those that the
@@ -291,22 +264,13 @@ mod tests {
         ] {
             let value = HeaderValue::from_static(given);
             let cut = without_own_cookies(&value);
-            assert_eq!(
-                cut.as_ref().map(|value| value.to_str().unwrap()),
-                left,
-                "{given}"
-            );
+            assert_eq!(cut.as_ref().map(|value| value.to_str().unwrap()), left, "{given}");
         }
     }
 
     #[test]
     fn certificate_fields_are_known_by_name() {
-        for name in [
-            "client-cert",
-            "client-cert-chain",
-            "x-ssl-client-verify",
-            "ssl-client-s-dn",
-        ] {
+        for name in ["client-cert", "client-cert-chain", "x-ssl-client-verify", "ssl-client-s-dn"] {
             assert!(is_certificate(name), "{name}");
         }
         assert!(!is_certificate("client-id"));

@@ -115,10 +115,7 @@ fn unix(path: &Path) -> Result<Socket, BindError> {
         listener.set_nonblocking(true)?;
         Ok(Socket::Unix(listener, path.to_owned()))
     };
-    open().map_err(|source| BindError::Unix {
-        path: path.to_owned(),
-        source,
-    })
+    open().map_err(|source| BindError::Unix { path: path.to_owned(), source })
 }
 
 /// Removes the socket of a process that is gone; a live one, or a file of another kind, stays and
@@ -153,10 +150,7 @@ mod tests {
         let path = folder.path().join("gateway.sock");
         let listen = [Listen::Unix(path.clone())];
         let first = bind(&listen).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(bind(&listen).is_err(), "a live socket was taken over");
         drop(first);
         let second = bind(&listen).unwrap();

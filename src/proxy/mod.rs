@@ -110,8 +110,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        self.fields
-            .apply(request, &context.peer, &context.request_id)?;
+        self.fields.apply(request, &context.peer, &context.request_id)?;
         // Anew for each attempt: a retry replays the body from its start.
         context.scan = (!context.replayed && !session.is_body_empty())
             .then(|| self.application.body_scan(session.req_header()))
@@ -198,16 +197,12 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         let failure = *context.failure.get_or_insert_with(|| Failure::of(error));
         let response = match (context.answer.take(), failure.code) {
             (Some(answer), _) => Some(answer),
-            (None, Some(code)) => Some(self.application.failure(
-                code,
-                session.req_header(),
-                &context.request_id,
-            )),
+            (None, Some(code)) => {
+                Some(self.application.failure(code, session.req_header(), &context.request_id))
+            }
             (None, None) => None,
         };
-        let begun = session
-            .response_written()
-            .is_some_and(|head| !head.status.is_informational());
+        let begun = session.response_written().is_some_and(|head| !head.status.is_informational());
         let Some(response) = response.filter(|_| !begun) else {
             return closed(0);
         };
@@ -242,11 +237,6 @@ impl<A: Application> ProxyHttp for Gateway<A> {
 
     fn request_summary(&self, session: &Session, context: &Context) -> String {
         let head = session.req_header();
-        format!(
-            "{} {} {}",
-            context.request_id.as_str(),
-            head.method,
-            head.uri.path()
-        )
+        format!("{} {} {}", context.request_id.as_str(), head.method, head.uri.path())
     }
 }

@@ -25,10 +25,7 @@ pub(super) fn head(request: &RequestHeader, raw: &[u8]) -> Result<(), Fault> {
         return refuse(StatusCode::URI_TOO_LONG, "target_too_long");
     }
     if raw.len() > MAX_HEAD_BYTES {
-        return refuse(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "head_too_large",
-        );
+        return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large");
     }
     if request.method == Method::TRACE {
         // It would show a script what the gateway adds for the upstream's eyes.
@@ -44,10 +41,7 @@ pub(super) fn head(request: &RequestHeader, raw: &[u8]) -> Result<(), Fault> {
 pub(super) fn body(request: &RequestHeader, route: Route) -> Result<(), Fault> {
     let bodyless = request.method == Method::GET || request.method == Method::HEAD;
     let announced = request.headers.contains_key(TRANSFER_ENCODING)
-        || request
-            .headers
-            .get(CONTENT_LENGTH)
-            .is_some_and(|length| length != "0");
+        || request.headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
     if route == Route::Authorize && bodyless && announced {
         return bad("body_at_authorize");
     }
@@ -87,11 +81,7 @@ fn framing(request: &RequestHeader, raw: &[u8]) -> Result<(), Fault> {
     let Some(coding) = codings.next() else {
         return Ok(());
     };
-    if codings.next().is_some()
-        || !coding
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"chunked")
+    if codings.next().is_some() || !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")
     {
         return bad("transfer_encoding");
     }

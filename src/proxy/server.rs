@@ -89,12 +89,7 @@ impl<A: Application> Proxy<A> {
 }
 
 fn settings(config: &Config) -> ServerConf {
-    let ca = config
-        .upstream
-        .tls
-        .ca
-        .as_ref()
-        .filter(|_| config.upstream.url.https);
+    let ca = config.upstream.tls.ca.as_ref().filter(|_| config.upstream.url.https);
     ServerConf {
         threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
         // The default of 128 makes pingora reconnect all the time under 256 connections.

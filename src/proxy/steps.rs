@@ -127,10 +127,7 @@ impl<A: Application> Gateway<A> {
         };
         match self.application.location(departure).await {
             LocationOutcome::Keep => Ok(()),
-            LocationOutcome::Replace {
-                location,
-                set_cookies,
-            } => {
+            LocationOutcome::Replace { location, set_cookies } => {
                 response.insert_header(LOCATION, location)?;
                 for cookie in set_cookies {
                     response.append_header(SET_COOKIE, cookie)?;
@@ -159,8 +156,7 @@ impl<A: Application> Gateway<A> {
             BodyFault::TimedOut => (StatusCode::REQUEST_TIMEOUT, "body_timed_out"),
             BodyFault::Broken => (StatusCode::BAD_REQUEST, "body_broken"),
         };
-        self.refuse(session, context, Fault { status, reason })
-            .await
+        self.refuse(session, context, Fault { status, reason }).await
     }
 
     /// Answers and closes: what follows on this connection cannot be told apart from the rest.
@@ -177,10 +173,7 @@ impl<A: Application> Gateway<A> {
             StatusCode::METHOD_NOT_ALLOWED => ErrorCode::MethodNotAllowed,
             _ => ErrorCode::InvalidRequest,
         };
-        context.failure = Some(Failure {
-            code: Some(code),
-            reason: fault.reason,
-        });
+        context.failure = Some(Failure { code: Some(code), reason: fault.reason });
         session.set_keepalive(None);
         respond(session, context, response).await
     }
@@ -217,25 +210,16 @@ impl<A: Application> Gateway<A> {
 }
 
 pub(super) fn screen(session: &Session, route: Route) -> Result<(), Fault> {
-    let raw = session
-        .as_http1()
-        .map(HttpSession::get_headers_raw_bytes)
-        .unwrap_or_default();
+    let raw = session.as_http1().map(HttpSession::get_headers_raw_bytes).unwrap_or_default();
     judge::head(session.req_header(), &raw)?;
     judge::body(session.req_header(), route)
 }
 
 /// Puts an answer aside for `fail_to_proxy` and ends the exchange with the upstream.
-#[expect(
-    clippy::unnecessary_box_returns,
-    reason = "the filters return it boxed"
-)]
+#[expect(clippy::unnecessary_box_returns, reason = "the filters return it boxed")]
 pub(super) fn replaced(context: &mut Context, answer: http::Response<Bytes>) -> Box<Error> {
     context.answer = Some(answer);
-    context.failure = Some(Failure {
-        code: None,
-        reason: "answer_replaced",
-    });
+    context.failure = Some(Failure { code: None, reason: "answer_replaced" });
     Error::new_in(ErrorType::Custom("answer replaced"))
 }
 
@@ -265,8 +249,5 @@ fn is_readable_form(session: &Session) -> bool {
 const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(super) fn closed(status: u16) -> FailToProxy {
-    FailToProxy {
-        error_code: status,
-        can_reuse_downstream: false,
-    }
+    FailToProxy { error_code: status, can_reuse_downstream: false }
 }

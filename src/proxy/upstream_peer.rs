@@ -76,11 +76,7 @@ impl UpstreamPeers {
             template: Template {
                 https: config.url.https,
                 // rustls takes an address for a name where it is one; an empty name fails.
-                sni: if config.url.https {
-                    config.url.host.clone()
-                } else {
-                    String::new()
-                },
+                sni: if config.url.https { config.url.host.clone() } else { String::new() },
                 identity,
                 connect_timeout: config.connect_timeout,
                 read_timeout: config.read_timeout,
@@ -105,10 +101,7 @@ impl UpstreamPeers {
     /// The next address in turn; `None` while the name has never been resolved.
     pub(super) fn pick(&self) -> Option<Box<HttpPeer>> {
         let peers = self.peers.load();
-        let turn = self
-            .next
-            .fetch_add(1, Ordering::Relaxed)
-            .checked_rem(peers.len())?;
+        let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(peers.len())?;
         peers.get(turn).map(|peer| Box::new(peer.clone()))
     }
 
@@ -181,10 +174,7 @@ impl UpstreamPeers {
         if addresses.is_empty() || same {
             return;
         }
-        let peers = addresses
-            .iter()
-            .map(|address| self.template.peer(*address))
-            .collect();
+        let peers = addresses.iter().map(|address| self.template.peer(*address)).collect();
         self.peers.store(Arc::new(peers));
         self.gone_until.store(0, Ordering::Relaxed);
     }
@@ -224,10 +214,8 @@ fn show(path: &std::path::Path) -> String {
 }
 
 fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, UpstreamTlsError> {
-    let unreadable = |problem: String| UpstreamTlsError::Unreadable {
-        file: file.to_owned(),
-        problem,
-    };
+    let unreadable =
+        |problem: String| UpstreamTlsError::Unreadable { file: file.to_owned(), problem };
     let found = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unreadable(error.to_string()))?;
@@ -240,20 +228,16 @@ fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, UpstreamTlsE
 fn check_authorities(file: &str) -> Result<(), UpstreamTlsError> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in certificates(file)? {
-        roots
-            .add(certificate)
-            .map_err(|error| unusable(file, &error))?;
+        roots.add(certificate).map_err(|error| unusable(file, &error))?;
     }
     Ok(())
 }
 
 fn client_identity(certificate: &str, key: &str) -> Result<CertKey, UpstreamTlsError> {
     let chain = certificates(certificate)?;
-    let private =
-        PrivateKeyDer::from_pem_file(key).map_err(|error| UpstreamTlsError::Unreadable {
-            file: key.to_owned(),
-            problem: error.to_string(),
-        })?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        UpstreamTlsError::Unreadable { file: key.to_owned(), problem: error.to_string() }
+    })?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -261,18 +245,12 @@ fn client_identity(certificate: &str, key: &str) -> Result<CertKey, UpstreamTlsE
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_client_auth_cert(chain.clone(), private.clone_key())
         .map_err(|error| unusable(key, &error))?;
-    let chain = chain
-        .iter()
-        .map(|certificate| certificate.to_vec())
-        .collect();
+    let chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
     Ok(CertKey::new(chain, private.secret_der().to_vec()))
 }
 
 fn unusable(file: &str, error: &rustls::Error) -> UpstreamTlsError {
-    UpstreamTlsError::Unusable {
-        file: file.to_owned(),
-        problem: error.to_string(),
-    }
+    UpstreamTlsError::Unusable { file: file.to_owned(), problem: error.to_string() }
 }
 
 #[cfg(test)]
@@ -284,16 +262,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file.pem");
         let path = show(&file);
-        for content in [
-            "",
-            "nonsense",
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        ] {
+        for content in
+            ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+        {
             std::fs::write(&file, content).unwrap();
-            for error in [
-                check_authorities(&path).err(),
-                client_identity(&path, &path).err(),
-            ] {
+            for error in [check_authorities(&path).err(), client_identity(&path, &path).err()] {
                 assert!(error.unwrap().to_string().contains(&path), "{content:?}");
             }
         }

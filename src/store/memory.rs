@@ -116,13 +116,11 @@ impl Store for MemoryStore {
     async fn read(&self, reference: &Reference) -> Result<Option<Held>, StoreError> {
         let now = self.clock.now();
         let entry = self.requests.get(&address(reference));
-        Ok(entry
-            .filter(|entry| now < entry.gone_at())
-            .map(|entry| Held {
-                request: Arc::clone(&entry.request),
-                now,
-                spent: entry.state.lock().spent,
-            }))
+        Ok(entry.filter(|entry| now < entry.gone_at()).map(|entry| Held {
+            request: Arc::clone(&entry.request),
+            now,
+            spent: entry.state.lock().spent,
+        }))
     }
 
     async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError> {
@@ -198,14 +196,7 @@ impl Entry {
         state.started_at = Some(now);
         let age = now.since(self.pushed_at);
         let request = Arc::clone(&self.request);
-        (
-            Start::Started {
-                request,
-                at: now,
-                age,
-            },
-            state.starts == 1,
-        )
+        (Start::Started { request, at: now, age }, state.starts == 1)
     }
 
     /// Whether the start was taken back.

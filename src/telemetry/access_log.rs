@@ -67,13 +67,7 @@ impl Access<'_> {
 }
 
 /// Values that may be shown: short words of the protocol that say nothing about a person.
-const SHOWN: [&str; 5] = [
-    "response_type",
-    "response_mode",
-    "prompt",
-    "ui_locales",
-    "error",
-];
+const SHOWN: [&str; 5] = ["response_type", "response_mode", "prompt", "ui_locales", "error"];
 
 /// Names that may be shown, their values hidden.
 const NAMED: [&str; 38] = [
@@ -152,9 +146,7 @@ fn push_redacted(redacted: &mut String, parameter: &str) {
         redacted.push_str(parameter);
         return;
     }
-    let name = parameter
-        .split_once('=')
-        .map_or(parameter, |(name, _)| name);
+    let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
     let known = SHOWN.contains(&name) || NAMED.contains(&name);
     redacted.push_str(if known { name } else { "…" });
     if parameter.contains('=') {
@@ -177,12 +169,7 @@ const fn is_plain(byte: u8) -> bool {
 const LONGEST_PATH: usize = 256;
 
 fn capped(path: &str) -> Cow<'_, str> {
-    match path
-        .char_indices()
-        .map(|(start, _)| start)
-        .take_while(|&at| at <= LONGEST_PATH)
-        .last()
-    {
+    match path.char_indices().map(|(start, _)| start).take_while(|&at| at <= LONGEST_PATH).last() {
         Some(end) if path.len() > LONGEST_PATH => {
             Cow::Owned(format!("{}…", path.get(..end).unwrap_or_default()))
         }
@@ -238,10 +225,7 @@ mod tests {
         assert_eq!(lines.len(), 1);
         let mut line = lines[0].clone();
         for name in line.as_object().unwrap().keys() {
-            assert!(
-                document.contains(&format!("`{name}`")),
-                "{name} is not documented"
-            );
+            assert!(document.contains(&format!("`{name}`")), "{name} is not documented");
         }
         line.as_object_mut().unwrap().remove("timestamp").unwrap();
         let expected = serde_json::json!({
@@ -266,13 +250,7 @@ mod tests {
         };
         let lines = logged_json(|| bare.log());
         let names: Vec<_> = lines[0].as_object().unwrap().keys().cloned().collect();
-        for absent in [
-            "query",
-            "status",
-            "upstream_status",
-            "upstream_ms",
-            "client_address",
-        ] {
+        for absent in ["query", "status", "upstream_status", "upstream_ms", "client_address"] {
             assert!(!names.iter().any(|name| name == absent), "{absent}");
         }
     }
@@ -281,18 +259,9 @@ mod tests {
     fn values_show_only_from_the_allow_list() {
         let table = [
             ("", ""),
-            (
-                "response_type=code&prompt=login+consent",
-                "response_type=code&prompt=login+consent",
-            ),
-            (
-                "client_id=s6BhdRkqt3&state=af0ifjsldkj",
-                "client_id=…&state=…",
-            ),
-            (
-                "request_uri=urn%3Aietf%3Ax&response_type=code",
-                "request_uri=…&response_type=code",
-            ),
+            ("response_type=code&prompt=login+consent", "response_type=code&prompt=login+consent"),
+            ("client_id=s6BhdRkqt3&state=af0ifjsldkj", "client_id=…&state=…"),
+            ("request_uri=urn%3Aietf%3Ax&response_type=code", "request_uri=…&response_type=code"),
             ("sessiontoken=abc", "…=…"),
             ("secretword", "…"),
             ("state", "state"),
@@ -314,10 +283,7 @@ mod tests {
         }
         let long = format!("prompt={}", "x".repeat(65));
         assert_eq!(redact_query(&long), "prompt=…");
-        assert_eq!(
-            redact_query(&"a=b&".repeat(40)).matches('…').count(),
-            2 * 32 + 1
-        );
+        assert_eq!(redact_query(&"a=b&".repeat(40)).matches('…').count(), 2 * 32 + 1);
     }
 
     #[test]
@@ -333,10 +299,7 @@ mod tests {
         assert_eq!(capped(&"a".repeat(257)), format!("{exact}…"));
         let wide = capped(&"é".repeat(200)).into_owned();
         assert_eq!(wide, format!("{}…", "é".repeat(128)));
-        assert_eq!(
-            capped(&format!("a{}", "é".repeat(200))),
-            format!("a{}…", "é".repeat(127))
-        );
+        assert_eq!(capped(&format!("a{}", "é".repeat(200))), format!("a{}…", "é".repeat(127)));
     }
 
     #[test]

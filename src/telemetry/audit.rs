@@ -28,13 +28,7 @@ pub struct Circumstances<'a> {
 
 /// `push.accepted`
 pub fn push_accepted(at: Circumstances<'_>, auth_method: AuthMethod) {
-    line(
-        Level::INFO,
-        Line {
-            auth_method: Some(auth_method),
-            ..Line::new("push.accepted", at)
-        },
-    );
+    line(Level::INFO, Line { auth_method: Some(auth_method), ..Line::new("push.accepted", at) });
 }
 
 /// `push.refused`. `reason` is a label of the stage that refused.
@@ -45,15 +39,7 @@ pub fn push_refused(
     reason: &'static str,
 ) {
     let (auth_method, error, reason) = (Some(auth_method), Some(error.label()), Some(reason));
-    line(
-        Level::WARN,
-        Line {
-            auth_method,
-            error,
-            reason,
-            ..Line::new("push.refused", at)
-        },
-    );
+    line(Level::WARN, Line { auth_method, error, reason, ..Line::new("push.refused", at) });
 }
 
 /// `client_authentication.failed`. `reason` is a label of the stage that refused.
@@ -64,38 +50,18 @@ pub fn client_authentication_failed(
 ) {
     let (auth_method, reason) = (Some(auth_method), Some(reason));
     let line_of = Line::new("client_authentication.failed", at);
-    line(
-        Level::WARN,
-        Line {
-            auth_method,
-            reason,
-            ..line_of
-        },
-    );
+    line(Level::WARN, Line { auth_method, reason, ..line_of });
 }
 
 /// `redeem.accepted`. `reason` is `ok` for the first, `reload` for a later one.
 pub fn redeem_accepted(at: Circumstances<'_>, reason: &'static str) {
-    line(
-        Level::INFO,
-        Line {
-            reason: Some(reason),
-            ..Line::new("redeem.accepted", at)
-        },
-    );
+    line(Level::INFO, Line { reason: Some(reason), ..Line::new("redeem.accepted", at) });
 }
 
 /// `redeem.refused`. `reason` is a label of the stage that refused.
 pub fn redeem_refused(at: Circumstances<'_>, error: ErrorCode, reason: &'static str) {
     let (error, reason) = (Some(error.label()), Some(reason));
-    line(
-        Level::WARN,
-        Line {
-            error,
-            reason,
-            ..Line::new("redeem.refused", at)
-        },
-    );
+    line(Level::WARN, Line { error, reason, ..Line::new("redeem.refused", at) });
 }
 
 /// `completion.code`: the browser goes back with a code or tokens.
@@ -111,13 +77,7 @@ pub fn completion_error(at: Circumstances<'_>) {
 
 /// `completion.refused`: the answer of the upstream was withheld. `reason` is a label.
 pub fn completion_refused(at: Circumstances<'_>, reason: &'static str) {
-    line(
-        Level::WARN,
-        Line {
-            reason: Some(reason),
-            ..Line::new("completion.refused", at)
-        },
-    );
+    line(Level::WARN, Line { reason: Some(reason), ..Line::new("completion.refused", at) });
 }
 
 #[derive(Clone, Copy)]
@@ -131,13 +91,7 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     const fn new(event: &'static str, at: Circumstances<'a>) -> Self {
-        Self {
-            event,
-            at,
-            auth_method: None,
-            error: None,
-            reason: None,
-        }
+        Self { event, at, auth_method: None, error: None, reason: None }
     }
 }
 
@@ -192,12 +146,8 @@ mod tests {
     fn a_line_has_exactly_the_fields_that_are_known() {
         let lines = logged_json(|| {
             push_accepted(KNOWN, AuthMethod::ClientSecretBasic);
-            let unknown = Circumstances {
-                client_id: None,
-                reference: None,
-                client_address: None,
-                ..KNOWN
-            };
+            let unknown =
+                Circumstances { client_id: None, reference: None, client_address: None, ..KNOWN };
             client_authentication_failed(unknown, AuthMethod::None, "unknown_client");
         });
         let lines: Vec<_> = lines.into_iter().map(without_time).collect();
@@ -231,10 +181,7 @@ mod tests {
             completion_refused(KNOWN, "lost_race");
             client_authentication_failed(KNOWN, AuthMethod::None, "mismatch");
         });
-        let names: Vec<_> = lines
-            .iter()
-            .map(|line| line["event"].as_str().unwrap())
-            .collect();
+        let names: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
         let expected = [
             "push.accepted",
             "push.refused",
@@ -248,17 +195,11 @@ mod tests {
         assert_eq!(names, expected);
         for line in &lines {
             for name in line.as_object().unwrap().keys() {
-                assert!(
-                    document.contains(&format!("`{name}`")),
-                    "{name} is not documented"
-                );
+                assert!(document.contains(&format!("`{name}`")), "{name} is not documented");
             }
         }
         for name in expected {
-            assert!(
-                document.contains(&format!("| `{name}` |")),
-                "{name} is not documented"
-            );
+            assert!(document.contains(&format!("| `{name}` |")), "{name} is not documented");
         }
     }
 }

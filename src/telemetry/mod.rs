@@ -50,10 +50,7 @@ pub enum LogError {
 pub fn init(format: LogFormat, level: &str) -> Result<LogGuard, LogError> {
     let filter = filter(level)?;
     let (writer, guard) = writer::to_stderr()?;
-    Registry::default()
-        .with(filter)
-        .with(layer(format, writer))
-        .try_init()?;
+    Registry::default().with(filter).with(layer(format, writer)).try_init()?;
     Ok(guard)
 }
 
@@ -89,16 +86,11 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(writer)
-        .with_ansi(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     match format {
-        LogFormat::Json => layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .boxed(),
+        LogFormat::Json => {
+            layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        }
         LogFormat::Text => layer.boxed(),
     }
 }
@@ -134,19 +126,14 @@ mod testing {
         let sink = Sink::default();
         let writer = sink.clone();
         let layer = layer(format, move || writer.clone());
-        with_default(
-            Registry::default().with(filter(level).unwrap()).with(layer),
-            act,
-        );
+        with_default(Registry::default().with(filter(level).unwrap()).with(layer), act);
         String::from_utf8(sink.0.lock().clone()).unwrap()
     }
 
     /// One JSON object per line.
     pub(super) fn logged_json(act: impl FnOnce()) -> Vec<serde_json::Value> {
         let text = logged(LogFormat::Json, "info", act);
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
@@ -157,20 +144,11 @@ mod tests {
 
     #[test]
     fn a_level_is_a_word_or_a_filter() {
-        for level in [
-            "info",
-            "WARN",
-            "off",
-            "info,parapet::proxy=debug",
-            "warn, parapet=trace",
-        ] {
+        for level in ["info", "WARN", "off", "info,parapet::proxy=debug", "warn, parapet=trace"] {
             assert!(check_level(level).is_ok(), "{level}");
         }
         for level in ["", "loud", "info,parapet", "parapet=loud", "info,,warn"] {
-            assert!(
-                matches!(check_level(level), Err(LogError::Level(_))),
-                "{level}"
-            );
+            assert!(matches!(check_level(level), Err(LogError::Level(_))), "{level}");
         }
     }
 
@@ -183,10 +161,7 @@ mod tests {
             tracing::error!(target: "pingora_proxy", "GET /authorize?state=SECRET");
             tracing::info!("our own");
         });
-        let said: Vec<_> = lines
-            .iter()
-            .map(|line| line["message"].as_str().unwrap())
-            .collect();
+        let said: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
         assert_eq!(said, ["trouble", "our own"]);
     }
 
@@ -206,10 +181,7 @@ mod tests {
             tracing::debug!("too much");
             tracing::debug!(target: "parapet::proxy", "asked for");
         });
-        assert!(
-            text.contains("our own") && text.contains("asked for"),
-            "{text}"
-        );
+        assert!(text.contains("our own") && text.contains("asked for"), "{text}");
         assert!(!text.contains("too much"), "{text}");
     }
 
@@ -219,10 +191,7 @@ mod tests {
             tracing::info!(target: "pingora_core", "chatter");
             tracing::warn!("our own");
         });
-        assert!(
-            text.contains("chatter") && !text.contains("our own"),
-            "{text}"
-        );
+        assert!(text.contains("chatter") && !text.contains("our own"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
     }
 }

@@ -35,13 +35,9 @@ pub(super) fn start(
     waiting: usize,
 ) -> io::Result<(LineWriter, LogGuard)> {
     let (sender, receiver) = sync_channel(waiting);
-    let thread = thread::Builder::new()
-        .name("log".to_owned())
-        .spawn(move || write(&receiver, sink))?;
-    let guard = LogGuard {
-        lines: sender.clone(),
-        thread,
-    };
+    let thread =
+        thread::Builder::new().name("log".to_owned()).spawn(move || write(&receiver, sink))?;
+    let guard = LogGuard { lines: sender.clone(), thread };
     Ok((LineWriter(sender), guard))
 }
 
@@ -124,9 +120,7 @@ mod tests {
         let sink = Sink::default();
         let (mut lines, guard) = start(sink.clone(), 100).unwrap();
         for number in 0..100 {
-            lines
-                .write_all(format!("line {number}\n").as_bytes())
-                .unwrap();
+            lines.write_all(format!("line {number}\n").as_bytes()).unwrap();
         }
         drop(guard);
         let written = String::from_utf8(sink.0.lock().clone()).unwrap();

@@ -182,11 +182,7 @@ impl Discovery {
             first.cloned().ok_or(failure)?
         };
         let capabilities = self.capabilities(&primary);
-        Ok(Snapshot {
-            documents,
-            primary,
-            capabilities,
-        })
+        Ok(Snapshot { documents, primary, capabilities })
     }
 
     async fn document(&self, path: &str) -> Result<Document, FetchError> {
@@ -265,9 +261,7 @@ fn places(issuer_path: &str) -> Vec<String> {
     ];
     if !issuer_path.is_empty() {
         places.push(format!("/.well-known/openid-configuration{issuer_path}"));
-        places.push(format!(
-            "{issuer_path}/.well-known/oauth-authorization-server"
-        ));
+        places.push(format!("{issuer_path}/.well-known/oauth-authorization-server"));
     }
     places
 }
@@ -286,10 +280,7 @@ mod tests {
     fn b172_path_suffixed_issuers_have_four_places() {
         assert_eq!(
             places(""),
-            [
-                "/.well-known/openid-configuration",
-                "/.well-known/oauth-authorization-server"
-            ]
+            ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
         );
         assert_eq!(
             places("/o"),

@@ -78,11 +78,7 @@ impl HttpClient {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
-        Ok(Self {
-            client,
-            origin: upstream.url.origin(),
-            headers: headers(upstream, issuer),
-        })
+        Ok(Self { client, origin: upstream.url.origin(), headers: headers(upstream, issuer) })
     }
 
     /// `GET path`, which begins with `/`. Any status is an answer.
@@ -90,27 +86,19 @@ impl HttpClient {
     /// # Errors
     /// [`FetchError`]
     pub async fn get(&self, path: &str) -> Result<Response<Bytes>, FetchError> {
-        let uri: Uri = format!("{}{path}", self.origin)
-            .parse()
-            .map_err(http::Error::from)?;
+        let uri: Uri = format!("{}{path}", self.origin).parse().map_err(http::Error::from)?;
         let mut request = Request::new(Empty::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
         let answer = async {
-            let response = self
-                .client
-                .request(request)
-                .await
-                .map_err(FetchError::Unreachable)?;
+            let response = self.client.request(request).await.map_err(FetchError::Unreachable)?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
             let body = body.map_err(FetchError::Body)?.to_bytes();
             Ok(Response::from_parts(parts, body))
         };
-        tokio::time::timeout(TOTAL_TIMEOUT, answer)
-            .await
-            .map_err(|_| FetchError::Timeout)?
+        tokio::time::timeout(TOTAL_TIMEOUT, answer).await.map_err(|_| FetchError::Timeout)?
     }
 }
 
@@ -126,10 +114,7 @@ fn headers(upstream: &config::Upstream, issuer: &config::Issuer) -> HeaderMap {
         headers.insert(HeaderName::from_static("x-forwarded-host"), authority);
     }
     let scheme = if issuer.is_https() { "https" } else { "http" };
-    headers.insert(
-        HeaderName::from_static("x-forwarded-proto"),
-        HeaderValue::from_static(scheme),
-    );
+    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(scheme));
     if let Some(secret) = &upstream.secret_header {
         headers.insert(secret.name.clone(), secret.value.clone());
     }

@@ -47,13 +47,8 @@ pub fn client_config(tls: &UpstreamTls) -> Result<ClientConfig, TlsError> {
 /// # Errors
 /// [`TlsError::File`]
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let file_error = |source| TlsError::File {
-        path: path.to_owned(),
-        source,
-    };
-    CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(file_error)
+    let file_error = |source| TlsError::File { path: path.to_owned(), source };
+    CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(file_error)
 }
 
 /// The private key of a PEM file.
@@ -61,10 +56,8 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
 /// # Errors
 /// [`TlsError::File`]
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|source| TlsError::File {
-        path: path.to_owned(),
-        source,
-    })
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|source| TlsError::File { path: path.to_owned(), source })
 }
 
 fn authorities(tls: &UpstreamTls) -> Result<RootCertStore, TlsError> {

@@ -1,7 +1,5 @@
 //! The admin listener over real sockets.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -14,9 +12,7 @@ const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream
 }
 
@@ -47,15 +43,9 @@ fn probes_and_metrics_are_served_until_shutdown() {
     listener.set();
     assert!(ask(address, "GET /readyz").starts_with("HTTP/1.1 200 "));
     let answer = ask(address, "GET /metrics");
-    assert!(
-        answer.contains("\nparapet_build_info{version=\""),
-        "{answer}"
-    );
+    assert!(answer.contains("\nparapet_build_info{version=\""), "{answer}");
     let answer = ask(address, "HEAD /livez");
-    assert!(
-        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
     assert!(ask(address, "POST /livez").starts_with("HTTP/1.1 405 "));
     assert!(ask(address, "GET /nothing").starts_with("HTTP/1.1 404 "));
 

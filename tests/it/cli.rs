@@ -78,14 +78,8 @@ fn config_prints_defaults_schema_and_page() {
     assert_eq!(stdout(&parapet(&["config", "defaults"])), REFERENCE);
     let schema: serde_json::Value =
         serde_json::from_str(stdout(&parapet(&["config", "schema"]))).unwrap();
-    assert_eq!(
-        schema["properties"]["par"]["properties"]["lifetime"]["default"],
-        "60s"
-    );
-    assert_eq!(
-        schema["required"],
-        serde_json::json!(["server", "upstream"])
-    );
+    assert_eq!(schema["properties"]["par"]["properties"]["lifetime"]["default"], "60s");
+    assert_eq!(schema["required"], serde_json::json!(["server", "upstream"]));
     assert!(stdout(&parapet(&["config", "docs"])).starts_with("# Configuration\n"));
 }
 
@@ -117,10 +111,7 @@ fn secret_generate_prints_a_new_secret_and_its_digest() {
 #[test]
 fn version_completions_and_manual_page() {
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(
-        stdout(&parapet(&["version"])),
-        format!("parapet {version}\n")
-    );
+    assert_eq!(stdout(&parapet(&["version"])), format!("parapet {version}\n"));
     assert_eq!(
         stdout(&parapet(&["version", "--json"])),
         format!("{{\"name\":\"parapet\",\"version\":\"{version}\"}}\n")

@@ -59,10 +59,7 @@ fn bad_files_are_told_exactly_what_is_wrong() {
     let mut files: Vec<PathBuf> = std::fs::read_dir("tests/fixtures/config/bad")
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .collect();
     files.sort();
     assert!(files.len() >= 70, "only {} files", files.len());
@@ -142,10 +139,7 @@ fn every_commented_key_of_the_reference_is_known() {
     let schema = config::schema_text();
     let mut seen = 0;
     for line in REFERENCE.lines().filter_map(|line| line.strip_prefix("# ")) {
-        for (before, _) in line
-            .match_indices(" = ")
-            .map(|(index, _)| line.split_at(index))
-        {
+        for (before, _) in line.match_indices(" = ").map(|(index, _)| line.split_at(index)) {
             let key = before.rsplit([' ', '(']).next().unwrap();
             if ["keys", "authorize_method"].contains(&key) {
                 continue;
@@ -173,10 +167,7 @@ fn the_schema_and_the_page_are_current() {
 #[test]
 fn the_shortest_file_loads_with_every_default() {
     let config = load(MINIMAL, &[]).unwrap().config;
-    assert_eq!(
-        config.server.listen,
-        [Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))]
-    );
+    assert_eq!(config.server.listen, [Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))]);
     assert_eq!(config.admin, Some(SocketAddr::from(([127, 0, 0, 1], 9901))));
     assert_eq!(config.limits.failures_per_address.count.get(), 20);
     assert_eq!(config.upstream.discovery_path, None);
@@ -203,10 +194,7 @@ fn variables_replace_what_the_file_says() {
         ("PARAPET__PAR__LIFETIME", "90s"),
         ("PARAPET__PAR__REQUIRED", "true"),
         ("PARAPET__PAR__MAX_BODY_BYTES", "2048"),
-        (
-            "PARAPET__SERVER__LISTEN",
-            "127.0.0.1:0, unix:/run/parapet.sock",
-        ),
+        ("PARAPET__SERVER__LISTEN", "127.0.0.1:0, unix:/run/parapet.sock"),
         ("PARAPET__SERVER__ISSUER", "https://other.example/"),
         ("PARAPET__ADMIN__LISTEN", ""),
         ("PARAPET__UPSTREAM__SECRET_HEADER", "X-Parapet"),
@@ -221,10 +209,7 @@ fn variables_replace_what_the_file_says() {
     assert_eq!(config.server.issuer.as_str(), "https://other.example/");
     assert_eq!(config.admin, None);
     let header = config.upstream.secret_header.unwrap();
-    assert_eq!(
-        (header.name.as_str(), header.value.as_bytes()),
-        ("x-parapet", &b"s3cret"[..])
-    );
+    assert_eq!((header.name.as_str(), header.value.as_bytes()), ("x-parapet", &b"s3cret"[..]));
     assert!(header.value.is_sensitive());
 }
 
@@ -302,9 +287,7 @@ fn a_secret_has_four_spellings() {
         let text = format!(
             "{MINIMAL}[[clients]]\nclient_id = \"web\"\nauthentication = \"client_secret_post\"\n{key}\n"
         );
-        let loaded = folder
-            .load(&text, &[("WEB_SECRET", "from variable")])
-            .unwrap();
+        let loaded = folder.load(&text, &[("WEB_SECRET", "from variable")]).unwrap();
         let client = &loaded.config.clients[0];
         assert!(accepts(client, secret) && !accepts(client, ""), "{key}");
         let Authentication::ClientSecretPost(_) = client.authentication else {
@@ -323,12 +306,7 @@ fn client_files_are_read_in_the_order_of_their_names() {
     folder.write("clients.d/s", "beside the client file\n");
     let text = format!("clients_dir = \"clients.d\"\n{MINIMAL}");
     let loaded = folder.load(&text, &[]).unwrap();
-    let names: Vec<_> = loaded
-        .config
-        .clients
-        .iter()
-        .map(|client| &*client.client_id)
-        .collect();
+    let names: Vec<_> = loaded.config.clients.iter().map(|client| &*client.client_id).collect();
     assert_eq!(names, ["a", "b", "c"]);
     assert!(accepts(&loaded.config.clients[2], "beside the client file"));
     let merged = toml::to_string(&loaded.merged).unwrap();
@@ -350,10 +328,7 @@ fn tls_files_and_a_header_for_the_upstream() {
     folder.write("gate", "of the gate\n");
     let upstream = folder.load(&text, &[]).unwrap().config.upstream;
     assert!(upstream.tls.ca.is_some() && upstream.tls.client_identity.is_some());
-    assert_eq!(
-        upstream.secret_header.unwrap().value.as_bytes(),
-        b"of the gate"
-    );
+    assert_eq!(upstream.secret_header.unwrap().value.as_bytes(), b"of the gate");
 }
 
 #[test]

@@ -18,11 +18,7 @@ async fn both_buttons_sign_in_through_the_gateway() {
     let demo = Demo::start(&[]);
     let browser = Browser::start().await;
     let client = browser.client.clone();
-    let Ports {
-        client: at,
-        gateway,
-        ..
-    } = demo.ports;
+    let Ports { client: at, gateway, .. } = demo.ports;
     let visit = tokio::spawn(async move {
         let home = format!("http://127.0.0.1:{at}/");
         let gateway = format!("http://127.0.0.1:{gateway}");
@@ -41,10 +37,7 @@ async fn both_buttons_sign_in_through_the_gateway() {
         assert_eq!(first.exposed, "");
         let (page, query) = first.url.split_once('?').unwrap();
         assert_eq!(page, format!("{gateway}/authorize"));
-        let names: Vec<_> = query
-            .split('&')
-            .filter_map(|pair| pair.split('=').next())
-            .collect();
+        let names: Vec<_> = query.split('&').filter_map(|pair| pair.split('=').next()).collect();
         assert_eq!(names, ["client_id", "request_uri"]);
         let last = new.hops.last().unwrap();
         assert!(last.url.contains("/callback?code="), "{}", last.url);
@@ -59,15 +52,10 @@ async fn the_old_way_works_without_the_gateway() {
     let demo = Demo::start(&["--without-gateway"]);
     let browser = Browser::start().await;
     let client = browser.client.clone();
-    let Ports {
-        client: at, legacy, ..
-    } = demo.ports;
+    let Ports { client: at, legacy, .. } = demo.ports;
     let visit = tokio::spawn(async move {
         // The page moves to the host of the redirect URI, where its cookie lives.
-        client
-            .goto(&format!("http://localhost:{at}/"))
-            .await
-            .unwrap();
+        client.goto(&format!("http://localhost:{at}/")).await.unwrap();
         click(&client, "#plain").await;
         let journey = sign_in(&client).await;
         assert_whole_request_exposed(&journey, &format!("http://127.0.0.1:{legacy}"));
@@ -84,10 +72,7 @@ async fn the_old_way_works_without_the_gateway() {
         let login = journey.hops.get(1).unwrap();
         assert!(login.url.contains("/login?next=/authorize%3Fresponse_type"));
         assert_eq!(login.exposed, WHOLE_REQUEST);
-        client
-            .goto(&format!("http://127.0.0.1:{at}/"))
-            .await
-            .unwrap();
+        client.goto(&format!("http://127.0.0.1:{at}/")).await.unwrap();
         assert!(client.find(Locator::Css("#par")).await.is_err());
     });
     browser.stop_after(visit).await;
@@ -106,11 +91,7 @@ fn a_taken_port_is_named_with_its_key() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, all[of])).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let config = ports.write_config(folder.path());
-        let output = Command::new(demo_program())
-            .arg("--config")
-            .arg(&config)
-            .output()
-            .unwrap();
+        let output = Command::new(demo_program()).arg("--config").arg(&config).output().unwrap();
         drop(taken);
         assert!(!output.status.success());
         let problem = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -135,17 +116,9 @@ struct Hop {
 }
 
 fn assert_whole_request_exposed(journey: &Journey, origin: &str) {
-    assert!(
-        journey
-            .title
-            .contains("Signed in as Alice Liddell, the old way")
-    );
+    assert!(journey.title.contains("Signed in as Alice Liddell, the old way"));
     let first = journey.hops.first().unwrap();
-    assert!(
-        first
-            .url
-            .starts_with(&format!("{origin}/authorize?response_type=code&"))
-    );
+    assert!(first.url.starts_with(&format!("{origin}/authorize?response_type=code&")));
     assert_eq!(first.exposed, WHOLE_REQUEST);
 }
 
@@ -154,9 +127,7 @@ async fn sign_in(client: &Client) -> Journey {
     click(client, "#login").await;
     click(client, "#allow").await;
     let wait = client.wait().at_most(PATIENCE);
-    wait.for_element(Locator::Css("#id-token"))
-        .await
-        .expect("claims on the result page");
+    wait.for_element(Locator::Css("#id-token")).await.expect("claims on the result page");
     let mut hops = Vec::new();
     for hop in client.find_all(Locator::Css(".hop")).await.unwrap() {
         let title = hop.find(Locator::Css("h3")).await.unwrap();
@@ -173,11 +144,7 @@ async fn sign_in(client: &Client) -> Journey {
 async fn click(client: &Client, selector: &str) {
     let wait = client.wait().at_most(PATIENCE);
     let element = wait.for_element(Locator::Css(selector)).await;
-    element
-        .unwrap_or_else(|error| panic!("{selector}: {error}"))
-        .click()
-        .await
-        .unwrap();
+    element.unwrap_or_else(|error| panic!("{selector}: {error}")).click().await.unwrap();
 }
 
 async fn claim(client: &Client, table: &str, name: &str) -> String {
@@ -199,16 +166,8 @@ impl Demo {
         let folder = tempfile::tempdir().unwrap();
         let config = ports.write_config(folder.path());
         let mut command = Command::new(demo_program());
-        command
-            .arg("--config")
-            .arg(&config)
-            .args(arguments)
-            .stdout(Stdio::null());
-        let mut demo = Self {
-            process: Process(command.spawn().unwrap()),
-            ports,
-            _folder: folder,
-        };
+        command.arg("--config").arg(&config).args(arguments).stdout(Stdio::null());
+        let mut demo = Self { process: Process(command.spawn().unwrap()), ports, _folder: folder };
         demo.process.wait_for(demo.ports.client);
         demo
     }
@@ -224,21 +183,11 @@ struct Ports {
 
 impl Ports {
     fn free() -> Self {
-        Self {
-            gateway: free_port(),
-            admin: free_port(),
-            legacy: free_port(),
-            client: free_port(),
-        }
+        Self { gateway: free_port(), admin: free_port(), legacy: free_port(), client: free_port() }
     }
 
     fn write_config(self, folder: &Path) -> PathBuf {
-        let Self {
-            gateway,
-            admin,
-            legacy,
-            client,
-        } = self;
+        let Self { gateway, admin, legacy, client } = self;
         let text = format!(
             r#"
             [server]
@@ -273,10 +222,7 @@ impl Browser {
         let port = free_port();
         let profile = tempfile::tempdir().unwrap();
         let mut command = Command::new("/usr/bin/chromedriver");
-        command
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
         let mut driver = Process(command.spawn().expect("Debian's chromium-driver"));
         driver.wait_for(port);
         let options = json!({
@@ -296,19 +242,11 @@ impl Browser {
         });
         let capabilities = [("goog:chromeOptions".to_owned(), options)];
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(
-                capabilities
-                    .into_iter()
-                    .collect::<serde_json::Map<String, Value>>(),
-            )
+            .capabilities(capabilities.into_iter().collect::<serde_json::Map<String, Value>>())
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap();
-        Self {
-            client,
-            _driver: driver,
-            _profile: profile,
-        }
+        Self { client, _driver: driver, _profile: profile }
     }
 
     /// Closes the browser even where the visit failed: it would outlive its driver.

@@ -25,12 +25,7 @@ struct Probe {
 }
 
 const fn refused(name: &'static str, bytes: &'static [u8]) -> Probe {
-    Probe {
-        name,
-        bytes,
-        status: 400,
-        upstream: Nothing,
-    }
+    Probe { name, bytes, status: 400, upstream: Nothing }
 }
 
 const fn passed(
@@ -39,12 +34,7 @@ const fn passed(
     target: &'static str,
     body: &'static str,
 ) -> Probe {
-    Probe {
-        name,
-        bytes,
-        status: 200,
-        upstream: One(target, body),
-    }
+    Probe { name, bytes, status: 200, upstream: One(target, body) }
 }
 
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -116,11 +106,7 @@ async fn ambiguous_requests_are_refused_and_the_rest_arrives_as_one_request() {
         let gateway = PublicSide::start(upstream.address, "", Script::default());
         let mut client = Raw::connect(gateway.address).await;
         client.send(probe.bytes).await;
-        let method = if probe.bytes.starts_with(b"HEAD") {
-            "HEAD"
-        } else {
-            "GET"
-        };
+        let method = if probe.bytes.starts_with(b"HEAD") { "HEAD" } else { "GET" };
         let answer = client.answer_to(method).await;
         assert_eq!(answer.status, probe.status, "{}: {answer:?}", probe.name);
         match probe.upstream {
@@ -135,12 +121,7 @@ async fn ambiguous_requests_are_refused_and_the_rest_arrives_as_one_request() {
                 assert_eq!(seen.body, body.as_bytes(), "{}", probe.name);
                 assert_eq!(seen.count("host"), 1, "{}", probe.name);
                 assert_eq!(seen.field("upgrade"), None, "{}", probe.name);
-                assert!(
-                    !seen
-                        .raw
-                        .windows(2)
-                        .any(|two| two[1] == b'\n' && two[0] != b'\r')
-                );
+                assert!(!seen.raw.windows(2).any(|two| two[1] == b'\n' && two[0] != b'\r'));
             }
         }
     }
@@ -148,11 +129,9 @@ async fn ambiguous_requests_are_refused_and_the_rest_arrives_as_one_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn broken_chunks_never_become_a_whole_request() {
-    for body in [
-        "ffffffffffffffffff\r\nabc\r\n0\r\n\r\n",
-        "3\nabc\r\n0\r\n\r\n",
-        "zz\r\nabc\r\n0\r\n\r\n",
-    ] {
+    for body in
+        ["ffffffffffffffffff\r\nabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n", "zz\r\nabc\r\n0\r\n\r\n"]
+    {
         let upstream = Upstream::fine().await;
         let gateway = PublicSide::start(upstream.address, "", Script::default());
         let mut client = Raw::connect(gateway.address).await;
@@ -161,11 +140,7 @@ async fn broken_chunks_never_become_a_whole_request() {
         let answer = client.answer().await;
         assert_eq!(answer.status, 400, "{body:?}");
         assert_eq!(client.rest().await, b"", "{body:?}: a second answer");
-        assert!(
-            upstream.seen().iter().all(|seen| seen.cut),
-            "{body:?}: {:?}",
-            upstream.seen()
-        );
+        assert!(upstream.seen().iter().all(|seen| seen.cut), "{body:?}: {:?}", upstream.seen());
     }
 }
 
@@ -179,10 +154,7 @@ async fn chunk_extension_does_not_carry_a_second_request() {
         .await;
     let answer = client.answer().await;
     let seen = upstream.seen();
-    assert!(
-        seen.len() <= 1 && seen.iter().all(|seen| seen.cut || seen.body == b"abc"),
-        "{seen:?}"
-    );
+    assert!(seen.len() <= 1 && seen.iter().all(|seen| seen.cut || seen.body == b"abc"), "{seen:?}");
     assert!(matches!(answer.status, 200 | 400), "{answer:?}");
 }
 
@@ -231,12 +203,7 @@ async fn long_targets_and_heads_have_their_own_answers() {
         // Where the answer comes early, the rest may not be taken any more.
         client.try_send(long(target, field)).await;
         let answer = client.answer().await;
-        assert_eq!(
-            answer.status,
-            status,
-            "target {target}, field {field}: {}",
-            answer.text()
-        );
+        assert_eq!(answer.status, status, "target {target}, field {field}: {}", answer.text());
         assert!(!answer.body.is_empty());
     }
 }
@@ -277,15 +244,9 @@ async fn idle_connections_are_closed_in_their_own_time() {
             assert_eq!(client.answer().await.status, 200);
         }
         let begun = std::time::Instant::now();
-        assert!(
-            client.is_closed_within(Duration::from_secs(5)).await,
-            "reused: {reused}"
-        );
+        assert!(client.is_closed_within(Duration::from_secs(5)).await, "reused: {reused}");
         let idle = begun.elapsed();
-        assert!(
-            idle > Duration::from_millis(600),
-            "closed after {idle:?}: not the head's time"
-        );
+        assert!(idle > Duration::from_millis(600), "closed after {idle:?}: not the head's time");
     }
 }
 
@@ -294,9 +255,7 @@ async fn guards_leave_slow_bodies_and_slow_answers_alone() {
     let upstream = Upstream::fine().await;
     let gateway = PublicSide::start(upstream.address, QUICK, Script::default());
     let mut client = Raw::connect(gateway.address).await;
-    client
-        .send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
-        .await;
+    client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n").await;
     for byte in "abc".bytes() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         client.send([byte]).await;
@@ -336,10 +295,8 @@ async fn unix_socket_serves_beside_tcp_and_is_gone_after_stop() {
     let upstream = Upstream::fine().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gateway.sock");
-    let server = format!(
-        "listen = [\"unix:{}\", \"127.0.0.1:0\", \"127.0.0.1:0\"]\n---",
-        path.display()
-    );
+    let server =
+        format!("listen = [\"unix:{}\", \"127.0.0.1:0\", \"127.0.0.1:0\"]\n---", path.display());
     let config = configuration(&format!("http://{}", upstream.address), &server);
     let gateway = PublicSide::with(config, Script::default());
     let mut client = Raw::over(UnixStream::connect(&path).await.unwrap());
@@ -352,10 +309,7 @@ async fn unix_socket_serves_beside_tcp_and_is_gone_after_stop() {
     gateway.stop().await;
     assert!(!path.exists());
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
-    assert!(
-        client.is_closed_within(Duration::from_secs(5)).await,
-        "idle connection outlived stop"
-    );
+    assert!(client.is_closed_within(Duration::from_secs(5)).await, "idle connection outlived stop");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -370,9 +324,7 @@ async fn bodies_that_the_gateway_reads_are_bounded_in_size_and_time() {
     let fits = format!("Content-Length: 1024\r\n\r\n{}", "a".repeat(1024));
     for (rest, status) in [(announced, 413), (chunked, 413), (slow, 408), (fits, 201)] {
         let mut client = Raw::connect(gateway.address).await;
-        client
-            .try_send(format!("POST /par HTTP/1.1\r\nHost: a\r\n{rest}"))
-            .await;
+        client.try_send(format!("POST /par HTTP/1.1\r\nHost: a\r\n{rest}")).await;
         let answer = client.answer().await;
         assert_eq!(answer.status, status);
         assert!(!answer.body.is_empty());
@@ -387,15 +339,8 @@ async fn bodies_that_the_gateway_reads_are_bounded_in_size_and_time() {
     assert_eq!(client.answer().await.status, 100);
     client.send("abc").await;
     let answer = client.answer().await;
-    assert!(
-        answer.status == 201 && answer.text().ends_with(" abc"),
-        "{answer:?}"
-    );
+    assert!(answer.status == 201 && answer.text().ends_with(" abc"), "{answer:?}");
     client.send(format!("{head}1025\r\n\r\n")).await;
-    assert_eq!(
-        client.answer().await.status,
-        413,
-        "told before the body is sent"
-    );
+    assert_eq!(client.answer().await.status, 413, "told before the body is sent");
     assert!(upstream.seen().is_empty());
 }

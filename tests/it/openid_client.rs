@@ -37,19 +37,12 @@ async fn login(issuer: &str, client: Client, mode: &str) -> Login {
             .env("REDIRECT_URI", REDIRECT_URI)
             .env("MODE", mode),
     );
-    let authorize = driver
-        .wait_for(LIMIT, |output| said(output, "authorize"))
-        .await;
+    let authorize = driver.wait_for(LIMIT, |output| said(output, "authorize")).await;
     let authorize = Url::parse(authorize.as_str().expect("text")).expect("a URL");
     let mut browser = Browser::default();
-    let journey = browser
-        .sign_in(&authorize, REDIRECT_URI)
-        .await
-        .expect("a login");
+    let journey = browser.sign_in(&authorize, REDIRECT_URI).await.expect("a login");
     driver.say(journey.callback.as_str());
-    let claims = driver
-        .wait_for(LIMIT, |output| said(output, "claims"))
-        .await;
+    let claims = driver.wait_for(LIMIT, |output| said(output, "claims")).await;
     Login {
         discovered: said(&driver.output(), "discovered").expect("said first"),
         authorize,
@@ -73,15 +66,8 @@ fn assert_pushed(login: &Login, issuer: &str, client: Client) {
     assert_eq!(query[0].1, client.id());
     assert_eq!(login.claims["iss"], issuer);
     let endpoint = login.discovered["pushed_authorization_request_endpoint"].as_str();
-    let origin = Url::parse(issuer)
-        .expect("a URL")
-        .origin()
-        .ascii_serialization();
-    assert!(
-        endpoint.is_some_and(|url| url.starts_with(&origin)),
-        "{}",
-        login.discovered
-    );
+    let origin = Url::parse(issuer).expect("a URL").origin().ascii_serialization();
+    assert!(endpoint.is_some_and(|url| url.starts_with(&origin)), "{}", login.discovered);
 }
 
 #[tokio::test]
@@ -89,12 +75,7 @@ async fn openid_client_signs_in_at_oidc_provider_without_the_gateway() {
     let server = OidcProvider::start_alone(REDIRECT_URI).await;
     let login = login(&server.issuer, Client::ConfidentialBasic, "plain").await;
     assert_eq!(login.claims["sub"], "alice");
-    assert!(
-        login
-            .discovered
-            .get("pushed_authorization_request_endpoint")
-            .is_none()
-    );
+    assert!(login.discovered.get("pushed_authorization_request_endpoint").is_none());
 }
 
 #[tokio::test]
@@ -107,29 +88,18 @@ async fn openid_client_signs_in_at_django_without_the_gateway() {
 #[tokio::test]
 async fn openid_client_pushes_to_oidc_provider_through_the_gateway() {
     let stage = Stage::oidc_provider().await;
-    for client in [
-        Client::ConfidentialBasic,
-        Client::ConfidentialPost,
-        Client::Public,
-    ] {
+    for client in [Client::ConfidentialBasic, Client::ConfidentialPost, Client::Public] {
         let login = login(&stage.issuer, client, "par").await;
         assert_pushed(&login, &stage.issuer, client);
         assert_eq!(login.claims["sub"], "alice");
-        assert_eq!(
-            login.discovered["require_pushed_authorization_requests"],
-            true
-        );
+        assert_eq!(login.discovered["require_pushed_authorization_requests"], true);
     }
 }
 
 #[tokio::test]
 async fn openid_client_pushes_to_django_through_the_gateway() {
     let stage = Stage::django().await;
-    for client in [
-        Client::ConfidentialBasic,
-        Client::ConfidentialPost,
-        Client::Public,
-    ] {
+    for client in [Client::ConfidentialBasic, Client::ConfidentialPost, Client::Public] {
         let login = login(&stage.issuer, client, "par").await;
         assert_pushed(&login, &stage.issuer, client);
     }

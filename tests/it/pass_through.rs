@@ -38,18 +38,12 @@ async fn request_and_answer_keep_what_they_say() {
         )
         .await;
     let answer = client.answer().await;
-    assert_eq!(
-        (answer.status, answer.body.as_slice()),
-        (200, b"\x1f\x0b\x08\0".as_slice())
-    );
+    assert_eq!((answer.status, answer.body.as_slice()), (200, b"\x1f\x0b\x08\0".as_slice()));
     assert_eq!(answer.field("content-encoding"), Some("gzip"));
     assert_eq!(answer.field("etag"), Some("W/\"x\""));
     assert_eq!(answer.all("set-cookie"), ["a=1", "b=2; Path=/"]);
     let seen = upstream.only();
-    assert_eq!(
-        (seen.method.as_str(), seen.body.as_slice()),
-        ("POST", b"hello".as_slice())
-    );
+    assert_eq!((seen.method.as_str(), seen.body.as_slice()), ("POST", b"hello".as_slice()));
     assert_eq!(seen.target, "/a/%2e%2E/b;p=1//c?x=1&x=%20&y=a+b");
     assert_eq!(seen.field("host"), Some("login.example"));
     assert_eq!(seen.field("cookie"), Some("s=1;t=\"2 3\""));
@@ -58,16 +52,10 @@ async fn request_and_answer_keep_what_they_say() {
     assert_eq!(seen.field("x-request-id"), answer.field("x-request-id"));
     let told = gateway.told(1).await;
     assert_eq!(told[0].path, "/a/%2e%2E/b;p=1//c");
-    assert_eq!(
-        (told[0].status, told[0].upstream_status),
-        (Some(200), Some(200))
-    );
+    assert_eq!((told[0].status, told[0].upstream_status), (Some(200), Some(200)));
     assert_eq!((told[0].bytes_in, told[0].bytes_out), (5, 4));
     assert_eq!((told[0].error, told[0].route), (None, Route::PassThrough));
-    assert_eq!(
-        Some(told[0].request_id.as_str()),
-        answer.field("x-request-id")
-    );
+    assert_eq!(Some(told[0].request_id.as_str()), answer.field("x-request-id"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,15 +72,9 @@ async fn answers_without_bodies_stay_without() {
     client.send("HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let answer = client.answer_to("HEAD").await;
     assert_eq!(answer.field("content-length"), Some("1234"));
-    client
-        .send("GET /x HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"x\"\r\n\r\n")
-        .await;
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"x\"\r\n\r\n").await;
     assert_eq!(client.answer().await.status, 304);
-    assert_eq!(
-        upstream.connections(),
-        1,
-        "the upstream connection was not reused"
-    );
+    assert_eq!(upstream.connections(), 1, "the upstream connection was not reused");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,10 +141,7 @@ async fn web_socket_passes() {
     let go = Arc::new(Notify::new());
     let waiting = Arc::clone(&go);
     let upstream = Upstream::scripted(move |seen| {
-        assert_eq!(
-            seen.field("sec-websocket-key"),
-            Some("dGhlIHNhbXBsZSBub25jZQ==")
-        );
+        assert_eq!(seen.field("sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
         vec![
             Step::Await(Arc::clone(&waiting)),
             Step::Bytes(
@@ -208,9 +187,7 @@ async fn untrusted_peer_cannot_speak_for_others() {
         secret_header = \"X-Gate\"\nsecret_header_value = \"open-sesame\"\n===";
     let upstream = Upstream::fine().await;
     let (gateway, mut client) = front(&upstream, settings).await;
-    client
-        .send(format!("GET /x HTTP/1.1\r\nHost: a\r\n{FORGED}\r\n"))
-        .await;
+    client.send(format!("GET /x HTTP/1.1\r\nHost: a\r\n{FORGED}\r\n")).await;
     let answer = client.answer().await;
     let seen = upstream.only();
     for (name, value) in [
@@ -219,18 +196,11 @@ async fn untrusted_peer_cannot_speak_for_others() {
         ("x-forwarded-host", "login.example:8443"),
         ("x-forwarded-proto", "https"),
         ("x-forwarded-port", "8443"),
-        (
-            "forwarded",
-            "for=127.0.0.1;host=\"login.example:8443\";proto=https",
-        ),
+        ("forwarded", "for=127.0.0.1;host=\"login.example:8443\";proto=https"),
         ("x-gate", "open-sesame"),
         ("host", "a"),
     ] {
-        assert_eq!(
-            (seen.field(name), seen.count(name)),
-            (Some(value), 1),
-            "{name}"
-        );
+        assert_eq!((seen.field(name), seen.count(name)), (Some(value), 1), "{name}");
     }
     let allowed = [
         "host",
@@ -243,11 +213,8 @@ async fn untrusted_peer_cannot_speak_for_others() {
         "x-gate",
         "x-request-id",
     ];
-    let others: Vec<_> = seen
-        .fields
-        .iter()
-        .filter(|(name, _)| !allowed.contains(&name.as_str()))
-        .collect();
+    let others: Vec<_> =
+        seen.fields.iter().filter(|(name, _)| !allowed.contains(&name.as_str())).collect();
     assert!(others.is_empty(), "{others:?}");
     assert_ne!(answer.field("x-request-id"), Some("chosen-by-client"));
     assert!(!gateway.told(1).await[0].peer.trusted);
@@ -271,11 +238,7 @@ async fn trusted_peer_names_client_scheme_and_request() {
     assert_eq!(seen.field("x-request-id"), Some("from-the-edge-1"));
     assert_eq!(seen.field("client-cert"), Some(":AA==:"));
     assert_eq!(seen.field("x-original-url"), None);
-    assert_eq!(
-        seen.field("x-forwarded-proto"),
-        Some("http"),
-        "the issuer's scheme"
-    );
+    assert_eq!(seen.field("x-forwarded-proto"), Some("http"), "the issuer's scheme");
     let peer = gateway.told(1).await[0].peer;
     assert!(peer.trusted && peer.secure);
     assert_eq!(peer.address.to_string(), "203.0.113.7");
@@ -290,14 +253,8 @@ async fn own_cookies_stay_here_and_upstream_host_is_told_if_asked_for() {
         .await;
     client.answer().await;
     let seen = upstream.only();
-    assert_eq!(
-        (seen.field("cookie"), seen.count("cookie")),
-        (Some("s=1; t=2"), 1)
-    );
-    assert_eq!(
-        seen.field("host"),
-        Some(upstream.address.to_string().as_str())
-    );
+    assert_eq!((seen.field("cookie"), seen.count("cookie")), (Some("s=1; t=2"), 1));
+    assert_eq!(seen.field("host"), Some(upstream.address.to_string().as_str()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -317,27 +274,13 @@ async fn internal_address_becomes_the_public_one() {
     let (_gateway, mut client) = front(&upstream, "").await;
     let own = upstream.address;
     for status in [302, 307, 201] {
-        client
-            .send(format!(
-                "GET /{status} HTTP/1.1\r\nHost: a\r\nX-Own: {own}\r\n\r\n"
-            ))
-            .await;
+        client.send(format!("GET /{status} HTTP/1.1\r\nHost: a\r\nX-Own: {own}\r\n\r\n")).await;
         let answer = client.answer().await;
         assert_eq!(answer.status, status);
-        assert_eq!(
-            answer.field("location"),
-            Some("http://127.0.0.1:8080/a?b#c")
-        );
-        assert_eq!(
-            answer.field("refresh"),
-            Some("5; URL=\"http://127.0.0.1:8080/r\"")
-        );
+        assert_eq!(answer.field("location"), Some("http://127.0.0.1:8080/a?b#c"));
+        assert_eq!(answer.field("refresh"), Some("5; URL=\"http://127.0.0.1:8080/r\""));
         let other = format!("http://{own}0/x");
-        assert_eq!(
-            answer.field("content-location"),
-            Some(other.as_str()),
-            "another port"
-        );
+        assert_eq!(answer.field("content-location"), Some(other.as_str()), "another port");
     }
 }
 
@@ -352,15 +295,9 @@ async fn absent_upstream_is_told_with_a_body_and_without_losing_the_connection()
     let address = closed_port().await;
     let gateway = PublicSide::start(address, "", Script::default());
     let mut client = Raw::connect(gateway.address).await;
-    client
-        .send("GET /x?state=SECRET HTTP/1.1\r\nHost: a\r\n\r\n")
-        .await;
+    client.send("GET /x?state=SECRET HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let answer = client.answer().await;
-    assert!(
-        answer.text().starts_with("bad_gateway "),
-        "{}",
-        answer.text()
-    );
+    assert!(answer.text().starts_with("bad_gateway "), "{}", answer.text());
     assert!(!answer.text().contains(&address.port().to_string()));
     let mut client = Raw::connect(gateway.address).await;
     for _ in 0..20 {
@@ -372,14 +309,8 @@ async fn absent_upstream_is_told_with_a_body_and_without_losing_the_connection()
         }
     }
     let told = gateway.script.told.lock().clone();
-    let kept = told
-        .iter()
-        .filter(|told| told.reason == Some("upstream_gone"))
-        .count();
-    assert!(
-        kept >= 15,
-        "{kept} of the answers came without a new connection"
-    );
+    let kept = told.iter().filter(|told| told.reason == Some("upstream_gone")).count();
+    assert!(kept >= 15, "{kept} of the answers came without a new connection");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -389,10 +320,8 @@ async fn upstream_that_comes_back_is_found_again() {
     let mut client = Raw::connect(gateway.address).await;
     client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(client.answer().await.status, 502);
-    let upstream = Upstream::on(address, |_| {
-        vec![Step::Bytes(b"HTTP/1.1 204 No\r\n\r\n".into())]
-    })
-    .await;
+    let upstream =
+        Upstream::on(address, |_| vec![Step::Bytes(b"HTTP/1.1 204 No\r\n\r\n".into())]).await;
     for _ in 0..500 {
         let mut client = Raw::connect(gateway.address).await;
         client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -415,10 +344,7 @@ async fn names_are_looked_up_and_unknown_ones_give_503() {
     assert_eq!(client.answer().await.status, 200);
 
     let gateway = PublicSide::with(
-        configuration(
-            "http://nowhere.invalid:9",
-            "---connect_timeout = \"500ms\"\n===",
-        ),
+        configuration("http://nowhere.invalid:9", "---connect_timeout = \"500ms\"\n==="),
         Script::default(),
     );
     let mut client = Raw::connect(gateway.address).await;
@@ -441,21 +367,13 @@ async fn silent_or_broken_upstream_gives_504_or_502() {
         _ => vec![Step::Close],
     })
     .await;
-    let gateway = PublicSide::start(
-        upstream.address,
-        "---read_timeout = \"1s\"\n===",
-        Script::default(),
-    );
-    for (request, status) in [
-        ("GET /silent", 504),
-        ("GET /nonsense", 502),
-        ("GET /close", 502),
-        ("POST /close", 502),
-    ] {
+    let gateway =
+        PublicSide::start(upstream.address, "---read_timeout = \"1s\"\n===", Script::default());
+    for (request, status) in
+        [("GET /silent", 504), ("GET /nonsense", 502), ("GET /close", 502), ("POST /close", 502)]
+    {
         let mut client = Raw::connect(gateway.address).await;
-        client
-            .send(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n"))
-            .await;
+        client.send(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
         let answer = client.answer().await;
         assert_eq!(answer.status, status, "{request}");
         assert!(!answer.body.is_empty());
@@ -467,9 +385,7 @@ async fn stale_connection_is_tried_again_for_safe_methods_only() {
     for (method, tries) in [("GET", 2), ("POST", 1)] {
         let upstream = Upstream::scripted(move |seen| match seen.target.as_str() {
             "/first" => {
-                vec![Step::Bytes(
-                    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into(),
-                )]
+                vec![Step::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into())]
             }
             _ => vec![Step::Close],
         })
@@ -477,15 +393,9 @@ async fn stale_connection_is_tried_again_for_safe_methods_only() {
         let (_gateway, mut client) = front(&upstream, "").await;
         client.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n").await;
         assert_eq!(client.answer().await.status, 200);
-        client
-            .send(format!("{method} /again HTTP/1.1\r\nHost: a\r\n\r\n"))
-            .await;
+        client.send(format!("{method} /again HTTP/1.1\r\nHost: a\r\n\r\n")).await;
         assert_eq!(client.answer().await.status, 502);
-        let seen = upstream
-            .seen()
-            .iter()
-            .filter(|seen| seen.target == "/again")
-            .count();
+        let seen = upstream.seen().iter().filter(|seen| seen.target == "/again").count();
         assert_eq!(seen, tries, "{method}");
     }
 }
@@ -494,9 +404,7 @@ async fn stale_connection_is_tried_again_for_safe_methods_only() {
 async fn guard_and_scanner_keep_requests_from_the_upstream() {
     let upstream = Upstream::fine().await;
     let (gateway, mut client) = front(&upstream, "").await;
-    client
-        .send("GET /x HTTP/1.1\r\nHost: a\r\nX-Refuse: 1\r\n\r\n")
-        .await;
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\nX-Refuse: 1\r\n\r\n").await;
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.text().as_str()), (400, "guarded"));
     assert!(upstream.seen().is_empty());
@@ -506,24 +414,13 @@ async fn guard_and_scanner_keep_requests_from_the_upstream() {
         "Transfer-Encoding: chunked\r\n\r\n5\r\nforbi\r\n4\r\ndden\r\n0\r\n\r\n",
     ] {
         let mut client = Raw::connect(gateway.address).await;
-        client
-            .send(format!("POST /form HTTP/1.1\r\nHost: a\r\n{framing}"))
-            .await;
+        client.send(format!("POST /form HTTP/1.1\r\nHost: a\r\n{framing}")).await;
         let answer = client.answer().await;
         if framing.contains("xxx\r\n") {
             assert_eq!(answer.status, 200);
             continue;
         }
-        assert_eq!(
-            (answer.status, answer.text().as_str()),
-            (400, "scanned"),
-            "{framing}"
-        );
+        assert_eq!((answer.status, answer.text().as_str()), (400, "scanned"), "{framing}");
     }
-    assert!(
-        upstream
-            .seen()
-            .iter()
-            .all(|seen| seen.cut || seen.body == b"forbiddexxx")
-    );
+    assert!(upstream.seen().iter().all(|seen| seen.cut || seen.body == b"forbiddexxx"));
 }

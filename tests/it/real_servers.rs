@@ -13,10 +13,7 @@ use crate::support::stage::Stage;
 async fn sign_in_with_par(issuer: &str, client: Client) -> (RelyingParty, Journey) {
     let party = RelyingParty::discover(issuer, client).await;
     let authorize_url = party.push().await;
-    let journey = Browser::default()
-        .sign_in(&authorize_url, REDIRECT_URI)
-        .await
-        .expect("a login");
+    let journey = Browser::default().sign_in(&authorize_url, REDIRECT_URI).await.expect("a login");
     let claims = party.redeem(&journey.callback).await;
     assert!(claims["sub"].is_string(), "{claims}");
     (party, journey)
@@ -27,20 +24,13 @@ fn assert_first_address_shows_nothing(party: &RelyingParty, journey: &Journey) {
     for (name, value) in party.secrets() {
         assert!(!first.address_shows(&value), "{name} in {}", first.url);
     }
-    let names: Vec<_> = first
-        .url
-        .query_pairs()
-        .map(|(name, _)| name.into_owned())
-        .collect();
+    let names: Vec<_> = first.url.query_pairs().map(|(name, _)| name.into_owned()).collect();
     assert_eq!(names, ["client_id", "request_uri"]);
 }
 
 fn assert_no_secret_in(output: &str, client: Client) {
     let secret = client.secret();
-    assert!(
-        secret.is_empty() || !output.contains(secret),
-        "a secret in:\n{output}"
-    );
+    assert!(secret.is_empty() || !output.contains(secret), "a secret in:\n{output}");
 }
 
 #[tokio::test]
@@ -49,36 +39,21 @@ async fn driver_completes_a_login_without_the_gateway_at_oidc_provider() {
     for client in [Client::ConfidentialBasic, Client::Public] {
         let party = RelyingParty::discover(&server.issuer, client).await;
         let mut browser = Browser::default();
-        let journey = browser
-            .sign_in(&party.plain_url(), REDIRECT_URI)
-            .await
-            .expect("a login");
-        assert_eq!(
-            journey.callback_parameter("iss"),
-            Some(server.issuer.clone())
-        );
+        let journey = browser.sign_in(&party.plain_url(), REDIRECT_URI).await.expect("a login");
+        assert_eq!(journey.callback_parameter("iss"), Some(server.issuer.clone()));
         assert_eq!(party.redeem(&journey.callback).await["sub"], "alice");
 
         // The request stays at the server after the first hop; its development pages show it.
-        let [first, login, ..] = journey.hops.as_slice() else {
-            panic!("{:?}", journey.hops)
-        };
+        let [first, login, ..] = journey.hops.as_slice() else { panic!("{:?}", journey.hops) };
         assert!(first.address_shows(&party.state) && !first.location_shows(&party.state));
         assert!(login.page_shows(&party.state) && !login.address_shows(&party.state));
         assert!(!first.set_cookies.is_empty());
         for cookie in &first.set_cookies {
             let same_site = cookie.same_site.as_deref().unwrap_or_default();
-            assert!(
-                cookie.http_only && same_site.eq_ignore_ascii_case("lax"),
-                "{cookie:?}"
-            );
+            assert!(cookie.http_only && same_site.eq_ignore_ascii_case("lax"), "{cookie:?}");
         }
     }
-    assert!(
-        server.output().contains("oidc-provider for"),
-        "{}",
-        server.output()
-    );
+    assert!(server.output().contains("oidc-provider for"), "{}", server.output());
 }
 
 #[tokio::test]
@@ -87,10 +62,7 @@ async fn driver_completes_a_login_without_the_gateway_at_django() {
     for client in [Client::ConfidentialPost, Client::Public] {
         let party = RelyingParty::discover(&server.issuer, client).await;
         let mut browser = Browser::default();
-        let journey = browser
-            .sign_in(&party.plain_url(), REDIRECT_URI)
-            .await
-            .expect("a login");
+        let journey = browser.sign_in(&party.plain_url(), REDIRECT_URI).await.expect("a login");
         party.redeem(&journey.callback).await;
 
         // The request goes through the browser at every hop, and the last one believes the form.
@@ -108,21 +80,11 @@ async fn driver_completes_a_login_without_the_gateway_at_django() {
 #[tokio::test]
 async fn oidc_provider_takes_pushed_requests_where_par_is_required() {
     let stage = Stage::oidc_provider().await;
-    for client in [
-        Client::ConfidentialBasic,
-        Client::ConfidentialPost,
-        Client::Public,
-    ] {
+    for client in [Client::ConfidentialBasic, Client::ConfidentialPost, Client::Public] {
         let (party, journey) = sign_in_with_par(&stage.issuer, client).await;
         assert_first_address_shows_nothing(&party, &journey);
-        assert_eq!(
-            party.metadata["require_pushed_authorization_requests"],
-            true
-        );
-        assert_eq!(
-            journey.callback_parameter("iss").as_ref(),
-            Some(&stage.issuer)
-        );
+        assert_eq!(party.metadata["require_pushed_authorization_requests"], true);
+        assert_eq!(journey.callback_parameter("iss").as_ref(), Some(&stage.issuer));
         for hop in &journey.hops {
             for (name, value) in party.secrets() {
                 assert!(!hop.address_shows(&value), "{name} in {}", hop.url);
@@ -130,18 +92,8 @@ async fn oidc_provider_takes_pushed_requests_where_par_is_required() {
         }
     }
     let own = format!("{}/.well-known/openid-configuration", stage.upstream.url);
-    assert!(
-        get(&own)
-            .await
-            .json()
-            .get("pushed_authorization_request_endpoint")
-            .is_none()
-    );
-    let admin = stage
-        .gateway
-        .admin_url
-        .as_deref()
-        .expect("a private listener");
+    assert!(get(&own).await.json().get("pushed_authorization_request_endpoint").is_none());
+    let admin = stage.gateway.admin_url.as_deref().expect("a private listener");
     assert_eq!(get(&format!("{admin}/livez")).await.status, StatusCode::OK);
     let (status, output) = stage.gateway.stop();
     assert!(status.success(), "{status} {output}");
@@ -164,14 +116,8 @@ async fn django_takes_pushed_requests_where_par_is_optional() {
     for client in [Client::ConfidentialBasic, Client::Public] {
         let (party, journey) = sign_in_with_par(&stage.issuer, client).await;
         assert_first_address_shows_nothing(&party, &journey);
-        assert_ne!(
-            party.metadata["require_pushed_authorization_requests"],
-            true
-        );
-        assert_eq!(
-            journey.callback_parameter("iss").as_ref(),
-            Some(&stage.issuer)
-        );
+        assert_ne!(party.metadata["require_pushed_authorization_requests"], true);
+        assert_eq!(journey.callback_parameter("iss").as_ref(), Some(&stage.issuer));
     }
     assert_no_secret_in(&stage.gateway.output(), Client::ConfidentialBasic);
 }
@@ -181,9 +127,6 @@ async fn django_still_takes_plain_requests_where_par_is_optional() {
     let stage = Stage::django().await;
     let party = RelyingParty::discover(&stage.issuer, Client::ConfidentialBasic).await;
     let mut browser = Browser::default();
-    let journey = browser
-        .sign_in(&party.plain_url(), REDIRECT_URI)
-        .await
-        .expect("a login");
+    let journey = browser.sign_in(&party.plain_url(), REDIRECT_URI).await.expect("a login");
     party.redeem(&journey.callback).await;
 }

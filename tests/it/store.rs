@@ -10,10 +10,8 @@ use parapet::store::{
     Store, StoreError, Visit,
 };
 
-const LIFETIMES: Lifetimes = Lifetimes {
-    redeem: Duration::from_secs(60),
-    login: Duration::from_secs(1800),
-};
+const LIFETIMES: Lifetimes =
+    Lifetimes { redeem: Duration::from_secs(60), login: Duration::from_secs(1800) };
 
 /// A store and the clock it is judged by.
 struct Bench {
@@ -24,10 +22,7 @@ struct Bench {
 fn memory(max_bytes: u64) -> Bench {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
     let store = MemoryStore::new(max_bytes, clock.clone());
-    Bench {
-        store: Arc::new(store),
-        clock,
-    }
+    Bench { store: Arc::new(store), clock }
 }
 
 fn reference(byte: u8) -> Reference {
@@ -43,22 +38,14 @@ fn pushed(client_id: &str) -> PushedRequest {
 }
 
 fn visit(caller: u8, starts: Starts) -> Visit<'static> {
-    Visit {
-        client_id: "a",
-        caller: CallerToken([caller; 12]),
-        starts,
-    }
+    Visit { client_id: "a", caller: CallerToken([caller; 12]), starts }
 }
 
 const FLOW: FlowId = FlowId([1; 12]);
 const OTHER_FLOW: FlowId = FlowId([2; 12]);
 
 async fn put(bench: &Bench, reference: &Reference) {
-    bench
-        .store
-        .put(reference, pushed("a"), LIFETIMES)
-        .await
-        .unwrap();
+    bench.store.put(reference, pushed("a"), LIFETIMES).await.unwrap();
 }
 
 async fn start(bench: &Bench, reference: &Reference, visit: Visit<'_>) -> &'static str {
@@ -80,23 +67,19 @@ async fn what_was_put_is_started_with_its_parameters() {
     let bench = memory(1 << 20);
     put(&bench, &reference(1)).await;
     bench.clock.advance(Duration::from_secs(3));
-    match bench
-        .store
-        .start(&reference(1), visit(1, Starts::Many))
-        .await
-        .unwrap()
-    {
+    match bench.store.start(&reference(1), visit(1, Starts::Many)).await.unwrap() {
         Start::Started { request, at, age } => {
             assert_eq!(&*request.client_id, "a");
             assert_eq!(at, bench.clock.now());
             assert_eq!(age, Duration::from_secs(3));
         }
-        other => panic!("{other:?}"),
+        other @ (Start::Unknown
+        | Start::Expired
+        | Start::Spent
+        | Start::OtherClient
+        | Start::Taken) => panic!("{other:?}"),
     }
-    assert_eq!(
-        start(&bench, &reference(2), visit(1, Starts::Many)).await,
-        "unknown"
-    );
+    assert_eq!(start(&bench, &reference(2), visit(1, Starts::Many)).await, "unknown");
 }
 
 #[tokio::test]
@@ -104,16 +87,10 @@ async fn b159_b160_the_redeem_by_time_is_kept_to_the_millisecond() {
     let bench = memory(1 << 20);
     put(&bench, &reference(1)).await;
     bench.clock.advance(Duration::from_millis(59_999));
-    assert_eq!(
-        start(&bench, &reference(1), visit(1, Starts::Many)).await,
-        "started"
-    );
+    assert_eq!(start(&bench, &reference(1), visit(1, Starts::Many)).await, "started");
     put(&bench, &reference(2)).await;
     bench.clock.advance(Duration::from_secs(60));
-    assert_eq!(
-        start(&bench, &reference(2), visit(1, Starts::Many)).await,
-        "expired"
-    );
+    assert_eq!(start(&bench, &reference(2), visit(1, Starts::Many)).await, "expired");
     assert!(bench.store.read(&reference(2)).await.unwrap().is_none());
 }
 
@@ -124,14 +101,8 @@ async fn b161_a_started_request_is_held_for_the_login() {
     start(&bench, &reference(1), visit(1, Starts::Many)).await;
     bench.clock.advance(Duration::from_secs(1799));
     assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
-    assert_eq!(
-        start(&bench, &reference(1), visit(2, Starts::Many)).await,
-        "expired"
-    );
-    assert_eq!(
-        bench.store.spend(&reference(1), FLOW).await.unwrap(),
-        Spend::Spent
-    );
+    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Many)).await, "expired");
+    assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Spent);
     bench.clock.advance(Duration::from_secs(1));
     assert!(bench.store.read(&reference(1)).await.unwrap().is_none());
 }
@@ -140,33 +111,18 @@ async fn b161_a_started_request_is_held_for_the_login() {
 async fn b137_b167_another_client_changes_nothing() {
     let bench = memory(1 << 20);
     put(&bench, &reference(1)).await;
-    let stranger = Visit {
-        client_id: "b",
-        ..visit(1, Starts::Once)
-    };
+    let stranger = Visit { client_id: "b", ..visit(1, Starts::Once) };
     assert_eq!(start(&bench, &reference(1), stranger).await, "other client");
-    assert_eq!(
-        start(&bench, &reference(1), visit(2, Starts::Once)).await,
-        "started"
-    );
+    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "started");
 }
 
 #[tokio::test]
 async fn starts_once_means_once_but_a_repeated_call_gets_its_own_answer() {
     let bench = memory(1 << 20);
     put(&bench, &reference(1)).await;
-    assert_eq!(
-        start(&bench, &reference(1), visit(1, Starts::Once)).await,
-        "started"
-    );
-    assert_eq!(
-        start(&bench, &reference(1), visit(1, Starts::Once)).await,
-        "started"
-    );
-    assert_eq!(
-        start(&bench, &reference(1), visit(2, Starts::Once)).await,
-        "taken"
-    );
+    assert_eq!(start(&bench, &reference(1), visit(1, Starts::Once)).await, "started");
+    assert_eq!(start(&bench, &reference(1), visit(1, Starts::Once)).await, "started");
+    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "taken");
 }
 
 #[tokio::test]
@@ -174,29 +130,11 @@ async fn an_undone_start_leaves_the_request_as_it_was() {
     let bench = memory(1 << 20);
     put(&bench, &reference(1)).await;
     start(&bench, &reference(1), visit(1, Starts::Once)).await;
-    bench
-        .store
-        .undo_start(&reference(1), CallerToken([9; 12]))
-        .await
-        .unwrap();
-    assert_eq!(
-        start(&bench, &reference(1), visit(2, Starts::Once)).await,
-        "taken"
-    );
-    bench
-        .store
-        .undo_start(&reference(1), CallerToken([1; 12]))
-        .await
-        .unwrap();
-    bench
-        .store
-        .undo_start(&reference(1), CallerToken([1; 12]))
-        .await
-        .unwrap();
-    assert_eq!(
-        start(&bench, &reference(1), visit(2, Starts::Once)).await,
-        "started"
-    );
+    bench.store.undo_start(&reference(1), CallerToken([9; 12])).await.unwrap();
+    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "taken");
+    bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
+    bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
+    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "started");
     bench.clock.advance(Duration::from_secs(60));
     assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
 }
@@ -207,11 +145,7 @@ async fn one_of_two_starts_is_not_undone() {
     put(&bench, &reference(1)).await;
     start(&bench, &reference(1), visit(1, Starts::Many)).await;
     start(&bench, &reference(1), visit(2, Starts::Many)).await;
-    bench
-        .store
-        .undo_start(&reference(1), CallerToken([2; 12]))
-        .await
-        .unwrap();
+    bench.store.undo_start(&reference(1), CallerToken([2; 12])).await.unwrap();
     bench.clock.advance(Duration::from_secs(61));
     assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
 }
@@ -221,33 +155,15 @@ async fn b164_spent_is_spent_but_for_a_repetition_by_the_same_flow() {
     let bench = memory(1 << 20);
     put(&bench, &reference(1)).await;
     start(&bench, &reference(1), visit(1, Starts::Many)).await;
-    assert_eq!(
-        bench.store.spend(&reference(1), FLOW).await.unwrap(),
-        Spend::Spent
-    );
-    assert_eq!(
-        bench.store.spend(&reference(1), FLOW).await.unwrap(),
-        Spend::Repeated
-    );
-    assert_eq!(
-        bench.store.spend(&reference(1), OTHER_FLOW).await.unwrap(),
-        Spend::AlreadySpent
-    );
-    assert_eq!(
-        start(&bench, &reference(1), visit(2, Starts::Many)).await,
-        "spent"
-    );
+    assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Spent);
+    assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Repeated);
+    assert_eq!(bench.store.spend(&reference(1), OTHER_FLOW).await.unwrap(), Spend::AlreadySpent);
+    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Many)).await, "spent");
     bench.clock.advance(Duration::from_secs(10));
-    assert_eq!(
-        bench.store.spend(&reference(1), FLOW).await.unwrap(),
-        Spend::AlreadySpent
-    );
+    assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::AlreadySpent);
     let held = bench.store.read(&reference(1)).await.unwrap().unwrap();
     assert_eq!(held.spent.map(|(flow, _)| flow), Some(FLOW));
-    assert_eq!(
-        bench.store.spend(&reference(9), FLOW).await.unwrap(),
-        Spend::Unknown
-    );
+    assert_eq!(bench.store.spend(&reference(9), FLOW).await.unwrap(), Spend::Unknown);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -279,21 +195,9 @@ async fn b070_a_token_is_used_once_until_it_expires() {
     let key = ReplayKey([1; 32]);
     assert!(bench.store.first_use(key, until).await.unwrap());
     assert!(!bench.store.first_use(key, until).await.unwrap());
-    assert!(
-        bench
-            .store
-            .first_use(ReplayKey([2; 32]), until)
-            .await
-            .unwrap()
-    );
+    assert!(bench.store.first_use(ReplayKey([2; 32]), until).await.unwrap());
     bench.clock.advance(Duration::from_secs(30));
-    assert!(
-        bench
-            .store
-            .first_use(key, until + Duration::from_secs(30))
-            .await
-            .unwrap()
-    );
+    assert!(bench.store.first_use(key, until + Duration::from_secs(30)).await.unwrap());
 }
 
 #[tokio::test]
@@ -306,10 +210,8 @@ async fn b128_a_full_store_refuses_and_keeps_every_promise() {
             let mut bytes = [client; 32];
             bytes[0] = number;
             let reference = Reference::from_bytes(bytes);
-            let request = PushedRequest {
-                client_id: format!("client-{client}").into(),
-                ..pushed("")
-            };
+            let request =
+                PushedRequest { client_id: format!("client-{client}").into(), ..pushed("") };
             match bench.store.put(&reference, request, LIFETIMES).await {
                 Ok(()) => kept.push((client, reference)),
                 Err(StoreError::Full | StoreError::ClientShareFull) => refused += 1,
@@ -317,18 +219,11 @@ async fn b128_a_full_store_refuses_and_keeps_every_promise() {
             }
         }
     }
-    assert!(
-        kept.len() > 300 && refused > 300,
-        "{} kept, {refused} refused",
-        kept.len()
-    );
+    assert!(kept.len() > 300 && refused > 300, "{} kept, {refused} refused", kept.len());
     assert_eq!(bench.store.usage().requests, kept.len() as u64);
     for (client, reference) in kept {
         let client_id = format!("client-{client}");
-        let visit = Visit {
-            client_id: &client_id,
-            ..visit(1, Starts::Many)
-        };
+        let visit = Visit { client_id: &client_id, ..visit(1, Starts::Many) };
         let start = bench.store.start(&reference, visit).await.unwrap();
         assert!(matches!(start, Start::Started { .. }), "{start:?}");
     }
@@ -343,36 +238,22 @@ async fn b220_one_client_cannot_take_all_the_room() {
         bytes[0] = number;
         number += 1;
         let reference = Reference::from_bytes(bytes);
-        if let Err(error) = bench
-            .store
-            .put(&reference, pushed("greedy"), LIFETIMES)
-            .await
-        {
+        if let Err(error) = bench.store.put(&reference, pushed("greedy"), LIFETIMES).await {
             break error;
         }
     };
     assert_eq!(error, StoreError::ClientShareFull);
     assert!(bench.store.usage().bytes <= 64 * 1024);
-    bench
-        .store
-        .put(&reference(200), pushed("modest"), LIFETIMES)
-        .await
-        .unwrap();
+    bench.store.put(&reference(200), pushed("modest"), LIFETIMES).await.unwrap();
 }
 
 #[tokio::test]
 async fn b171_expired_requests_give_their_room_back() {
     let clock = Arc::new(parapet::clock::SystemClock::start());
     let store = MemoryStore::new(1 << 20, clock);
-    let short = Lifetimes {
-        redeem: Duration::from_millis(1),
-        login: Duration::from_millis(1),
-    };
+    let short = Lifetimes { redeem: Duration::from_millis(1), login: Duration::from_millis(1) };
     for number in 0..100 {
-        store
-            .put(&reference(number), pushed("a"), short)
-            .await
-            .unwrap();
+        store.put(&reference(number), pushed("a"), short).await.unwrap();
     }
     assert_eq!(store.usage().requests, 100);
     let deadline = std::time::Instant::now() + Duration::from_secs(20);

@@ -40,16 +40,12 @@ async fn visits_are_rewritten_in_method_target_and_body() {
     let chunked = format!(
         "POST /authorize HTTP/1.1\r\nHost: a\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n2\r\na=\r\n1\r\n1\r\n0\r\n\r\n"
     );
-    for (request, read) in [
-        (get, None),
-        (post, Some(b"a=1".to_vec())),
-        (chunked, Some(b"a=1".to_vec())),
-    ] {
-        for (method, body) in [
-            (Method::GET, None),
-            (Method::POST, Some("full=yes&more=1")),
-            (Method::POST, Some("")),
-        ] {
+    for (request, read) in
+        [(get, None), (post, Some(b"a=1".to_vec())), (chunked, Some(b"a=1".to_vec()))]
+    {
+        for (method, body) in
+            [(Method::GET, None), (Method::POST, Some("full=yes&more=1")), (Method::POST, Some(""))]
+        {
             let upstream = Upstream::fine().await;
             let decide = forwarding(method.clone(), body);
             let script = Script::new(move |_| decide(), |_| LocationOutcome::Keep);
@@ -64,11 +60,7 @@ async fn visits_are_rewritten_in_method_target_and_body() {
                 (seen.method.as_str(), seen.target.as_str()),
                 (method.as_str(), "/authorize?full=1")
             );
-            assert_eq!(
-                seen.body,
-                body.unwrap_or_default().as_bytes(),
-                "{request} as {method}"
-            );
+            assert_eq!(seen.body, body.unwrap_or_default().as_bytes(), "{request} as {method}");
             assert_eq!(seen.field("transfer-encoding"), None);
             assert_eq!(gateway.script.visits.lock()[0].body, read);
             assert!(gateway.told(1).await[0].has_flow);
@@ -110,10 +102,7 @@ async fn passed_visit_is_replayed_unchanged_and_a_large_one_streams() {
     let visits = gateway.script.visits.lock().clone();
     assert_eq!(visits.len(), 2);
     assert_eq!(visits[0].body.as_deref(), Some(body.as_bytes()));
-    assert_eq!(
-        (visits[1].body.as_deref(), visits[1].method.as_str()),
-        (None, "POST")
-    );
+    assert_eq!((visits[1].body.as_deref(), visits[1].method.as_str()), (None, "POST"));
 }
 
 /// The same redirect without a body, with one, and with one in chunks.
@@ -136,18 +125,11 @@ async fn location_is_shown_only_where_a_flow_may_be_concerned() {
     let script = Script::new(|_| Decision::Pass, replace);
     let gateway = PublicSide::start(upstream.address, "", script);
     let mut client = Raw::connect(gateway.address).await;
-    client
-        .send("GET /x HTTP/1.1\r\nHost: a\r\nCookie: s=1\r\n\r\n")
-        .await;
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\nCookie: s=1\r\n\r\n").await;
     assert_eq!(client.answer().await.field("location"), Some("/next"));
-    client
-        .send("GET /x HTTP/1.1\r\nHost: a\r\nCookie: parapet-a=1\r\n\r\n")
-        .await;
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\nCookie: parapet-a=1\r\n\r\n").await;
     let answer = client.answer().await;
-    assert_eq!(
-        answer.field("location"),
-        Some("https://client.example/cb?code=1")
-    );
+    assert_eq!(answer.field("location"), Some("https://client.example/cb?code=1"));
     assert_eq!(answer.field("set-cookie"), Some("parapet-a=; Max-Age=0"));
 }
 
@@ -157,14 +139,9 @@ async fn location_may_be_kept() {
         let upstream = Upstream::answering(redirect).await;
         let gateway = unconfigured(&upstream);
         let mut client = Raw::connect(gateway.address).await;
-        client
-            .send("GET /x HTTP/1.1\r\nHost: a\r\nCookie: parapet-a=1\r\n\r\n")
-            .await;
+        client.send("GET /x HTTP/1.1\r\nHost: a\r\nCookie: parapet-a=1\r\n\r\n").await;
         let answer = client.answer().await;
-        assert_eq!(
-            (answer.status, answer.field("location")),
-            (302, Some("/next"))
-        );
+        assert_eq!((answer.status, answer.field("location")), (302, Some("/next")));
     }
 }
 
@@ -174,30 +151,16 @@ async fn location_may_be_answered_by_the_gateway() {
         let upstream = Upstream::answering(redirect).await;
         let decide = forwarding(Method::GET, None);
         let refuse = |_: &str| {
-            LocationOutcome::Answer(
-                Response::builder()
-                    .status(400)
-                    .body("raced".into())
-                    .unwrap(),
-            )
+            LocationOutcome::Answer(Response::builder().status(400).body("raced".into()).unwrap())
         };
         let script = Script::new(move |_| decide(), refuse);
         let gateway = PublicSide::start(upstream.address, "", script);
         let mut client = Raw::connect(gateway.address).await;
-        client
-            .send("GET /authorize HTTP/1.1\r\nHost: a\r\n\r\n")
-            .await;
+        client.send("GET /authorize HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let answer = client.answer().await;
-        assert_eq!(
-            (answer.status, answer.text().as_str()),
-            (400, "raced"),
-            "{redirect}"
-        );
+        assert_eq!((answer.status, answer.text().as_str()), (400, "raced"), "{redirect}");
         assert_eq!(answer.field("location"), None);
         let told = gateway.told(1).await;
-        assert_eq!(
-            (told[0].status, told[0].upstream_status),
-            (Some(400), Some(302))
-        );
+        assert_eq!((told[0].status, told[0].upstream_status), (Some(400), Some(302)));
     }
 }

@@ -69,9 +69,7 @@ impl BackChannel {
             ("redirect_uri", &self.settings.redirect_uri),
             ("code_verifier", verifier),
         ];
-        let form = form
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let form = form.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let answer = self.post("/token", &Parameters(form.collect())).await?;
         Ok(Tokens {
             access_token: member(&answer, "access_token")?,
@@ -161,8 +159,7 @@ impl BackChannel {
 
 fn member(answer: &Value, name: &str) -> Result<String, Fault> {
     let text = answer.get(name).and_then(Value::as_str);
-    text.map(ToOwned::to_owned)
-        .ok_or_else(|| Fault::Peer(format!("the answer lacks {name}")))
+    text.map(ToOwned::to_owned).ok_or_else(|| Fault::Peer(format!("the answer lacks {name}")))
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);

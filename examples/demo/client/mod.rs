@@ -95,11 +95,7 @@ impl DemoClient {
             ("login_hint", "alice@wonderland.example"),
         ];
         let pairs = pairs.into_iter();
-        Parameters(
-            pairs
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-        )
+        Parameters(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     /// The redirect URI: the answer of the authorization server.
@@ -138,30 +134,19 @@ impl DemoClient {
             let why = answer.value("error_description");
             return Err(Fault::Peer(format!("{error}: {why}")));
         }
-        let tokens = self
-            .back_channel
-            .exchange(answer.value("code"), &journey.code_verifier)
-            .await?;
-        let id_token = self
-            .back_channel
-            .verified_claims(&tokens.id_token, &journey.nonce)
-            .await?;
+        let tokens =
+            self.back_channel.exchange(answer.value("code"), &journey.code_verifier).await?;
+        let id_token = self.back_channel.verified_claims(&tokens.id_token, &journey.nonce).await?;
         let userinfo = self.back_channel.userinfo(&tokens.access_token).await?;
         Ok(Outcome::SignedIn { id_token, userinfo })
     }
 
     fn result(&self, call: &Call) -> Result<Answer, Fault> {
         let journey = self.journeys.look(call.cookie(journey::COOKIE));
-        let Some(Journey {
-            outcome: Some(outcome),
-            ..
-        }) = &journey
-        else {
+        let Some(Journey { outcome: Some(outcome), .. }) = &journey else {
             return web::redirect("/");
         };
-        let page = journey
-            .as_ref()
-            .map(|journey| pages::result(journey, outcome, self.can_push()));
+        let page = journey.as_ref().map(|journey| pages::result(journey, outcome, self.can_push()));
         Ok(web::html(StatusCode::OK, page.unwrap_or_default()))
     }
 
@@ -176,10 +161,7 @@ impl DemoClient {
 
     fn callback_path(&self) -> &str {
         let origin = format!("http://{}", self.settings.client);
-        self.settings
-            .redirect_uri
-            .strip_prefix(&origin)
-            .unwrap_or("/callback")
+        self.settings.redirect_uri.strip_prefix(&origin).unwrap_or("/callback")
     }
 }
 

@@ -193,9 +193,7 @@ fn claims(id_token: &Value, userinfo: &Value) -> String {
 fn table(id: &str, claims: &Value) -> String {
     let mut rows = String::new();
     for (name, value) in claims.as_object().into_iter().flatten() {
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), ToOwned::to_owned);
+        let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
         let _ = write!(
             rows,
             "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",

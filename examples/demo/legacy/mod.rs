@@ -180,11 +180,8 @@ impl Legacy {
     }
 
     fn open_session(&self, username: Option<&'static str>) -> Result<Session, Fault> {
-        let session = Session {
-            id: web::random_token()?,
-            csrf_token: web::random_token()?,
-            username,
-        };
+        let session =
+            Session { id: web::random_token()?, csrf_token: web::random_token()?, username };
         let mut sessions = self.sessions.lock();
         sessions.put(session.id.clone(), session.clone());
         Ok(session)
@@ -247,12 +244,8 @@ const USERNAME: &str = "alice";
 const PASSWORD: &str = "wonderland";
 
 /// As Django quotes a `next`: the slash stays.
-const IN_A_QUERY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const IN_A_QUERY: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
 mod tests;

@@ -60,10 +60,8 @@ pub(crate) fn consent(username: &str, csrf_token: &str, request: &Parameters) ->
 
 /// The request cannot be answered to the client.
 pub(crate) fn refusal(why: &str) -> Answer {
-    let body = format!(
-        "<p>{}</p><p class=\"soft\">Nothing was sent to the application.</p>",
-        escape(why)
-    );
+    let body =
+        format!("<p>{}</p><p class=\"soft\">Nothing was sent to the application.</p>", escape(why));
     let page = page::layout(Owner::Legacy, "This request is not in order", &body);
     web::html(StatusCode::BAD_REQUEST, page)
 }
@@ -90,9 +88,5 @@ pub(crate) fn not_found() -> Answer {
 }
 
 fn hidden(name: &str, value: &str) -> String {
-    format!(
-        "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
-        escape(name),
-        escape(value)
-    )
+    format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
 }

@@ -45,15 +45,8 @@ pub(crate) fn check(request: &Parameters, client: &RegisteredClient) -> Result<(
             "Only response_type=code is known here.",
         ));
     }
-    if !request
-        .value("scope")
-        .split(' ')
-        .any(|scope| scope == "openid")
-    {
-        return Err(Refusal::Redirect(
-            "invalid_scope",
-            "The scope lacks openid.",
-        ));
+    if !request.value("scope").split(' ').any(|scope| scope == "openid") {
+        return Err(Refusal::Redirect("invalid_scope", "The scope lacks openid."));
     }
     let challenge = request.value("code_challenge");
     if challenge.len() != 43 || request.value("code_challenge_method") != "S256" {

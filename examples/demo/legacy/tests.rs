@@ -36,9 +36,7 @@ fn call(method: Method, target: &str, cookie: &str, form: &[(&str, &str)]) -> Ca
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut headers = HeaderMap::new();
     headers.insert(COOKIE_HEADER, cookie.parse().unwrap());
-    let form = form
-        .iter()
-        .map(|(name, value)| ((*name).into(), (*value).into()));
+    let form = form.iter().map(|(name, value)| ((*name).into(), (*value).into()));
     Call {
         method,
         path: path.into(),
@@ -72,17 +70,11 @@ fn csrf_token(page: &str) -> String {
 /// Logs in and allows; gives the address that the browser is sent back to.
 async fn sign_in(legacy: &Legacy) -> String {
     let target = format!("/authorize?{REQUEST}");
-    let away = legacy
-        .answer(call(Method::GET, &target, "", &[]))
-        .await
-        .unwrap();
+    let away = legacy.answer(call(Method::GET, &target, "", &[])).await.unwrap();
     let login = field(&away, LOCATION);
     assert!(login.starts_with("/login?next=/authorize%3Fresponse_type%3Dcode%26"));
 
-    let page = legacy
-        .answer(call(Method::GET, &login, "", &[]))
-        .await
-        .unwrap();
+    let page = legacy.answer(call(Method::GET, &login, "", &[])).await.unwrap();
     let cookie = session_cookie(&page);
     let token = csrf_token(&text(page).await);
     let form = [
@@ -91,35 +83,19 @@ async fn sign_in(legacy: &Legacy) -> String {
         ("username", "alice"),
         ("password", "wonderland"),
     ];
-    let back = legacy
-        .answer(call(Method::POST, "/login", &cookie, &form))
-        .await
-        .unwrap();
+    let back = legacy.answer(call(Method::POST, "/login", &cookie, &form)).await.unwrap();
     assert_eq!(field(&back, LOCATION), target);
-    assert_ne!(
-        session_cookie(&back),
-        cookie,
-        "the session changes at login"
-    );
+    assert_ne!(session_cookie(&back), cookie, "the session changes at login");
     let cookie = session_cookie(&back);
 
-    let page = legacy
-        .answer(call(Method::GET, &target, &cookie, &[]))
-        .await
-        .unwrap();
+    let page = legacy.answer(call(Method::GET, &target, &cookie, &[])).await.unwrap();
     let page = text(page).await;
     assert!(page.contains("name=\"state\" value=\"s&amp;&quot;\""));
     let mut form = Parameters::parse(REQUEST.as_bytes()).0;
     form.push(("csrf_token".into(), csrf_token(&page)));
     form.push(("answer".into(), "allow".into()));
-    let form: Vec<_> = form
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
-    let done = legacy
-        .answer(call(Method::POST, "/authorize", &cookie, &form))
-        .await
-        .unwrap();
+    let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let done = legacy.answer(call(Method::POST, "/authorize", &cookie, &form)).await.unwrap();
     field(&done, LOCATION)
 }
 
@@ -187,53 +163,29 @@ async fn a_wrong_secret_is_401_and_leaves_the_code_alone() {
 #[tokio::test]
 async fn forms_without_the_csrf_token_do_nothing() {
     let legacy = legacy();
-    let page = legacy
-        .answer(call(Method::GET, "/login", "", &[]))
-        .await
-        .unwrap();
+    let page = legacy.answer(call(Method::GET, "/login", "", &[])).await.unwrap();
     let cookie = session_cookie(&page);
-    let form = [
-        ("next", "/authorize?x"),
-        ("username", "alice"),
-        ("password", "wonderland"),
-    ];
-    let answer = legacy
-        .answer(call(Method::POST, "/login", &cookie, &form))
-        .await
-        .unwrap();
+    let form = [("next", "/authorize?x"), ("username", "alice"), ("password", "wonderland")];
+    let answer = legacy.answer(call(Method::POST, "/login", &cookie, &form)).await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
-    let answer = legacy
-        .answer(call(Method::POST, "/authorize", &cookie, &[]))
-        .await
-        .unwrap();
+    let answer = legacy.answer(call(Method::POST, "/authorize", &cookie, &[])).await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn login_leads_nowhere_else() {
     let legacy = legacy();
-    let page = legacy
-        .answer(call(Method::GET, "/login", "", &[]))
-        .await
-        .unwrap();
+    let page = legacy.answer(call(Method::GET, "/login", "", &[])).await.unwrap();
     let cookie = session_cookie(&page);
     let token = csrf_token(&text(page).await);
-    for next in [
-        "//evil.example/authorize?",
-        "https://evil.example/",
-        "/",
-        "",
-    ] {
+    for next in ["//evil.example/authorize?", "https://evil.example/", "/", ""] {
         let form = [
             ("csrf_token", token.as_str()),
             ("next", next),
             ("username", "alice"),
             ("password", "wonderland"),
         ];
-        let answer = legacy
-            .answer(call(Method::POST, "/login", &cookie, &form))
-            .await
-            .unwrap();
+        let answer = legacy.answer(call(Method::POST, "/login", &cookie, &form)).await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{next}");
     }
 }
@@ -242,10 +194,7 @@ async fn login_leads_nowhere_else() {
 async fn a_foreign_redirect_uri_gets_a_page() {
     let legacy = legacy();
     let target = format!("/authorize?{}", REQUEST.replace("8081", "8082"));
-    let answer = legacy
-        .answer(call(Method::GET, &target, "", &[]))
-        .await
-        .unwrap();
+    let answer = legacy.answer(call(Method::GET, &target, "", &[])).await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert!(answer.headers().get(LOCATION).is_none());
 }
@@ -254,10 +203,7 @@ async fn a_foreign_redirect_uri_gets_a_page() {
 async fn the_discovery_document_knows_no_par() {
     let legacy = legacy();
     let target = "/.well-known/openid-configuration";
-    let answer = legacy
-        .answer(call(Method::GET, target, "", &[]))
-        .await
-        .unwrap();
+    let answer = legacy.answer(call(Method::GET, target, "", &[])).await.unwrap();
     let document = text(answer).await;
     assert!(document.contains("\"issuer\":\"http://127.0.0.1:8080\""));
     assert!(!document.contains("pushed"));

@@ -117,12 +117,7 @@ impl Tokens {
             .map(|pending| pending.grant)
             .filter(|grant| grant.client_id == client.client_id)
             .filter(|grant| grant.redirect_uri == form.value("redirect_uri"))
-            .filter(|grant| {
-                same(
-                    &web::s256(form.value("code_verifier")),
-                    &grant.code_challenge,
-                )
-            })
+            .filter(|grant| same(&web::s256(form.value("code_verifier")), &grant.code_challenge))
         else {
             return Ok(error(StatusCode::BAD_REQUEST, "invalid_grant"));
         };

@@ -67,9 +67,8 @@ impl Guard {
         if matches!(*method, Method::GET | Method::HEAD) || self.is_other_endpoint(path) {
             return None;
         }
-        let media_type = headers
-            .get(CONTENT_TYPE)
-            .map(|value| value.as_bytes().to_ascii_lowercase());
+        let media_type =
+            headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
         let media_type = media_type.unwrap_or_default();
         if media_type.starts_with(b"multipart/") {
             Some(BodyScan::multipart(self.clone()))
@@ -99,9 +98,8 @@ impl Guard {
             return true;
         };
         let advertised = self.discovery.authorization_path();
-        let advertised = advertised
-            .as_ref()
-            .map(super::super::upstream::discovery::AuthorizationPath::as_str);
+        let advertised =
+            advertised.as_ref().map(super::super::upstream::discovery::AuthorizationPath::as_str);
         let mut paths = self.extra_paths.iter().copied().chain(advertised);
         paths.any(|known| !known.is_empty() && fold_path(known).as_ref() == Some(&folded))
     }

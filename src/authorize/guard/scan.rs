@@ -127,11 +127,8 @@ impl BodyScan {
     fn note(&mut self) {
         let name = name_of(&self.name);
         if !name.is_empty() {
-            let value = if value_matters(&name) {
-                String::from_utf8_lossy(&self.value)
-            } else {
-                "".into()
-            };
+            let value =
+                if value_matters(&name) { String::from_utf8_lossy(&self.value) } else { "".into() };
             if self.traits.client_ids.len() + self.traits.request_uris.len() < 16 {
                 self.traits.note(&name, &value);
             }

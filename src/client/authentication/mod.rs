@@ -154,10 +154,7 @@ impl Presented {
                     basic(header.as_bytes()).ok_or(AuthenticationError::Malformed)?;
                 match client_id {
                     Some(client_id) if client_id != id => Err(AuthenticationError::OtherClientId),
-                    _ => Ok(Self {
-                        client_id: id,
-                        proof: Proof::Basic(secret),
-                    }),
+                    _ => Ok(Self { client_id: id, proof: Proof::Basic(secret) }),
                 }
             }
             (None, Some(secret), false) => Self::named(client_id, Proof::Post(secret.to_owned())),
@@ -200,21 +197,12 @@ pub fn authenticate(
     registry: &Registry,
     presented: &Presented,
 ) -> Result<Authenticated, AuthenticationError> {
-    let client = registry
-        .find(&presented.client_id)
-        .filter(|client| client.enabled);
-    let verdict = match (
-        client.map(|client| &client.authentication),
-        &presented.proof,
-    ) {
+    let client = registry.find(&presented.client_id).filter(|client| client.enabled);
+    let verdict = match (client.map(|client| &client.authentication), &presented.proof) {
         (Some(Authentication::None), Proof::None) => Ok(()),
         (Some(Authentication::ClientSecretBasic(digest)), Proof::Basic(secret))
         | (Some(Authentication::ClientSecretPost(digest)), Proof::Post(secret)) => {
-            if digest.matches(secret) {
-                Ok(())
-            } else {
-                Err(AuthenticationError::WrongSecret)
-            }
+            if digest.matches(secret) { Ok(()) } else { Err(AuthenticationError::WrongSecret) }
         }
         (Some(_), Proof::None) => Err(AuthenticationError::Missing),
         (Some(_), Proof::Basic(secret) | Proof::Post(secret)) => {
@@ -230,10 +218,7 @@ pub fn authenticate(
     };
     let method = presented.method();
     let client = client.ok_or(AuthenticationError::UnknownClient);
-    verdict.and(client.map(|client| Authenticated {
-        client: Arc::clone(client),
-        method,
-    }))
+    verdict.and(client.map(|client| Authenticated { client: Arc::clone(client), method }))
 }
 
 fn compare_for_nothing(secret: &str) {

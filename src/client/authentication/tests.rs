@@ -1,5 +1,6 @@
 use http::HeaderValue;
 
+use super::AuthenticationError as E;
 use super::*;
 use crate::config;
 
@@ -25,23 +26,11 @@ fn registry() -> Registry {
         advertise: true,
     };
     let clients = [
-        client(
-            "basic",
-            Authentication::ClientSecretBasic(SecretDigest::of("s:1 %+é")),
-            true,
-        ),
-        client(
-            "post",
-            Authentication::ClientSecretPost(SecretDigest::of("s2")),
-            true,
-        ),
+        client("basic", Authentication::ClientSecretBasic(SecretDigest::of("s:1 %+é")), true),
+        client("post", Authentication::ClientSecretPost(SecretDigest::of("s2")), true),
         client("public", Authentication::None, true),
         client("off", Authentication::None, false),
-        client(
-            "a:b",
-            Authentication::ClientSecretBasic(SecretDigest::of("s3")),
-            true,
-        ),
+        client("a:b", Authentication::ClientSecretBasic(SecretDigest::of("s3")), true),
     ];
     Registry::new(&clients, &par)
 }
@@ -69,83 +58,39 @@ fn b052_basic_credentials_are_form_encoded_inside() {
     assert!(judge(&[&basic_header("a%3Ab:s3")], "").is_ok());
 }
 
+/// The right credentials of `basic`.
+const GOOD: Option<&str> = Some("Basic YmFzaWM6cyUzQTErJTI1JTJCJUMzJUE5");
+
+/// Authorization header, form, and who is believed or why nobody is.
+type Presentation = (Option<&'static str>, &'static str, Result<&'static str, E>);
+
+const REGISTERED_AGAINST_PRESENTED: &[Presentation] = &[
+    (None, "client_id=post&client_secret=s2", Ok("post")),
+    (None, "client_id=public", Ok("public")),
+    (None, "", Err(E::Missing)),
+    (None, "client_secret=s2", Err(E::Missing)),
+    (None, "client_id=basic", Err(E::Missing)),
+    (None, "client_id=off", Err(E::UnknownClient)),
+    (None, "client_id=nobody", Err(E::UnknownClient)),
+    (None, "client_id=post&client_secret=s3", Err(E::WrongSecret)),
+    (None, "client_id=post&client_secret=", Err(E::Missing)),
+    (None, "client_id=public&client_secret=x", Err(E::WrongMethod)),
+    (None, "client_id=post&client_assertion=x", Err(E::WrongMethod)),
+    (Some("Basic cG9zdDpzMg=="), "", Err(E::WrongMethod)),
+    (GOOD, "client_id=post", Err(E::OtherClientId)),
+    (GOOD, "client_secret=x", Err(E::SeveralMethods)),
+    (GOOD, "client_assertion=x", Err(E::SeveralMethods)),
+    (None, "client_id=a&client_id=a", Err(E::RepeatedCredential)),
+    (None, "client_id=a&Client_Id=b", Err(E::RepeatedCredential)),
+];
+
 #[test]
-fn registered_against_presented() {
-    let good = basic_header("basic:s%3A1+%25%2B%C3%A9");
-    for (authorization, form, expected) in [
-        (None, "client_id=post&client_secret=s2", Ok("post")),
-        (None, "client_id=public", Ok("public")),
-        (None, "", Err(AuthenticationError::Missing)),
-        (None, "client_secret=s2", Err(AuthenticationError::Missing)),
-        (None, "client_id=basic", Err(AuthenticationError::Missing)),
-        (
-            None,
-            "client_id=off",
-            Err(AuthenticationError::UnknownClient),
-        ),
-        (
-            None,
-            "client_id=nobody",
-            Err(AuthenticationError::UnknownClient),
-        ),
-        (
-            None,
-            "client_id=post&client_secret=s3",
-            Err(AuthenticationError::WrongSecret),
-        ),
-        (
-            None,
-            "client_id=post&client_secret=",
-            Err(AuthenticationError::Missing),
-        ),
-        (
-            None,
-            "client_id=public&client_secret=x",
-            Err(AuthenticationError::WrongMethod),
-        ),
-        (
-            None,
-            "client_id=post&client_assertion=x",
-            Err(AuthenticationError::WrongMethod),
-        ),
-        (
-            Some("Basic cG9zdDpzMg=="),
-            "",
-            Err(AuthenticationError::WrongMethod),
-        ),
-        (
-            Some(&*good),
-            "client_id=post",
-            Err(AuthenticationError::OtherClientId),
-        ),
-        (
-            Some(&*good),
-            "client_secret=x",
-            Err(AuthenticationError::SeveralMethods),
-        ),
-        (
-            Some(&*good),
-            "client_assertion=x",
-            Err(AuthenticationError::SeveralMethods),
-        ),
-        (
-            None,
-            "client_id=a&client_id=a",
-            Err(AuthenticationError::RepeatedCredential),
-        ),
-        (
-            None,
-            "client_id=a&Client_Id=b",
-            Err(AuthenticationError::RepeatedCredential),
-        ),
-    ] {
-        let header: Vec<_> = authorization.into_iter().collect();
+fn b049_b053_b054_registered_against_presented() {
+    for (authorization, form, expected) in REGISTERED_AGAINST_PRESENTED {
+        let header: Vec<_> = authorization.iter().copied().collect();
         let outcome = judge(&header, form);
-        let outcome = outcome
-            .as_ref()
-            .map(|known| &*known.client.client_id)
-            .map_err(|e| *e);
-        assert_eq!(outcome, expected, "{authorization:?} {form}");
+        let outcome = outcome.as_ref().map(|known| &*known.client.client_id).map_err(|e| *e);
+        assert_eq!(outcome, *expected, "{authorization:?} {form}");
     }
 }
 
@@ -161,17 +106,10 @@ fn b224_headers_that_cannot_be_read_are_a_refusal() {
         "",
         "Basic JWZmOg==",
     ] {
-        assert_eq!(
-            judge(&[header], "").unwrap_err().code(),
-            ErrorCode::InvalidClient,
-            "{header}"
-        );
+        assert_eq!(judge(&[header], "").unwrap_err().code(), ErrorCode::InvalidClient, "{header}");
     }
     let good = basic_header("basic:x");
-    assert_eq!(
-        judge(&[&good, &good], "").unwrap_err(),
-        AuthenticationError::RepeatedCredential
-    );
+    assert_eq!(judge(&[&good, &good], "").unwrap_err(), AuthenticationError::RepeatedCredential);
 }
 
 #[test]

@@ -70,10 +70,7 @@ impl Checker<'_> {
             (format!("{path}.secret"), file.secret.is_some()),
             (format!("{path}.secret_file"), file.secret_file.is_some()),
             (format!("{path}.secret_env"), file.secret_env.is_some()),
-            (
-                format!("{path}.secret_sha256"),
-                file.secret_sha256.is_some(),
-            ),
+            (format!("{path}.secret_sha256"), file.secret_sha256.is_some()),
         ];
         let keys = keys.each_ref().map(|(key, set)| (key.as_str(), *set));
         let chosen = self.only_one(&keys);
@@ -157,8 +154,5 @@ fn is_client_id(text: &str) -> bool {
 
 /// `scope-token` (RFC 6749 §3.3).
 fn is_scope_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

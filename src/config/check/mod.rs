@@ -27,11 +27,7 @@ pub(super) fn check(
     environment: &Environment,
     problems: &mut Problems,
 ) -> Option<Config> {
-    let mut checker = Checker {
-        root,
-        environment,
-        problems,
-    };
+    let mut checker = Checker { root, environment, problems };
     unsupported::check(&mut checker);
     let server = checker.server(&file.server);
     let admin = checker.admin(&file.admin);
@@ -50,9 +46,7 @@ pub(super) fn check(
             foreign_request_uri: file.authorize.foreign_request_uri,
             add_iss: file.authorize.add_iss,
         },
-        store: Store {
-            max_bytes: file.store.max_bytes,
-        },
+        store: Store { max_bytes: file.store.max_bytes },
         limits: limits(&file.limits),
         log: log?,
         clients: clients?,
@@ -88,11 +82,7 @@ impl Checker<'_> {
             network,
             "an address or a range such as \"10.0.0.0/8\"",
         );
-        Some(Server {
-            listen: listen?,
-            issuer: issuer?,
-            trusted_proxies: trusted_proxies?,
-        })
+        Some(Server { listen: listen?, issuer: issuer?, trusted_proxies: trusted_proxies? })
     }
 
     fn admin(&mut self, file: &file::Admin) -> Result<Option<SocketAddr>, Refused> {
@@ -139,17 +129,13 @@ impl Checker<'_> {
             is_log_filter(&file.level).then(|| file.level.clone()),
             "a level such as \"info\", or levels by part such as \"info,parapet::proxy=debug\"",
         );
-        Some(Log {
-            json: file.format == LogFormat::Json,
-            level: level?,
-        })
+        Some(Log { json: file.format == LogFormat::Json, level: level? })
     }
 
     /// Adds the problem `message` of the key at `path`.
     fn refuse(&mut self, path: &str, message: &str) {
         let message = format!("{}: {message}", describe(path));
-        self.problems
-            .add(Problem::new(self.root.place(path), message));
+        self.problems.add(Problem::new(self.root.place(path), message));
     }
 
     /// Passes `value` on; where there is none, adds the problem that the key at `path` is not
@@ -195,12 +181,9 @@ impl Checker<'_> {
         }
         // A value of the wrong kind has been refused already.
         if self.root.find(path).is_none() {
-            let problem = Problem::new(
-                self.root.place(path),
-                format!("missing key {}", describe(path)),
-            );
-            self.problems
-                .add(problem.with_note(Some(format!("expected {expected}"))));
+            let problem =
+                Problem::new(self.root.place(path), format!("missing key {}", describe(path)));
+            self.problems.add(problem.with_note(Some(format!("expected {expected}"))));
         }
         None
     }
@@ -208,12 +191,13 @@ impl Checker<'_> {
     /// A path of the file system, counted from the folder of the file that names it; from the main
     /// file's folder where an environment variable does.
     fn file_path(&self, path: &str, text: &str) -> PathBuf {
-        let folder = [self.root.place(path), self.root.origin.clone()]
-            .iter()
-            .find_map(|origin| match origin {
-                Origin::File(source, _) => Some(source.folder().to_owned()),
-                Origin::Variable(_) => None,
-            });
+        let folder =
+            [self.root.place(path), self.root.origin.clone()].iter().find_map(
+                |origin| match origin {
+                    Origin::File(source, _) => Some(source.folder().to_owned()),
+                    Origin::Variable(_) => None,
+                },
+            );
         folder.unwrap_or_default().join(text)
     }
 
@@ -235,10 +219,7 @@ impl Checker<'_> {
 
     /// The secret in the variable that the key at `path` names.
     fn secret_from_variable(&mut self, path: &str, name: &str) -> Option<Secret> {
-        let value = self
-            .environment
-            .value(name)
-            .map(|value| Secret::new(value.to_owned()));
+        let value = self.environment.value(name).map(|value| Secret::new(value.to_owned()));
         if value.is_none() {
             self.refuse(path, &format!("the environment variable {name} is not set"));
         }
@@ -265,9 +246,7 @@ fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> String {
 fn is_log_filter(text: &str) -> bool {
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
     let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
-    parts
-        .iter()
-        .all(|part| part.contains(['=', '[']) || is_level(part))
+    parts.iter().all(|part| part.contains(['=', '[']) || is_level(part))
         && EnvFilter::try_new(parts.join(",")).is_ok()
 }
 

@@ -55,9 +55,7 @@ impl Checker<'_> {
             return Ok(None);
         }
         let right = is_path(text).then(|| text.to_owned());
-        self.expect(path, right, "a path such as \"/authorize\", or \"\"")
-            .map(Some)
-            .ok_or(Refused)
+        self.expect(path, right, "a path such as \"/authorize\", or \"\"").map(Some).ok_or(Refused)
     }
 
     fn secret_header(&mut self, file: &file::Upstream) -> Result<Option<SecretHeader>, Refused> {
@@ -72,10 +70,9 @@ impl Checker<'_> {
         let value = self.secret_header_value(file)?;
         match (name, value) {
             (None, None) => Ok(None),
-            (Some(name), Some(value)) => Ok(Some(SecretHeader {
-                name: name.ok_or(Refused)?,
-                value,
-            })),
+            (Some(name), Some(value)) => {
+                Ok(Some(SecretHeader { name: name.ok_or(Refused)?, value }))
+            }
             (Some(_), None) => {
                 self.refuse(
                     "upstream.secret_header",
@@ -100,18 +97,9 @@ impl Checker<'_> {
         file: &file::Upstream,
     ) -> Result<Option<HeaderValue>, Refused> {
         let keys = [
-            (
-                "upstream.secret_header_value",
-                file.secret_header_value.is_some(),
-            ),
-            (
-                "upstream.secret_header_value_file",
-                file.secret_header_value_file.is_some(),
-            ),
-            (
-                "upstream.secret_header_value_env",
-                file.secret_header_value_env.is_some(),
-            ),
+            ("upstream.secret_header_value", file.secret_header_value.is_some()),
+            ("upstream.secret_header_value_file", file.secret_header_value_file.is_some()),
+            ("upstream.secret_header_value_env", file.secret_header_value_env.is_some()),
         ];
         let Some(path) = self.only_one(&keys)? else {
             return Ok(None);
@@ -144,11 +132,7 @@ impl Checker<'_> {
             file.client_certificate.as_deref(),
             Pem::Certificates,
         );
-        let key = self.pem(
-            "upstream.tls.client_key",
-            file.client_key.as_deref(),
-            Pem::PrivateKey,
-        );
+        let key = self.pem("upstream.tls.client_key", file.client_key.as_deref(), Pem::PrivateKey);
         let client_identity = match (certificate.ok()?, key.ok()?) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -161,10 +145,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        Some(UpstreamTls {
-            ca: ca.ok()?,
-            client_identity,
-        })
+        Some(UpstreamTls { ca: ca.ok()?, client_identity })
     }
 
     /// The path of a file that holds what `kind` says.
@@ -191,10 +172,9 @@ impl Checker<'_> {
                 let any = read.peek().is_some();
                 (any && read.all(|one| one.is_ok()), "a PEM certificate")
             }
-            Pem::PrivateKey => (
-                PrivateKeyDer::from_pem_slice(&content).is_ok(),
-                "a PEM private key",
-            ),
+            Pem::PrivateKey => {
+                (PrivateKeyDer::from_pem_slice(&content).is_ok(), "a PEM private key")
+            }
         };
         if holds {
             return Ok(Some(file));

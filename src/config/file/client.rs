@@ -11,10 +11,7 @@ use crate::config::units::Time;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["client_id"]))]
-#[expect(
-    clippy::struct_field_names,
-    reason = "`client_id` is the name of RFC 6749"
-)]
+#[expect(clippy::struct_field_names, reason = "`client_id` is the name of RFC 6749")]
 pub struct Client {
     /// As the upstream knows the client.
     #[serde(skip_serializing_if = "Option::is_none")]

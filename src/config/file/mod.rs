@@ -63,9 +63,7 @@ pub struct Admin {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:9901".to_owned(),
-        }
+        Self { listen: "127.0.0.1:9901".to_owned() }
     }
 }
 
@@ -275,11 +273,7 @@ pub struct RequestObject {
 
 impl Default for RequestObject {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            required: false,
-            decryption_keys: Vec::new(),
-        }
+        Self { enabled: true, required: false, decryption_keys: Vec::new() }
     }
 }
 
@@ -347,10 +341,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            format: LogFormat::Json,
-            level: "info".to_owned(),
-        }
+        Self { format: LogFormat::Json, level: "info".to_owned() }
     }
 }
 

@@ -35,21 +35,17 @@ macro_rules! declare {
 use Kind::{Counter, Gauge, Histogram};
 
 /// One answer of the gateway itself.
-const ANSWER: &[f64] = &[
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-];
+const ANSWER: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 /// One request, the upstream's work included.
-const REQUEST: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
+const REQUEST: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Between push and redeem; a reference lives at most 599 seconds.
-const AGE: &[f64] = &[
-    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 600.0,
-];
+const AGE: &[f64] =
+    &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 600.0];
 /// Between redeem and completion: what a person needs.
-const LOGIN: &[f64] = &[
-    0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0,
-];
+const LOGIN: &[f64] =
+    &[0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
 
 declare! {
     PUSH_REQUESTS = "push_requests_total", Counter, ["result", "error", "auth_method"],
@@ -122,10 +118,8 @@ mod tests {
     /// The table in `docs/metrics.md` has one row per metric: name, type, labels, meaning.
     #[test]
     fn the_document_lists_exactly_these() {
-        let documented: Vec<&str> = DOCUMENT
-            .lines()
-            .filter(|line| line.starts_with("| `parapet_"))
-            .collect();
+        let documented: Vec<&str> =
+            DOCUMENT.lines().filter(|line| line.starts_with("| `parapet_")).collect();
         assert_eq!(documented.len(), DECLARED.len());
         for (declared, row) in DECLARED.iter().zip(documented) {
             let kind = match declared.kind {
@@ -133,11 +127,8 @@ mod tests {
                 Gauge => "gauge",
                 Histogram(_) => "histogram",
             };
-            let labels: Vec<String> = declared
-                .labels
-                .iter()
-                .map(|label| format!("`{label}`"))
-                .collect();
+            let labels: Vec<String> =
+                declared.labels.iter().map(|label| format!("`{label}`")).collect();
             let expected = format!(
                 "| `{}` | {kind} | {} | {} |",
                 declared.name,

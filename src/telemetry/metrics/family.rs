@@ -40,15 +40,8 @@ pub(super) fn single<H: Handle>(
     declared: Declaration,
     values: Vec<String>,
 ) -> H {
-    let pairs = declared
-        .labels
-        .iter()
-        .zip(values)
-        .map(|(&name, value)| Pair::new(name, value));
-    H::register(
-        recorder,
-        &Key::from_parts(declared.name, pairs.collect::<Vec<_>>()),
-    )
+    let pairs = declared.labels.iter().zip(values).map(|(&name, value)| Pair::new(name, value));
+    H::register(recorder, &Key::from_parts(declared.name, pairs.collect::<Vec<_>>()))
 }
 
 /// One label's part in a cell's position.
@@ -59,10 +52,7 @@ pub(super) struct Place {
 }
 
 pub(super) fn place<L: Label>(label: L) -> Place {
-    Place {
-        index: label.index(),
-        text: label.text(),
-    }
+    Place { index: label.index(), text: label.text() }
 }
 
 /// The handles of one metric, one cell per combination of label values, filled on first use.
@@ -80,27 +70,15 @@ impl<H: Handle, const N: usize> Family<H, N> {
         declared: Declaration,
         sizes: [usize; N],
     ) -> Self {
-        let cells = (0..sizes.iter().product())
-            .map(|_| OnceLock::new())
-            .collect();
-        Self {
-            recorder: Arc::clone(recorder),
-            declared,
-            sizes,
-            cells,
-        }
+        let cells = (0..sizes.iter().product()).map(|_| OnceLock::new()).collect();
+        Self { recorder: Arc::clone(recorder), declared, sizes, cells }
     }
 
     /// Does something to the handle for `places`.
     pub(super) fn at(&self, places: [Place; N], act: impl FnOnce(&H)) {
-        let inside = places
-            .iter()
-            .zip(self.sizes)
-            .all(|(place, size)| place.index < size);
-        let position = places
-            .iter()
-            .zip(self.sizes)
-            .fold(0, |sum, (place, size)| sum * size + place.index);
+        let inside = places.iter().zip(self.sizes).all(|(place, size)| place.index < size);
+        let position =
+            places.iter().zip(self.sizes).fold(0, |sum, (place, size)| sum * size + place.index);
         let register = || self.register(&places);
         match self.cells.get(position).filter(|_| inside) {
             Some(cell) => act(cell.get_or_init(register)),
@@ -110,9 +88,8 @@ impl<H: Handle, const N: usize> Family<H, N> {
 
     fn register(&self, places: &[Place; N]) -> H {
         let pairs = self.declared.labels.iter().zip(places);
-        let pairs: Vec<Pair> = pairs
-            .map(|(&name, place)| Pair::from_static_parts(name, place.text))
-            .collect();
+        let pairs: Vec<Pair> =
+            pairs.map(|(&name, place)| Pair::from_static_parts(name, place.text)).collect();
         H::register(&self.recorder, &Key::from_parts(self.declared.name, pairs))
     }
 }

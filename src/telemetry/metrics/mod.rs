@@ -68,12 +68,8 @@ impl Metrics {
     pub fn new() -> Self {
         let recorder = Arc::new(recorder());
         let r = &recorder;
-        single::<Gauge>(
-            r,
-            declared::BUILD_INFO,
-            vec![env!("CARGO_PKG_VERSION").to_owned()],
-        )
-        .set(1.0);
+        single::<Gauge>(r, declared::BUILD_INFO, vec![env!("CARGO_PKG_VERSION").to_owned()])
+            .set(1.0);
         Self {
             handle: recorder.handle(),
             push_requests: Family::new(
@@ -118,15 +114,9 @@ impl Metrics {
 
     /// A push was answered: `error` is `None` for a 201.
     pub fn push(&self, error: Option<ErrorCode>, method: AuthMethod, took: Duration) {
-        let result = if error.is_none() {
-            PushResult::Accepted
-        } else {
-            PushResult::Refused
-        };
-        self.push_requests
-            .at([place(result), place(Error(error)), place(method)], count);
-        self.push_duration
-            .at([place(result)], |histogram| record(histogram, took));
+        let result = if error.is_none() { PushResult::Accepted } else { PushResult::Refused };
+        self.push_requests.at([place(result), place(Error(error)), place(method)], count);
+        self.push_duration.at([place(result)], |histogram| record(histogram, took));
     }
 
     /// A client was authenticated, or not.
@@ -167,8 +157,7 @@ impl Metrics {
 
     /// `number` parameters beside a `request_uri` were ignored.
     pub fn ignored_parameters(&self, number: usize) {
-        self.ignored_parameters
-            .increment(u64::try_from(number).unwrap_or(u64::MAX));
+        self.ignored_parameters.increment(u64::try_from(number).unwrap_or(u64::MAX));
     }
 
     /// A limit refused something.
@@ -178,8 +167,7 @@ impl Metrics {
 
     /// A store operation failed.
     pub fn store_error(&self, operation: StoreOperation, cause: StoreCause) {
-        self.store_errors
-            .at([place(operation), place(cause)], count);
+        self.store_errors.at([place(operation), place(cause)], count);
     }
 
     /// The guard stopped a request.
@@ -195,13 +183,8 @@ impl Metrics {
         status: u16,
         took: Duration,
     ) {
-        let places = [
-            place(Method::from(method)),
-            place(route),
-            place(Status::of(status)),
-        ];
-        self.http_duration
-            .at(places, |histogram| record(histogram, took));
+        let places = [place(Method::from(method)), place(route), place(Status::of(status))];
+        self.http_duration.at(places, |histogram| record(histogram, took));
     }
 
     /// A request begins; it counts as active until the guard is dropped.
@@ -278,9 +261,7 @@ impl Drop for ActiveRequest {
 
 fn recorder() -> PrometheusRecorder {
     let builder = with_buckets(PrometheusBuilder::new());
-    let recorder = builder
-        .unwrap_or_else(|_| PrometheusBuilder::new())
-        .build_recorder();
+    let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
     for declared in DECLARED {
         let (name, help) = (declared.name.into(), declared.help.into());
         match declared.kind {
@@ -311,10 +292,7 @@ fn record(histogram: &Histogram, duration: Duration) {
     histogram.record(duration.as_secs_f64());
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "exact up to 2^53, and it is a gauge"
-)]
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and it is a gauge")]
 const fn float(number: u64) -> f64 {
     number as f64
 }

@@ -8,11 +8,7 @@ pub(super) struct Status(usize);
 
 impl Status {
     pub(super) fn of(status: u16) -> Self {
-        Self(
-            STATUSES
-                .binary_search_by_key(&status, |known| known.0)
-                .unwrap_or(STATUSES.len()),
-        )
+        Self(STATUSES.binary_search_by_key(&status, |known| known.0).unwrap_or(STATUSES.len()))
     }
 }
 

@@ -3,9 +3,7 @@ use super::*;
 /// The value of the one line that begins with `series`.
 fn value(metrics: &Metrics, series: &str) -> Option<f64> {
     let text = metrics.render();
-    let mut values = text
-        .lines()
-        .filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     let value = values.next()?.parse().unwrap();
     assert_eq!(values.next(), None, "{series} is there twice");
     Some(value)
@@ -17,11 +15,7 @@ fn counters_count_under_their_labels() {
     let took = Duration::from_millis(3);
     metrics.push(None, AuthMethod::ClientSecretBasic, took);
     metrics.push(None, AuthMethod::ClientSecretBasic, took);
-    metrics.push(
-        Some(ErrorCode::GatewayTimeout),
-        AuthMethod::SelfSignedTlsClientAuth,
-        took,
-    );
+    metrics.push(Some(ErrorCode::GatewayTimeout), AuthMethod::SelfSignedTlsClientAuth, took);
     metrics.redeem(RedeemResult::Spent);
     metrics.store_error(StoreOperation::Spend, StoreCause::Corrupt);
     metrics.ignored_parameters(3);
@@ -34,20 +28,11 @@ fn counters_count_under_their_labels() {
             r#"parapet_push_requests_total{result="refused",error="gateway_timeout",auth_method="self_signed_tls_client_auth"}"#,
             1.0,
         ),
-        (
-            r#"parapet_push_duration_seconds_bucket{result="accepted",le="0.0025"}"#,
-            0.0,
-        ),
-        (
-            r#"parapet_push_duration_seconds_bucket{result="accepted",le="0.005"}"#,
-            2.0,
-        ),
+        (r#"parapet_push_duration_seconds_bucket{result="accepted",le="0.0025"}"#, 0.0),
+        (r#"parapet_push_duration_seconds_bucket{result="accepted",le="0.005"}"#, 2.0),
         (r#"parapet_redeem_total{result="spent"}"#, 1.0),
         (r#"parapet_redeem_total{result="ok"}"#, 0.0),
-        (
-            r#"parapet_store_errors_total{op="spend",cause="corrupt"}"#,
-            1.0,
-        ),
+        (r#"parapet_store_errors_total{op="spend",cause="corrupt"}"#, 1.0),
         ("parapet_ignored_parameters_total", 3.0),
     ] {
         assert_eq!(value(&metrics, series), Some(expected), "{series}");
@@ -66,10 +51,7 @@ fn requests_are_measured_by_method_route_and_status() {
         r#"http_request_method="_OTHER",http_route="refused",http_response_status_code="_OTHER""#,
     ] {
         let name = "parapet_http_server_request_duration_seconds";
-        assert_eq!(
-            value(&metrics, &format!("{name}_count{{{labels}}}")),
-            Some(1.0)
-        );
+        assert_eq!(value(&metrics, &format!("{name}_count{{{labels}}}")), Some(1.0));
         let bucket = format!("{name}_bucket{{{labels},le=\"0.05\"}}");
         assert_eq!(value(&metrics, &bucket), Some(1.0));
     }
@@ -79,15 +61,9 @@ fn requests_are_measured_by_method_route_and_status() {
 fn a_request_is_active_until_its_guard_is_dropped() {
     let metrics = Metrics::new();
     let active = metrics.active_request();
-    assert_eq!(
-        value(&metrics, "parapet_http_server_active_requests"),
-        Some(1.0)
-    );
+    assert_eq!(value(&metrics, "parapet_http_server_active_requests"), Some(1.0));
     drop(active);
-    assert_eq!(
-        value(&metrics, "parapet_http_server_active_requests"),
-        Some(0.0)
-    );
+    assert_eq!(value(&metrics, "parapet_http_server_active_requests"), Some(0.0));
 }
 
 #[test]
@@ -95,23 +71,11 @@ fn only_the_configuration_in_use_shows_one() {
     let metrics = Metrics::new();
     metrics.config_info("aa");
     metrics.config_info("bb");
-    assert_eq!(
-        value(&metrics, r#"parapet_config_info{hash="aa"}"#),
-        Some(0.0)
-    );
-    assert_eq!(
-        value(&metrics, r#"parapet_config_info{hash="bb"}"#),
-        Some(1.0)
-    );
+    assert_eq!(value(&metrics, r#"parapet_config_info{hash="aa"}"#), Some(0.0));
+    assert_eq!(value(&metrics, r#"parapet_config_info{hash="bb"}"#), Some(1.0));
     metrics.config_info("aa");
-    assert_eq!(
-        value(&metrics, r#"parapet_config_info{hash="aa"}"#),
-        Some(1.0)
-    );
-    assert_eq!(
-        value(&metrics, r#"parapet_config_info{hash="bb"}"#),
-        Some(0.0)
-    );
+    assert_eq!(value(&metrics, r#"parapet_config_info{hash="aa"}"#), Some(1.0));
+    assert_eq!(value(&metrics, r#"parapet_config_info{hash="bb"}"#), Some(0.0));
 }
 
 /// Everything declared can be made to show, and nothing else does.
@@ -131,14 +95,8 @@ fn every_declared_metric_is_rendered_with_help_and_type() {
             Kind::Histogram(_) => "histogram",
         };
         let name = declared.name;
-        assert!(
-            text.contains(&format!("# TYPE {name} {kind}\n")),
-            "{name}\n{text}"
-        );
-        assert!(
-            text.contains(&format!("# HELP {name} {}\n", declared.help)),
-            "{name}"
-        );
+        assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name}\n{text}");
+        assert!(text.contains(&format!("# HELP {name} {}\n", declared.help)), "{name}");
     }
     assert_eq!(text.matches("# TYPE ").count(), DECLARED.len());
 }

@@ -82,10 +82,7 @@ impl Browser {
                 Err(reason) => return Err(Stray::new(reason, hops)),
             };
             if url.as_str().starts_with(redirect_uri) {
-                return Ok(Journey {
-                    hops,
-                    callback: url,
-                });
+                return Ok(Journey { hops, callback: url });
             }
             let hop = self.visit(method, &url, fields).await;
             hops.push(hop);
@@ -98,10 +95,7 @@ impl Browser {
             .method(&method)
             .uri(url.as_str().split('#').next().unwrap_or_default())
             .header(USER_AGENT, "Mozilla/5.0 (test browser)")
-            .header(
-                ACCEPT,
-                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-            )
+            .header(ACCEPT, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
             .header("sec-fetch-mode", "navigate")
             .header("sec-fetch-dest", "document");
         if let Some(cookies) = self.jar.header(url) {
@@ -119,19 +113,9 @@ impl Browser {
             body = encode(&posted).into();
         }
         let answer = send(request.body(body).expect("a request")).await;
-        let text = |name| {
-            answer
-                .headers
-                .get_all(name)
-                .iter()
-                .filter_map(|it| it.to_str().ok())
-        };
-        let set_cookies = text(SET_COOKIE)
-            .filter_map(|field| Cookie::parse(field, url))
-            .collect();
-        let location = text(LOCATION)
-            .next()
-            .and_then(|location| url.join(location).ok());
+        let text = |name| answer.headers.get_all(name).iter().filter_map(|it| it.to_str().ok());
+        let set_cookies = text(SET_COOKIE).filter_map(|field| Cookie::parse(field, url)).collect();
+        let location = text(LOCATION).next().and_then(|location| url.join(location).ok());
         let hop = Hop {
             method,
             url: url.clone(),
@@ -157,10 +141,7 @@ type Step = (Method, Url, Vec<(String, String)>);
 /// What a person, or the browser by itself, does with an answer.
 fn next_step(hop: &Hop) -> Result<Step, &'static str> {
     if let Some(location) = &hop.location {
-        let repeats = [
-            StatusCode::TEMPORARY_REDIRECT,
-            StatusCode::PERMANENT_REDIRECT,
-        ];
+        let repeats = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
         return Ok(if repeats.contains(&hop.status) {
             (hop.method.clone(), location.clone(), hop.posted.clone())
         } else {
@@ -170,10 +151,8 @@ fn next_step(hop: &Hop) -> Result<Step, &'static str> {
     if hop.status != StatusCode::OK {
         return Err("the last answer is neither a page nor a redirect");
     }
-    let forms: Vec<Form> = forms::forms(&hop.body)
-        .into_iter()
-        .filter(|form| form.is_post)
-        .collect();
+    let forms: Vec<Form> =
+        forms::forms(&hop.body).into_iter().filter(|form| form.is_post).collect();
     let form = forms.iter().find(|form| form.is_login()).or(forms.first());
     let form = form.ok_or("the last page has no form to send")?;
     let target = match form.action.as_str() {
@@ -202,9 +181,7 @@ impl Hop {
 
     /// Whether `value` can be read in where it redirects to, in the same way.
     pub fn location_shows(&self, value: &str) -> bool {
-        self.location
-            .as_ref()
-            .is_some_and(|url| shows(url.as_str(), value))
+        self.location.as_ref().is_some_and(|url| shows(url.as_str(), value))
     }
 
     /// Whether `value` can be read in the page, escaped for HTML or not.
@@ -225,10 +202,7 @@ fn shows(text: &str, value: &str) -> bool {
     for _ in 0..3 {
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let blank = |text: &String| decode(&text.replace('+', " "));
-        let next: Vec<String> = readings
-            .iter()
-            .flat_map(|it| [decode(it), blank(it)])
-            .collect();
+        let next: Vec<String> = readings.iter().flat_map(|it| [decode(it), blank(it)]).collect();
         if readings.iter().any(|reading| reading.contains(value)) {
             return true;
         }
@@ -241,9 +215,7 @@ impl Journey {
     /// A parameter of the callback's query.
     pub fn callback_parameter(&self, name: &str) -> Option<String> {
         let mut pairs = self.callback.query_pairs();
-        pairs
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 }
 
@@ -259,11 +231,7 @@ impl fmt::Debug for Stray {
         writeln!(out, "{}", self.reason)?;
         for hop in &self.hops {
             let location = hop.location.as_ref().map_or("", Url::as_str);
-            writeln!(
-                out,
-                "  {} {} -> {} {location}",
-                hop.method, hop.url, hop.status
-            )?;
+            writeln!(out, "  {} {} -> {} {location}", hop.method, hop.url, hop.status)?;
         }
         match self.hops.last() {
             Some(last) => write!(out, "{:?}\n{}", last.headers, last.body),

@@ -122,21 +122,11 @@ fn path_matches(cookie: &str, request: &str) -> bool {
 fn a_jar_sends_by_path_and_forgets_what_expired() {
     let at = |path: &str| Url::parse(&format!("http://127.0.0.1:1{path}")).expect("a URL");
     let mut jar = Jar::default();
-    for field in [
-        "a=1; Path=/x; HttpOnly",
-        "b=2; Path=/",
-        "__Host-c=3; Secure; Path=/x",
-    ] {
-        jar.take(
-            &Cookie::parse(field, &at("/x/y")).expect("a cookie"),
-            &at("/x/y"),
-        );
+    for field in ["a=1; Path=/x; HttpOnly", "b=2; Path=/", "__Host-c=3; Secure; Path=/x"] {
+        jar.take(&Cookie::parse(field, &at("/x/y")).expect("a cookie"), &at("/x/y"));
     }
     assert_eq!(jar.header(&at("/x/z")).as_deref(), Some("a=1; b=2"));
     assert_eq!(jar.header(&at("/xy")).as_deref(), Some("b=2"));
-    jar.take(
-        &Cookie::parse("b=; Path=/; Max-Age=0", &at("/")).expect("a cookie"),
-        &at("/"),
-    );
+    jar.take(&Cookie::parse("b=; Path=/; Max-Age=0", &at("/")).expect("a cookie"), &at("/"));
     assert_eq!(jar.header(&at("/")), None);
 }

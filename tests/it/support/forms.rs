@@ -21,9 +21,7 @@ pub struct Control {
 impl Form {
     /// Whether it asks for a password.
     pub fn is_login(&self) -> bool {
-        self.controls
-            .iter()
-            .any(|control| control.kind == "password")
+        self.controls.iter().any(|control| control.kind == "password")
     }
 
     /// The fields that a person would send: typed into, agreed to.
@@ -82,11 +80,7 @@ fn control(tag: &str, attributes: &[(String, String)]) -> Control {
     let kind = value_of(attributes, "type").to_ascii_lowercase();
     let usual = if tag == "button" { "submit" } else { "text" };
     Control {
-        kind: if kind.is_empty() {
-            usual.to_owned()
-        } else {
-            kind
-        },
+        kind: if kind.is_empty() { usual.to_owned() } else { kind },
         name: value_of(attributes, "name"),
         value: value_of(attributes, "value"),
     }
@@ -95,10 +89,7 @@ fn control(tag: &str, attributes: &[(String, String)]) -> Control {
 /// Splits behind the `>` that ends the tag; one inside quotes does not.
 fn split_tag(text: &str) -> (&str, &str) {
     if let Some(comment) = text.strip_prefix("!--") {
-        return (
-            "!--",
-            comment.split_once("-->").map_or("", |(_, rest)| rest),
-        );
+        return ("!--", comment.split_once("-->").map_or("", |(_, rest)| rest));
     }
     let mut quote = None;
     for (at, letter) in text.char_indices() {
@@ -156,9 +147,7 @@ pub fn unescape(text: &str) -> String {
     while let Some(at) = rest.find('&') {
         plain.push_str(&rest[..at]);
         rest = &rest[at..];
-        let reference = rest
-            .find(';')
-            .and_then(|end| Some((end, character(&rest[1..end])?)));
+        let reference = rest.find(';').and_then(|end| Some((end, character(&rest[1..end])?)));
         if let Some((end, character)) = reference {
             plain.push(character);
             rest = &rest[end + 1..];
@@ -199,14 +188,7 @@ fn a_consent_form_is_filled_as_a_person_would() {
     assert!(forms[0].is_post && forms[0].is_login());
     assert_eq!(forms[0].action, "/a?b&c");
     let sent = forms[0].filled("alice", "wonderland");
-    let expected = [
-        ("next", "x/\">"),
-        ("username", "alice"),
-        ("p", "wonderland"),
-        ("allow", "yes"),
-    ];
-    assert_eq!(
-        sent,
-        expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
-    );
+    let expected =
+        [("next", "x/\">"), ("username", "alice"), ("p", "wonderland"), ("allow", "yes")];
+    assert_eq!(sent, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }

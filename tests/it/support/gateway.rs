@@ -29,26 +29,17 @@ impl Gateway {
         let file = folder.path().join("gateway.toml");
         std::fs::write(&file, toml).expect("a file in it");
         let mut process = Process::spawn(
-            Command::new(env!("CARGO_BIN_EXE_parapet"))
-                .args(["serve", "--config"])
-                .arg(&file),
+            Command::new(env!("CARGO_BIN_EXE_parapet")).args(["serve", "--config"]).arg(&file),
         );
         let has_admin = has_admin(toml);
         let (url, admin_url) = process
             .wait_for(LIMIT, |output| {
                 let admin = address(output, "admin on ");
                 let is_complete = admin.is_some() || !has_admin;
-                address(output, "listening on ")
-                    .filter(|_| is_complete)
-                    .zip(Some(admin))
+                address(output, "listening on ").filter(|_| is_complete).zip(Some(admin))
             })
             .await;
-        Self {
-            url,
-            admin_url,
-            process,
-            _folder: folder,
-        }
+        Self { url, admin_url, process, _folder: folder }
     }
 
     /// Everything it wrote so far to standard output and standard error.
@@ -65,9 +56,7 @@ impl Gateway {
 
 /// The address on the first whole line that starts with `prefix`.
 fn address(output: &str, prefix: &str) -> Option<String> {
-    let mut lines = output
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'));
+    let mut lines = output.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     lines.find_map(|line| Some(line.strip_prefix(prefix)?.trim().to_owned()))
 }
 
@@ -80,14 +69,8 @@ fn has_admin(toml: &str) -> bool {
 #[test]
 fn addresses_are_read_from_whole_lines() {
     let output = "admin on http://127.0.0.1:1\nlistening on http://127.0.0.1:2\nlistening on ht";
-    assert_eq!(
-        address(output, "admin on ").as_deref(),
-        Some("http://127.0.0.1:1")
-    );
-    assert_eq!(
-        address(output, "listening on ").as_deref(),
-        Some("http://127.0.0.1:2")
-    );
+    assert_eq!(address(output, "admin on ").as_deref(), Some("http://127.0.0.1:1"));
+    assert_eq!(address(output, "listening on ").as_deref(), Some("http://127.0.0.1:2"));
     assert_eq!(address("listening on http://127.0", "listening on "), None);
     assert!(has_admin("") && !has_admin("[admin]\nlisten = \"\""));
 }

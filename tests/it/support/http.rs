@@ -63,9 +63,7 @@ pub async fn post_form(
 /// Sends any request. Panics where no answer comes.
 pub async fn send(request: Request<Bytes>) -> Answer {
     let target = format!("{} {}", request.method(), request.uri());
-    try_send(request)
-        .await
-        .unwrap_or_else(|error| panic!("{target}: {error:?}"))
+    try_send(request).await.unwrap_or_else(|error| panic!("{target}: {error:?}"))
 }
 
 /// Sends any request; the error says that nobody listens or that the connection broke. Panics where
@@ -74,26 +72,15 @@ pub async fn try_send(request: Request<Bytes>) -> Result<Answer, Error> {
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let whole = async {
         let (head, body) = client.request(request.map(Full::new)).await?.into_parts();
-        let body = body
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes);
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body: body.expect("a whole body"),
-        })
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+        Ok(Answer { status: head.status, headers: head.headers, body: body.expect("a whole body") })
     };
-    tokio::time::timeout(LIMIT, whole)
-        .await
-        .expect("an answer within a minute")
+    tokio::time::timeout(LIMIT, whole).await.expect("an answer within a minute")
 }
 
 /// Names and values as `application/x-www-form-urlencoded`.
 pub fn encode<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(pairs)
-        .finish()
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 fn form_encoded(text: &str) -> String {

@@ -93,12 +93,8 @@ impl Server {
                 .env("REDIRECT_URI", redirect_uri)
                 .env("STATE", state.path()),
         );
-        let mut server = Self {
-            url: url.to_owned(),
-            issuer: issuer.to_owned(),
-            process,
-            _state: state,
-        };
+        let mut server =
+            Self { url: url.to_owned(), issuer: issuer.to_owned(), process, _state: state };
         server.wait().await;
         server
     }
@@ -109,10 +105,7 @@ impl Server {
     }
 
     async fn wait(&mut self) {
-        let path = url::Url::parse(&self.issuer)
-            .expect("an issuer")
-            .path()
-            .to_owned();
+        let path = url::Url::parse(&self.issuer).expect("an issuer").path().to_owned();
         let path = path.trim_end_matches('/');
         let discovery = format!("{}{path}/.well-known/openid-configuration", self.url);
         let answered = tokio::time::timeout(LIMIT, async {
@@ -124,17 +117,14 @@ impl Server {
             }
         });
         if answered.await.is_err() {
-            self.process
-                .fail(&format!("does not answer at {discovery}"));
+            self.process.fail(&format!("does not answer at {discovery}"));
         }
     }
 }
 
 /// Where the scripts of `name` are.
 pub fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/idp")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/idp").join(name)
 }
 
 /// Installs the packages of `name` unless they are there; several tests may ask at once.
@@ -157,7 +147,5 @@ fn unused_address() -> String {
 
 async fn answers(url: &str) -> bool {
     let request = Request::get(url).body(Bytes::new()).expect("a request");
-    try_send(request)
-        .await
-        .is_ok_and(|answer| answer.status == StatusCode::OK)
+    try_send(request).await.is_ok_and(|answer| answer.status == StatusCode::OK)
 }

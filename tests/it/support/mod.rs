@@ -1,8 +1,5 @@
 //! What the integration tests stand on: processes, ports, HTTP, a browser, real servers.
-#![expect(
-    unreachable_pub,
-    reason = "`pub` here means: for the test modules of this binary"
-)]
+#![expect(unreachable_pub, reason = "`pub` here means: for the test modules of this binary")]
 
 pub mod browser;
 pub mod cookies;

@@ -38,13 +38,7 @@ impl Process {
             keep(child.stdout.take().expect("piped"), &output),
             keep(child.stderr.take().expect("piped"), &output),
         ];
-        Self {
-            name,
-            stdin: child.stdin.take(),
-            child,
-            output,
-            readers,
-        }
+        Self { name, stdin: child.stdin.take(), child, output, readers }
     }
 
     /// Everything it wrote so far to standard output and standard error, line by line.
@@ -131,13 +125,7 @@ impl Drop for Process {
 /// Sends a signal to a process, or with a leading minus to a process group; one that is gone is fine.
 fn signal(name: &str, target: &str) {
     let _ = Command::new("sh")
-        .args([
-            "-c",
-            "kill -s \"$1\" -- \"$2\" 2>/dev/null",
-            "sh",
-            name,
-            target,
-        ])
+        .args(["-c", "kill -s \"$1\" -- \"$2\" 2>/dev/null", "sh", name, target])
         .status();
 }
 
@@ -147,10 +135,7 @@ fn keep(pipe: impl Read + Send + 'static, output: &Arc<Mutex<String>>) -> JoinHa
     thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
-        while pipe
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|count| count > 0)
-        {
+        while pipe.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
             output.lock().push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }

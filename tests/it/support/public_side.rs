@@ -85,22 +85,15 @@ impl Application for Script {
 
     async fn answer(&self, route: Route, request: Request<Bytes>) -> Response<Bytes> {
         let peer = request.extensions().get::<Peer>().unwrap().address;
-        let id = request
-            .extensions()
-            .get::<RequestId>()
-            .unwrap()
-            .as_str()
-            .to_owned();
+        let id = request.extensions().get::<RequestId>().unwrap().as_str().to_owned();
         let body = String::from_utf8_lossy(request.body()).into_owned();
         let text = format!("{} {peer} {id} {body}", route.label());
         Response::builder().status(201).body(text.into()).unwrap()
     }
 
     async fn authorize(&self, visit: Visit<'_>) -> Decision {
-        let visited = Visited {
-            method: visit.head.method.clone(),
-            body: visit.body.map(<[u8]>::to_vec),
-        };
+        let visited =
+            Visited { method: visit.head.method.clone(), body: visit.body.map(<[u8]>::to_vec) };
         self.visits.lock().push(visited.clone());
         (self.authorize)(&visited)
     }
@@ -110,12 +103,9 @@ impl Application for Script {
     }
 
     fn guard(&self, head: &Parts) -> Option<Response<Bytes>> {
-        head.headers.contains_key("x-refuse").then(|| {
-            Response::builder()
-                .status(400)
-                .body("guarded".into())
-                .unwrap()
-        })
+        head.headers
+            .contains_key("x-refuse")
+            .then(|| Response::builder().status(400).body("guarded".into()).unwrap())
     }
 
     fn body_scan(&self, _head: &Parts) -> Option<Box<dyn BodyScan>> {
@@ -158,10 +148,7 @@ impl BodyScan for Forbidden {
     }
 
     fn refusal(&self) -> Response<Bytes> {
-        Response::builder()
-            .status(400)
-            .body("scanned".into())
-            .unwrap()
+        Response::builder().status(400).body("scanned".into()).unwrap()
     }
 }
 
@@ -177,10 +164,7 @@ impl PublicSide {
     /// In front of `upstream`, configured by the lines of `settings`, which are sections of their
     /// own.
     pub(crate) fn start(upstream: SocketAddr, settings: &str, script: Script) -> Self {
-        Self::with(
-            configuration(&format!("http://{upstream}"), settings),
-            script,
-        )
+        Self::with(configuration(&format!("http://{upstream}"), settings), script)
     }
 
     pub(crate) fn with(config: Config, script: Script) -> Self {
@@ -200,12 +184,7 @@ impl PublicSide {
         let proxy = Proxy::new(bound, Arc::clone(&script), Arc::new(config), clock).unwrap();
         let (stop, stopped) = watch::channel(false);
         let task = Some(tokio::spawn(proxy.serve(stopped)));
-        Self {
-            address,
-            script,
-            stop,
-            task,
-        }
+        Self { address, script, stop, task }
     }
 
     pub(crate) async fn stop(mut self) {
@@ -239,16 +218,8 @@ pub(crate) fn configuration(upstream: &str, settings: &str) -> Config {
     let path = folder.path().join("gateway.toml");
     let (server, rest) = settings.split_once("---").unwrap_or(("", settings));
     let (in_upstream, rest) = rest.split_once("===").unwrap_or(("", rest));
-    let listen = if server.contains("listen") {
-        ""
-    } else {
-        "listen = [\"127.0.0.1:0\"]"
-    };
-    let issuer = if server.contains("issuer") {
-        ""
-    } else {
-        "issuer = \"http://127.0.0.1:8080\""
-    };
+    let listen = if server.contains("listen") { "" } else { "listen = [\"127.0.0.1:0\"]" };
+    let issuer = if server.contains("issuer") { "" } else { "issuer = \"http://127.0.0.1:8080\"" };
     let text = format!(
         "[server]\n{listen}\n{issuer}\n{server}\n[upstream]\nurl = \"{upstream}\"\n{in_upstream}\n{rest}\n"
     );

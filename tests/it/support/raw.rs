@@ -28,10 +28,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value.as_str())
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
@@ -49,10 +46,7 @@ impl Answer {
 
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = timeout(PATIENCE, TcpStream::connect(address))
-            .await
-            .unwrap()
-            .unwrap();
+        let stream = timeout(PATIENCE, TcpStream::connect(address)).await.unwrap().unwrap();
         stream.set_nodelay(true).unwrap();
         Self::over(stream)
     }
@@ -60,25 +54,16 @@ impl Raw {
 
 impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Raw<S> {
     pub(crate) fn over(stream: S) -> Self {
-        Self {
-            stream,
-            buffer: Vec::new(),
-        }
+        Self { stream, buffer: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        timeout(PATIENCE, self.stream.write_all(bytes.as_ref()))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await.unwrap().unwrap();
     }
 
     /// As [`send`](Self::send), where the other end may have closed already.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        matches!(
-            timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await,
-            Ok(Ok(()))
-        )
+        matches!(timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await, Ok(Ok(())))
     }
 
     /// The next answer; panics where none comes.
@@ -93,9 +78,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Raw<S> {
         if method == "HEAD" || answer.status < 200 || matches!(answer.status, 204 | 304) {
             return answer;
         }
-        let chunked = answer
-            .field("transfer-encoding")
-            .is_some_and(|value| value == "chunked");
+        let chunked = answer.field("transfer-encoding").is_some_and(|value| value == "chunked");
         if chunked {
             answer.body = self.chunks().await;
         } else if let Some(length) = answer.field("content-length") {
@@ -122,11 +105,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Raw<S> {
     /// Exactly `length` bytes.
     pub(crate) async fn take(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {
-            assert!(
-                self.fill().await,
-                "closed after {} of {length} bytes",
-                self.buffer.len()
-            );
+            assert!(self.fill().await, "closed after {} of {length} bytes", self.buffer.len());
         }
         self.buffer.drain(..length).collect()
     }
@@ -170,10 +149,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Raw<S> {
     /// False at the end of the stream and where it was reset.
     async fn fill(&mut self) -> bool {
         let mut piece = vec![0; 16 * 1024];
-        match timeout(PATIENCE, self.stream.read(&mut piece))
-            .await
-            .expect("bytes or an end")
-        {
+        match timeout(PATIENCE, self.stream.read(&mut piece)).await.expect("bytes or an end") {
             Ok(read) if read > 0 => {
                 self.buffer.extend_from_slice(&piece[..read]);
                 true
@@ -185,21 +161,10 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Raw<S> {
 
 fn parse(head: &str) -> Answer {
     let mut lines = head.lines();
-    let status = lines
-        .next()
-        .unwrap()
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let fields = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    Answer {
-        status,
-        fields,
-        body: Vec::new(),
-    }
+    Answer { status, fields, body: Vec::new() }
 }

@@ -70,13 +70,7 @@ impl RelyingParty {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         let metadata = answer.json();
         assert_eq!(metadata["issuer"], issuer);
-        Self {
-            client,
-            metadata,
-            state: random(),
-            nonce: random(),
-            verifier: random(),
-        }
+        Self { client, metadata, state: random(), nonce: random(), verifier: random() }
     }
 
     /// A URL of the discovery document.
@@ -125,18 +119,10 @@ impl RelyingParty {
         let cache = answer.header("cache-control").unwrap_or_default();
         assert!(cache.contains("no-store"), "Cache-Control: {cache}");
         let body = answer.json();
-        assert!(
-            body["expires_in"]
-                .as_u64()
-                .is_some_and(|seconds| seconds > 0),
-            "{body}"
-        );
+        assert!(body["expires_in"].as_u64().is_some_and(|seconds| seconds > 0), "{body}");
         let request_uri = body["request_uri"].as_str().expect("a request_uri");
         let mut url = self.endpoint("authorization_endpoint");
-        let query = [
-            ("client_id", self.client.id()),
-            ("request_uri", request_uri),
-        ];
+        let query = [("client_id", self.client.id()), ("request_uri", request_uri)];
         url.set_query(Some(&encode(&query)));
         url
     }
@@ -151,9 +137,7 @@ impl RelyingParty {
     pub async fn redeem(&self, callback: &Url) -> Value {
         let of = |name: &str| {
             let mut pairs = callback.query_pairs();
-            pairs
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
+            pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
         };
         let issuer = self.metadata["issuer"].as_str();
         assert_eq!(of("state").as_ref(), Some(&self.state), "{callback}");
@@ -164,16 +148,11 @@ impl RelyingParty {
         let form = vec![
             ("client_id", self.client.id().to_owned()),
             ("grant_type", "authorization_code".to_owned()),
-            (
-                "code",
-                of("code").unwrap_or_else(|| panic!("no code in {callback}")),
-            ),
+            ("code", of("code").unwrap_or_else(|| panic!("no code in {callback}"))),
             ("redirect_uri", REDIRECT_URI.to_owned()),
             ("code_verifier", self.verifier.clone()),
         ];
-        let answer = self
-            .authenticated(&self.endpoint("token_endpoint"), form)
-            .await;
+        let answer = self.authenticated(&self.endpoint("token_endpoint"), form).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         let claims = claims(answer.json()["id_token"].as_str().expect("an ID token"));
         assert_eq!(claims["nonce"], *self.nonce, "{claims}");
@@ -186,10 +165,8 @@ impl RelyingParty {
 
     /// Posts a form with the client's authentication; `form` holds the `client_id`.
     async fn authenticated(&self, url: &Url, form: Vec<(&str, String)>) -> Answer {
-        let mut form: Vec<(&str, &str)> = form
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let mut form: Vec<(&str, &str)> =
+            form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let (id, secret) = (self.client.id(), self.client.secret());
         let credentials = match self.client {
             Client::ConfidentialBasic => Some((id, secret)),

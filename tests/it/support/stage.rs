@@ -25,11 +25,7 @@ impl Stage<OidcProvider> {
             upstream.url,
             clients()
         );
-        Self {
-            gateway: gateway_at(&address, &toml).await,
-            issuer: address,
-            upstream,
-        }
+        Self { gateway: gateway_at(&address, &toml).await, issuer: address, upstream }
     }
 }
 
@@ -46,11 +42,7 @@ impl Stage<Django> {
             upstream.url,
             clients()
         );
-        Self {
-            issuer,
-            gateway: gateway_at(&address, &toml).await,
-            upstream,
-        }
+        Self { issuer, gateway: gateway_at(&address, &toml).await, upstream }
     }
 }
 
@@ -83,13 +75,7 @@ pub fn clients() -> String {
             client.authentication()
         )
     };
-    [
-        Client::ConfidentialBasic,
-        Client::ConfidentialPost,
-        Client::Public,
-    ]
-    .map(table)
-    .concat()
+    [Client::ConfidentialBasic, Client::ConfidentialPost, Client::Public].map(table).concat()
 }
 
 fn unused_address() -> String {

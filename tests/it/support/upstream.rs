@@ -27,17 +27,11 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value.as_str())
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn count(&self, name: &str) -> usize {
-        self.fields
-            .iter()
-            .filter(|(field, _)| field == name)
-            .count()
+        self.fields.iter().filter(|(field, _)| field == name).count()
     }
 }
 
@@ -97,11 +91,8 @@ impl Upstream {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(Mutex::new(0));
-        let (log, counter, script) = (
-            Arc::clone(&seen),
-            Arc::clone(&connections),
-            Arc::new(script) as Script,
-        );
+        let (log, counter, script) =
+            (Arc::clone(&seen), Arc::clone(&connections), Arc::new(script) as Script);
         let task = tokio::spawn(async move {
             let mut open = tokio::task::JoinSet::new();
             loop {
@@ -110,12 +101,7 @@ impl Upstream {
                 open.spawn(serve(stream, Arc::clone(&log), Arc::clone(&script)));
             }
         });
-        Self {
-            address,
-            seen,
-            connections,
-            task,
-        }
+        Self { address, seen, connections, task }
     }
 
     /// Requests so far.
@@ -145,9 +131,7 @@ impl Upstream {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, found)
-            .await
-            .expect("the upstream saw no such request")
+        tokio::time::timeout(PATIENCE, found).await.expect("the upstream saw no such request")
     }
 }
 
@@ -155,10 +139,7 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Seen>>>, script: Script
     let mut buffer = Vec::new();
     while let Some(mut seen) = read_head(&mut stream, &mut buffer).await {
         if seen.field("expect").is_some() {
-            stream
-                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-                .await
-                .unwrap();
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
         }
         let early = seen.target.starts_with("/early");
         if !early {
