@@ -137,6 +137,9 @@ impl Application for Joint {
     }
 
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
+        if self.endpoints.route(head.uri.path()) == endpoints::Route::Par {
+            return self.endpoints.unreadable_push(code, &head.headers);
+        }
         let accept = head.headers.get(ACCEPT);
         let page = answer::page(code, reason(code), request_id.as_str(), accept);
         if code == ErrorCode::MethodNotAllowed {

@@ -208,8 +208,8 @@ fn response_is_possible(
 
 /// The order of a composite `response_type` does not count (OAuth 2.0 Multiple Response Types §3).
 fn same_parts(a: &str, b: &str) -> bool {
-    a.split(' ').count() == b.split(' ').count()
-        && a.split(' ').all(|part| b.split(' ').any(|other| other == part))
+    let count = |text: &str, part| text.split(' ').filter(|other| *other == part).count();
+    a.len() == b.len() && a.split(' ').all(|part| count(a, part) == count(b, part))
 }
 
 fn redirect_uri_is_the_clients(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {
@@ -277,7 +277,9 @@ fn values_make_sense(form: &Parameters<'_>) -> Result<(), RequestError> {
 }
 
 fn is_absolute_uri(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| url.fragment().is_none())
+    // The parser would take blanks and controls off without a word.
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+        && url::Url::parse(text).is_ok_and(|url| url.fragment().is_none())
 }
 
 fn encode(form: &Parameters<'_>, client: &Client) -> String {

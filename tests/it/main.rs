@@ -12,6 +12,7 @@ mod config;
 mod demo;
 mod listener;
 mod openid_client;
+mod par;
 mod pass_through;
 mod real_servers;
 mod store;
