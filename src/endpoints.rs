@@ -137,11 +137,14 @@ impl Endpoints {
     /// configured origins.
     #[must_use]
     pub fn unreadable_push(&self, code: ErrorCode, headers: &HeaderMap) -> Response<Bytes> {
-        let description = match code {
-            ErrorCode::PayloadTooLarge => "the body is too large",
-            ErrorCode::MethodNotAllowed => "the method must be POST",
-            _ if code.status().is_server_error() => "the request could not be handled",
-            _ => "the request cannot be read",
+        let description = if code == ErrorCode::PayloadTooLarge {
+            "the body is too large"
+        } else if code == ErrorCode::MethodNotAllowed {
+            "the method must be POST"
+        } else if code.status().is_server_error() {
+            "the request could not be handled"
+        } else {
+            "the request cannot be read"
         };
         let mut answer = answer::refusal(code, description);
         if code == ErrorCode::MethodNotAllowed {
@@ -225,9 +228,10 @@ fn par_service(config: &Config, endpoint: par::Endpoint) -> ParService {
             Ok::<_, Infallible>(unharmed(answer).await)
         }
     });
+    let plain = ParService::new(answering);
     match cors(config) {
-        Some(cors) => for_origins(config, cors_service(cors, answering.clone()), answering),
-        None => BoxCloneSyncService::new(answering),
+        Some(cors) => for_origins(&config.par.cors_origins, cors, plain),
+        None => plain,
     }
 }
 
@@ -245,26 +249,12 @@ async fn unharmed(push: impl Future<Output = Response<Bytes>>) -> Response<Bytes
 }
 
 /// The layer answers any `OPTIONS` and marks every answer, so only the configured origins meet it.
-fn for_origins<S, T>(config: &Config, with: S, without: T) -> ParService
-where
-    S: tower::Service<Request<Bytes>, Response = Response<Bytes>, Error = Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    T: tower::Service<Request<Bytes>, Response = Response<Bytes>, Error = Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send,
-    T::Future: Send,
-{
-    let origins: Arc<[HeaderValue]> = config.par.cors_origins.as_slice().into();
-    BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
+fn for_origins(origins: &[HeaderValue], cors: CorsLayer, plain: ParService) -> ParService {
+    let origins: Arc<[HeaderValue]> = origins.into();
+    let marked = ParService::new(ServiceBuilder::new().layer(cors).service(plain.clone()));
+    ParService::new(service_fn(move |request: Request<Bytes>| {
         let known = request.headers().get(ORIGIN).is_some_and(|origin| origins.contains(origin));
-        let (with, without) = (with.clone(), without.clone());
-        async move { if known { with.oneshot(request).await } else { without.oneshot(request).await } }
+        if known { marked.clone().oneshot(request) } else { plain.clone().oneshot(request) }
     }))
 }
 
@@ -278,27 +268,6 @@ fn cors(config: &Config) -> Option<CorsLayer> {
         .expose_headers([HeaderName::from_static("dpop-nonce")])
         .max_age(Duration::from_secs(3600));
     (!origins.is_empty()).then_some(layer)
-}
-
-fn cors_service<S>(
-    cors: CorsLayer,
-    service: S,
-) -> impl tower::Service<
-    Request<Bytes>,
-    Response = Response<Bytes>,
-    Error = Infallible,
-    Future = impl Send,
-> + Clone
-+ Send
-+ Sync
-where
-    S: tower::Service<Request<Bytes>, Response = Response<Bytes>, Error = Infallible>
-        + Clone
-        + Send
-        + Sync,
-    S::Future: Send,
-{
-    ServiceBuilder::new().layer(cors).service(service)
 }
 
 fn overloaded() -> Response<Bytes> {

@@ -285,7 +285,9 @@ async fn request_that_does_not_fit_the_upstream_is_refused_with_the_limit() {
         }
     }
     let mut encoder = Encoder::default();
-    complete().iter().for_each(|(name, value)| encoder.push(name, value));
+    for (name, value) in complete() {
+        encoder.push(name, value);
+    }
     let room = 1000 - "/authorize?&v=".len() - encoder.finish().len();
     let value = "x".repeat(room + 1);
     assert_created(&get.push(&altered(&[("v", Some(&value[..room]))])).await);
