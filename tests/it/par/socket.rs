@@ -70,6 +70,17 @@ async fn b008_b126_body_over_the_limit_is_413_in_json() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b126_body_that_does_not_come_or_is_broken_is_answered_in_json() {
+    let road = Road::open("[limits]\nbody_timeout = \"1s\"").await;
+    let head =
+        format!("POST /par HTTP/1.1\r\nHost: a\r\nContent-Type: {FORM}\r\nAccept: text/html");
+    let late = ask(&road, &format!("{head}\r\nContent-Length: 100"), "client_id=web").await;
+    assert_json(&late, 408, "invalid_request");
+    let broken = ask(&road, &format!("{head}\r\nTransfer-Encoding: chunked"), "zz\r\nx\r\n").await;
+    assert_json(&broken, 400, "invalid_request");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b002_b003_other_methods_over_the_wire() {
     let road = Road::open("").await;
     for method in ["GET", "HEAD", "DELETE", "PATCH", "PUT", "OPTIONS", "TRACE"] {
