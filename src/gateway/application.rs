@@ -132,7 +132,7 @@ impl Application for Joint {
 
     fn body_scan(&self, head: &Parts) -> Option<Box<dyn BodyScan>> {
         let guard = self.endpoints.guard()?;
-        let scan = guard.body_scan(&head.method, head.uri.path(), &head.headers)?;
+        let scan = guard.body_scan(head.uri.path(), head.uri.query(), &head.headers)?;
         Some(Box::new(Scan { scan, accept: head.headers.get(ACCEPT).cloned() }))
     }
 
