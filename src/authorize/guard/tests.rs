@@ -105,7 +105,7 @@ fn b145_no_multipart_hides_an_authorization_request() {
         "; name=NAME\r\nX: y",
     ] {
         let field = |name: &str| {
-            let encoded = name.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+            let encoded = name.replace('_', "%5F").replace('e', "%65");
             let dress = dress.replace("%NAME", &encoded).replace("NAME_", "x");
             format!("{disposition}{}", dress.replace("NAME", name))
         };
