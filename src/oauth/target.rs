@@ -103,16 +103,13 @@ fn without_wide_encodings(text: &str) -> Option<String> {
     let mut any = false;
     for piece in pieces {
         let digits = piece.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        match (digits.and_then(char::from_u32), piece.get(4..)) {
-            (Some(wide), Some(rest)) => {
-                any = true;
-                decoded.push(wide);
-                decoded.push_str(rest);
-            }
-            _ => {
-                decoded.push_str("%u");
-                decoded.push_str(piece);
-            }
+        if let (Some(wide), Some(rest)) = (digits.and_then(char::from_u32), piece.get(4..)) {
+            any = true;
+            decoded.push(wide);
+            decoded.push_str(rest);
+        } else {
+            decoded.push_str("%u");
+            decoded.push_str(piece);
         }
     }
     any.then_some(decoded)
