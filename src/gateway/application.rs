@@ -1,5 +1,6 @@
 //! Joins the endpoints to the proxy: each speaks its own language, here they are translated.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use http::header::ACCEPT;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
+use percent_encoding::{CONTROLS, percent_encode};
 
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AuthorizeError, Completion, Departure as Leaving, Flow};
@@ -106,12 +108,10 @@ impl Application for Joint {
     }
 
     async fn location(&self, departure: Departure<'_>) -> LocationOutcome {
-        let Ok(location) = departure.location.to_str() else {
-            return LocationOutcome::Keep;
-        };
+        let location = ascii(departure.location);
         let peer = self.peer(departure.peer, departure.request_id);
         let leaving = Leaving {
-            location,
+            location: &location,
             headers: &departure.head.headers,
             flow: departure.flow.and_then(|flow| flow.downcast_ref::<Flow>()),
             peer: &peer,
@@ -125,15 +125,16 @@ impl Application for Joint {
         }
     }
 
-    fn guard(&self, head: &Parts) -> Option<Response<Bytes>> {
+    fn guard(&self, head: &Parts, request_id: &RequestId) -> Option<Response<Bytes>> {
         let guard = self.endpoints.guard()?;
-        guard.refuses(head.uri.path(), head.uri.query()).then(|| push_required(head))
+        let refused = guard.refuses(head.uri.path(), head.uri.query());
+        refused.then(|| push_required(head.headers.get(ACCEPT), request_id))
     }
 
-    fn body_scan(&self, head: &Parts) -> Option<Box<dyn BodyScan>> {
-        let guard = self.endpoints.guard()?;
-        let scan = guard.body_scan(&head.method, head.uri.path(), &head.headers)?;
-        Some(Box::new(Scan { scan, accept: head.headers.get(ACCEPT).cloned() }))
+    fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>> {
+        let scan = self.endpoints.guard()?.body_scan(head)?;
+        let accept = head.headers.get(ACCEPT).cloned();
+        Some(Box::new(Scan { scan, accept, request_id: request_id.clone() }))
     }
 
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
@@ -160,6 +161,7 @@ impl Application for Joint {
 struct Scan {
     scan: authorize::BodyScan,
     accept: Option<HeaderValue>,
+    request_id: RequestId,
 }
 
 impl BodyScan for Scan {
@@ -172,14 +174,21 @@ impl BodyScan for Scan {
     }
 
     fn refusal(&self) -> Response<Bytes> {
-        let error = AuthorizeError::PushRequired;
-        answer::page(error.code(), error.reason(), "", self.accept.as_ref())
+        push_required(self.accept.as_ref(), &self.request_id)
     }
 }
 
-fn push_required(head: &Parts) -> Response<Bytes> {
+fn push_required(accept: Option<&HeaderValue>, request_id: &RequestId) -> Response<Bytes> {
     let error = AuthorizeError::PushRequired;
-    answer::page(error.code(), error.reason(), "", head.headers.get(ACCEPT))
+    answer::page(error.code(), error.reason(), request_id.as_str(), accept)
+}
+
+/// An address as a browser follows it: what a server left unencoded is encoded.
+fn ascii(location: &HeaderValue) -> Cow<'_, str> {
+    match location.to_str() {
+        Ok(location) => location.into(),
+        Err(_) => percent_encode(location.as_bytes(), CONTROLS).into(),
+    }
 }
 
 /// What a person reads where the proxy itself refuses or fails.

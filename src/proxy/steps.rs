@@ -83,6 +83,18 @@ impl<A: Application> Gateway<A> {
         self.ready(session, context).await
     }
 
+    /// Everything else, unless the application has something against it.
+    pub(super) async fn pass(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> pingora::Result<bool> {
+        match self.application.guard(session.req_header(), &context.request_id) {
+            Some(response) => respond(session, context, response).await,
+            None => self.ready(session, context).await,
+        }
+    }
+
     /// Answers at once where it is known that no upstream will.
     pub(super) async fn ready(
         &self,

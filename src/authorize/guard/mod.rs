@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method};
+use http::request::Parts;
 
 use crate::client::Registry;
 use crate::config;
-use crate::oauth::names;
-use crate::oauth::target::{Traits, fold_path, loose};
+use crate::oauth::target::{Traits, fold_path};
 use crate::telemetry::metrics::{GuardPlace, meter};
 use crate::upstream::Discovery;
+use crate::upstream::discovery::AuthorizationPath;
 
 pub use scan::BodyScan;
 
@@ -63,19 +63,20 @@ impl Guard {
 
     /// A scanner for a body that could hold a form.
     #[must_use]
-    pub fn body_scan(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<BodyScan> {
-        if matches!(*method, Method::GET | Method::HEAD) || self.is_other_endpoint(path) {
+    pub fn body_scan(&self, head: &Parts) -> Option<BodyScan> {
+        if self.is_other_endpoint(head.uri.path()) {
             return None;
         }
+        let query = Traits::of(head.uri.query().unwrap_or_default());
         let media_type =
-            headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
+            head.headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
         let media_type = media_type.unwrap_or_default();
         if media_type.starts_with(b"multipart/") {
-            Some(BodyScan::multipart(self.clone()))
+            Some(BodyScan::multipart(self.clone(), &query))
         } else if media_type.is_empty()
             || media_type.starts_with(b"application/x-www-form-urlencoded")
         {
-            Some(BodyScan::form(self.clone()))
+            Some(BodyScan::form(self.clone(), &query))
         } else {
             None
         }
@@ -98,8 +99,7 @@ impl Guard {
             return true;
         };
         let advertised = self.discovery.authorization_path();
-        let advertised =
-            advertised.as_ref().map(super::super::upstream::discovery::AuthorizationPath::as_str);
+        let advertised = advertised.as_ref().map(AuthorizationPath::as_str);
         let mut paths = self.extra_paths.iter().copied().chain(advertised);
         paths.any(|known| !known.is_empty() && fold_path(known).as_ref() == Some(&folded))
     }
@@ -108,14 +108,4 @@ impl Guard {
         let snapshot = self.discovery.current();
         snapshot.is_some_and(|known| known.capabilities.other_paths.iter().any(|p| p == path))
     }
-}
-
-/// Decodes a name as it came in a body.
-fn name_of(bytes: &[u8]) -> String {
-    loose(&String::from_utf8_lossy(bytes)).into_owned()
-}
-
-/// Whether the value behind this name matters.
-fn value_matters(name: &str) -> bool {
-    names::reads_as(name, "client_id") || names::reads_as(name, "request_uri")
 }

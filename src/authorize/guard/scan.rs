@@ -1,7 +1,8 @@
 //! A form body watched while it streams by, in constant memory.
 
-use super::{Guard, name_of, value_matters};
-use crate::oauth::target::Traits;
+use super::Guard;
+use crate::oauth::names::reads_as;
+use crate::oauth::target::{Traits, loose};
 use crate::telemetry::metrics::{GuardPlace, meter};
 
 /// Longest name or value that is looked at; a longer one is none that matters.
@@ -12,10 +13,21 @@ const LONGEST: usize = 1024;
 pub struct BodyScan {
     guard: Guard,
     format: Format,
-    traits: Traits,
+    asked: Asked,
     name: Vec<u8>,
     value: Vec<u8>,
     place: Place,
+}
+
+/// What was asked for so far, in query and body together: some servers read them as one.
+#[derive(Debug)]
+struct Asked {
+    /// A `client_id` was named.
+    client: bool,
+    /// One that must push was.
+    concerned: bool,
+    /// `response_type`, `request` or `request_uri` was.
+    authorization: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,28 +47,26 @@ enum Place {
     Value,
     /// In a multipart header's `name="…"`.
     Quoted,
-    /// Behind a multipart header's name, before the empty line.
+    /// Behind the name `client_id` in a multipart header, before the empty line.
     Header,
 }
 
 impl BodyScan {
-    pub(super) fn form(guard: Guard) -> Self {
-        Self::new(guard, Format::Form)
+    pub(super) fn form(guard: Guard, query: &Traits) -> Self {
+        Self::new(guard, Format::Form, query)
     }
 
-    pub(super) fn multipart(guard: Guard) -> Self {
-        Self::new(guard, Format::Multipart)
+    pub(super) fn multipart(guard: Guard, query: &Traits) -> Self {
+        Self::new(guard, Format::Multipart, query)
     }
 
-    fn new(guard: Guard, format: Format) -> Self {
-        Self {
-            guard,
-            format,
-            traits: Traits::default(),
-            name: Vec::new(),
-            value: Vec::new(),
-            place: Place::Name,
-        }
+    fn new(guard: Guard, format: Format, query: &Traits) -> Self {
+        let asked = Asked {
+            client: !query.client_ids.is_empty(),
+            concerned: guard.concerns(&query.client_ids),
+            authorization: query.asks_for_authorization(),
+        };
+        Self { guard, format, asked, name: Vec::new(), value: Vec::new(), place: Place::Name }
     }
 
     /// Sees the next piece; true means that the request must be cut before this piece.
@@ -72,13 +82,15 @@ impl BodyScan {
 
     /// Sees the end; true means that the request must be cut.
     pub fn end(&mut self) -> bool {
-        self.note();
+        match self.format {
+            Format::Form => self.note_pair(),
+            Format::Multipart => self.note_part(),
+        }
         self.refuses()
     }
 
     fn refuses(&self) -> bool {
-        let refused =
-            self.traits.is_authorization_request() && self.guard.concerns(&self.traits.client_ids);
+        let refused = self.asked.client && self.asked.concerned && self.asked.authorization;
         if refused {
             meter().guard_refusal(GuardPlace::Body);
         }
@@ -87,56 +99,97 @@ impl BodyScan {
 
     fn form_byte(&mut self, byte: u8) {
         match (byte, self.place) {
-            (b'&' | b';', _) => self.note(),
+            (b'&' | b';', _) => self.note_pair(),
             (b'=', Place::Name) => self.place = Place::Value,
             (_, Place::Value) => keep(&mut self.value, byte),
             (_, _) => keep(&mut self.name, byte),
         }
     }
 
-    /// `name="x"` of a part's header, then what stands behind the empty line up to the next line.
+    /// Every `name="x"`, wherever it stands: what is a part's header and what only looks like one
+    /// is the boundary's word, and servers read boundaries each in its own way. Behind the name
+    /// `client_id`, what stands behind the empty line up to the next line is the value.
     fn multipart_byte(&mut self, byte: u8) {
         match self.place {
-            Place::Name => {
-                keep_last(&mut self.value, byte);
-                if ends_with_name(&self.value) {
-                    self.value.clear();
-                    self.place = Place::Quoted;
-                }
-            }
+            Place::Name | Place::Header => self.header_byte(byte),
             Place::Quoted
                 if matches!(byte, b'"' | b';' | b'\r' | b'\n') && !self.name.is_empty() =>
             {
-                self.place = Place::Header;
+                self.note_part_name();
+                keep_last(&mut self.value, byte);
             }
             Place::Quoted if byte == b'"' => {}
             Place::Quoted => keep(&mut self.name, byte),
-            Place::Header => {
-                keep_last(&mut self.value, byte);
-                if self.value.ends_with(b"\r\n\r\n") || self.value.ends_with(b"\n\n") {
-                    self.value.clear();
-                    self.place = Place::Value;
-                }
-            }
-            Place::Value if byte == b'\r' || byte == b'\n' => self.note(),
+            Place::Value if byte == b'\r' || byte == b'\n' => self.note_part(),
             Place::Value => keep(&mut self.value, byte),
         }
     }
 
-    /// One pair is read.
-    fn note(&mut self) {
-        let name = name_of(&self.name);
-        if !name.is_empty() {
-            let value =
-                if value_matters(&name) { String::from_utf8_lossy(&self.value) } else { "".into() };
-            if self.traits.client_ids.len() + self.traits.request_uris.len() < 16 {
-                self.traits.note(&name, &value);
-            }
+    fn header_byte(&mut self, byte: u8) {
+        keep_last(&mut self.value, byte);
+        if ends_with_name(&self.value) {
+            self.note_part();
+            self.place = Place::Quoted;
+        } else if self.place == Place::Header
+            && (self.value.ends_with(b"\r\n\r\n") || self.value.ends_with(b"\n\n"))
+        {
+            self.value.clear();
+            self.place = Place::Value;
         }
+    }
+
+    /// One pair of a form is read.
+    fn note_pair(&mut self) {
+        let name = String::from_utf8_lossy(&self.name);
+        let name = loose(&name);
+        if reads_as(&name, "client_id") {
+            let value = String::from_utf8_lossy(&self.value).into_owned();
+            self.note_client(&value);
+        } else {
+            self.asked.authorization |= asks_for_authorization(&name);
+        }
+        self.begin_anew();
+    }
+
+    /// The name of a part is read.
+    fn note_part_name(&mut self) {
+        let name = String::from_utf8_lossy(&self.name);
+        let name = loose(&name);
+        let is_client = reads_as(&name, "client_id");
+        self.asked.authorization |= asks_for_authorization(&name);
+        self.begin_anew();
+        if is_client {
+            self.asked.client = true;
+            self.place = Place::Header;
+        }
+    }
+
+    /// The value of a part is read, where it matters.
+    fn note_part(&mut self) {
+        if self.place == Place::Value {
+            let value = String::from_utf8_lossy(&self.value).into_owned();
+            self.note_client(&value);
+        } else if self.place == Place::Quoted && !self.name.is_empty() {
+            self.note_part_name();
+        }
+        self.begin_anew();
+    }
+
+    fn note_client(&mut self, value: &str) {
+        self.asked.client = true;
+        let spellings = [value.to_owned(), loose(value).into_owned()];
+        self.asked.concerned |= self.guard.concerns(&spellings);
+    }
+
+    fn begin_anew(&mut self) {
         self.name.clear();
         self.value.clear();
         self.place = Place::Name;
     }
+}
+
+fn asks_for_authorization(name: &str) -> bool {
+    ["response_type", "request", "request_uri"].iter().any(|known| reads_as(name, known))
 }
 
 fn keep(buffer: &mut Vec<u8>, byte: u8) {

@@ -102,13 +102,13 @@ impl Application for Script {
         (self.locate)(departure.location.to_str().unwrap())
     }
 
-    fn guard(&self, head: &Parts) -> Option<Response<Bytes>> {
+    fn guard(&self, head: &Parts, _request_id: &RequestId) -> Option<Response<Bytes>> {
         head.headers
             .contains_key("x-refuse")
             .then(|| Response::builder().status(400).body("guarded".into()).unwrap())
     }
 
-    fn body_scan(&self, _head: &Parts) -> Option<Box<dyn BodyScan>> {
+    fn body_scan(&self, _head: &Parts, _request_id: &RequestId) -> Option<Box<dyn BodyScan>> {
         Some(Box::new(Forbidden(Vec::new())))
     }
 
