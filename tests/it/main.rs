@@ -7,10 +7,12 @@
 )]
 
 mod admin;
+mod authorize;
 mod cli;
 mod config;
 mod demo;
 mod listener;
+mod metadata;
 mod openid_client;
 mod pass_through;
 mod real_servers;
