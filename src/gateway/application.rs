@@ -17,11 +17,11 @@ use crate::client;
 use crate::config::Issuer;
 use crate::endpoints::{self, Endpoints};
 use crate::oauth::error::ErrorCode;
-use crate::proxy::Application;
 use crate::proxy::application::{
     BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Peer, RequestId, Route,
     Visit,
 };
+use crate::proxy::{self, Application};
 use crate::telemetry::access_log::Access;
 use crate::telemetry::metrics::{RouteLabel, UpstreamErrorKind, meter};
 
@@ -144,6 +144,12 @@ impl Application for Joint {
             answer::with_allow(page, "GET, HEAD, POST")
         } else {
             page
+        }
+    }
+
+    async fn unanswered(&self, flow: &proxy::application::Flow) {
+        if let Some(flow) = flow.downcast_ref::<Flow>() {
+            self.endpoints.undo(flow).await;
         }
     }
 

@@ -216,6 +216,10 @@ pub trait Application: Send + Sync + 'static {
     /// The page or JSON for a request that the proxy refuses or cannot get answered.
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes>;
 
+    /// Called before the gateway answers where the upstream gave no answer: nothing was begun, so
+    /// that whoever reads the answer may try again at once.
+    fn unanswered(&self, flow: &Flow) -> impl Future<Output = ()> + Send;
+
     /// Called once per exchange, when it is over: log, count, undo a start that reached nobody.
     fn finished(&self, exchange: Exchange<'_>) -> impl Future<Output = ()> + Send;
 }

@@ -203,6 +203,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         let Some(response) = response.filter(|_| !begun) else {
             return closed(0);
         };
+        self.give_up(context).await;
         let status = response.status().as_u16();
         session.set_keepalive(None);
         // Whoever does not take the answer is gone.

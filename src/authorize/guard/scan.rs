@@ -17,6 +17,8 @@ pub struct BodyScan {
     name: Vec<u8>,
     value: Vec<u8>,
     place: Place,
+    /// A part's name was `client_id`, and its value is still to come.
+    client_follows: bool,
 }
 
 /// What was asked for so far, in query and body together: some servers read them as one.
@@ -41,14 +43,12 @@ enum Format {
 /// Where in the body the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// In a form's name; in a multipart body, outside any name.
+    /// In a form's name; in a multipart body, where a name could begin.
     Name,
     /// In a value.
     Value,
     /// In a multipart header's `name="…"`.
     Quoted,
-    /// Behind the name `client_id` in a multipart header, before the empty line.
-    Header,
 }
 
 impl BodyScan {
@@ -66,7 +66,8 @@ impl BodyScan {
             concerned: guard.concerns(&query.client_ids),
             authorization: query.asks_for_authorization(),
         };
-        Self { guard, format, asked, name: Vec::new(), value: Vec::new(), place: Place::Name }
+        let (name, value) = (Vec::new(), Vec::new());
+        Self { guard, format, asked, name, value, place: Place::Name, client_follows: false }
     }
 
     /// Sees the next piece; true means that the request must be cut before this piece.
@@ -111,7 +112,7 @@ impl BodyScan {
     /// `client_id`, what stands behind the empty line up to the next line is the value.
     fn multipart_byte(&mut self, byte: u8) {
         match self.place {
-            Place::Name | Place::Header => self.header_byte(byte),
+            Place::Name => self.header_byte(byte),
             Place::Quoted
                 if matches!(byte, b'"' | b';' | b'\r' | b'\n') && !self.name.is_empty() =>
             {
@@ -128,9 +129,9 @@ impl BodyScan {
     fn header_byte(&mut self, byte: u8) {
         keep_last(&mut self.value, byte);
         if ends_with_name(&self.value) {
-            self.note_part();
+            self.begin_anew();
             self.place = Place::Quoted;
-        } else if self.place == Place::Header
+        } else if self.client_follows
             && (self.value.ends_with(b"\r\n\r\n") || self.value.ends_with(b"\n\n"))
         {
             self.value.clear();
@@ -157,11 +158,9 @@ impl BodyScan {
         let name = loose(&name);
         let is_client = reads_as(&name, "client_id");
         self.asked.authorization |= asks_for_authorization(&name);
+        self.asked.client |= is_client;
+        self.client_follows |= is_client;
         self.begin_anew();
-        if is_client {
-            self.asked.client = true;
-            self.place = Place::Header;
-        }
     }
 
     /// The value of a part is read, where it matters.
@@ -169,6 +168,7 @@ impl BodyScan {
         if self.place == Place::Value {
             let value = String::from_utf8_lossy(&self.value).into_owned();
             self.note_client(&value);
+            self.client_follows = false;
         } else if self.place == Place::Quoted && !self.name.is_empty() {
             self.note_part_name();
         }

@@ -114,6 +114,7 @@ async fn b143_b144_no_body_carries_a_request_past_the_gateway() {
                     continue;
                 }
                 let answer = stream(front, "/login", media_type, &body, size).await;
+                assert_eq!(answer.status, 400, "pieces of {size}: {media_type}: {body:.300}");
                 refused(&answer, 400, "invalid_request");
             }
         }

@@ -6,10 +6,13 @@ use crate::support::raw::Answer;
 const ISS: &str = "iss=https%3A%2F%2Flogin.example";
 
 /// The upstream shows a login, and redirects from `/done` with the status in its path to what its
-/// query says.
+/// query says, `~~` for `#`.
 async fn front(settings: &str) -> Front {
     Front::answering(settings, |seen| match seen.target.split_once("?to=") {
-        Some((path, to)) => redirect(&format!("{} Word", path.trim_start_matches("/done")), to),
+        Some((path, to)) => {
+            let status = format!("{} Word", path.trim_start_matches("/done"));
+            redirect(&status, &to.replace("~~", "#"))
+        }
         None => super::ok("login"),
     })
     .await
@@ -47,7 +50,7 @@ async fn b154_b155_b156_iss_is_added_once_where_the_answer_is() {
     ] {
         let query = front.pushed().await;
         let cookie = login(&front, &query).await;
-        let answer = done(&front, &cookie, &format!("{back}{to}")).await;
+        let answer = done(&front, &cookie, &format!("{back}{to}").replace('#', "~~")).await;
         assert_eq!(answer.status, 302);
         assert_eq!(answer.field("location"), Some(format!("{back}{expected}").as_str()));
         let used = front.visit_with(&format!("/authorize?{query}"), &cookie).await;

@@ -13,15 +13,14 @@ use parapet::client::{Limits, Peer};
 use parapet::clock::{Clock, ManualClock, Timestamp};
 use parapet::config::{self, Environment};
 use parapet::endpoints::{Endpoints, Shared};
-use parapet::store::{MemoryStore, Store as _};
+use parapet::store::MemoryStore;
 use parapet::upstream::{Discovery, HttpClient};
 
 use crate::support::http::encode;
 
-/// Endpoints, their store and their clock.
+/// Endpoints and their clock.
 pub(super) struct Desk {
     pub(super) endpoints: Endpoints,
-    pub(super) store: Arc<MemoryStore>,
     shared: Shared,
     clock: Arc<ManualClock>,
 }
@@ -40,14 +39,14 @@ impl Desk {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
         let shared_clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let client = HttpClient::new(&config.upstream, &config.server.issuer).unwrap();
-        let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(&shared_clock)));
+        let store = MemoryStore::new(config.store.max_bytes, Arc::clone(&shared_clock));
         let shared = Shared {
-            store: Arc::<MemoryStore>::clone(&store),
+            store: Arc::new(store),
             discovery: Arc::new(Discovery::new(client, &config)),
             limits: Arc::new(Limits::new(&config.limits, Arc::clone(&shared_clock))),
             clock: shared_clock,
         };
-        Self { endpoints: Endpoints::new(&config, &shared), store, shared, clock }
+        Self { endpoints: Endpoints::new(&config, &shared), shared, clock }
     }
 
     /// The same store under another configuration, as after a restart with a store that outlives it.
@@ -57,12 +56,6 @@ impl Desk {
 
     pub(super) fn wait(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
-    }
-
-    pub(super) fn tidy(&self) -> (u64, u64) {
-        self.store.tidy();
-        let usage = self.store.usage();
-        (usage.requests, usage.bytes)
     }
 
     /// Pushes for `web`; gives the query of the visit.

@@ -1,8 +1,12 @@
 //! The upstream goes away in the middle: a page, and nothing burnt.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
+
 use super::{Front, error, ok, upstream_on};
+use crate::support::upstream::{Step, Upstream};
 
 /// Longest wait until the gateway finds an upstream that came back.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -10,25 +14,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b232_an_upstream_that_is_down_burns_nothing() {
     for mode in ["completion", "browser", "first-load"] {
-        let Front { upstream, gateway } =
-            Front::start(&format!("[authorize]\nsingle_use = \"{mode}\"")).await;
-        let address = upstream.address;
-        let front = Front { upstream, gateway };
+        let front = Front::start(&format!("[authorize]\nsingle_use = \"{mode}\"")).await;
+        let address = front.upstream.address;
         let query = front.pushed().await;
         let target = format!("/authorize?{query}");
         let Front { upstream, gateway } = front;
         drop(upstream);
-        // Nobody listens, then somebody who hangs up without an answer.
-        let silent = silent_on(address);
-        let front = Front { upstream: silent.await, gateway };
-        for _ in 0..3 {
-            let answer = front.visit(&target).await;
-            assert!([502, 503, 504].contains(&answer.status), "{mode}: {}", answer.status);
-            error(&answer);
-            assert!(answer.all("set-cookie").is_empty(), "{mode}");
-        }
+        free_again(address).await;
+        let mut front = Front { upstream: unused().await, gateway };
+        refused_softly(&front, &target).await;
+        // Somebody listens again, and hangs up without an answer.
+        front.upstream = Upstream::on(address, |_| vec![Step::Close]).await;
+        refused_softly(&front, &target).await;
         let Front { upstream, gateway } = front;
         drop(upstream);
+        free_again(address).await;
         let front = Front { upstream: upstream_on(address, |_| ok("back")).await, gateway };
         let begun = Instant::now();
         let mut answer = front.visit(&target).await;
@@ -43,9 +43,27 @@ async fn b232_an_upstream_that_is_down_burns_nothing() {
     }
 }
 
-async fn silent_on(address: std::net::SocketAddr) -> crate::support::upstream::Upstream {
-    use crate::support::upstream::{Step, Upstream};
-    Upstream::on(address, |_| vec![Step::Close]).await
+/// Somewhere else, so that nobody listens where the gateway asks.
+async fn unused() -> Upstream {
+    Upstream::fine().await
+}
+
+async fn refused_softly(front: &Front, target: &str) {
+    for _ in 0..3 {
+        let answer = front.visit(target).await;
+        assert!([502, 503, 504].contains(&answer.status), "{}", answer.status);
+        error(&answer);
+        assert!(answer.all("set-cookie").is_empty());
+    }
+}
+
+/// Waits until a dropped upstream has let go of its address.
+async fn free_again(address: SocketAddr) {
+    let begun = Instant::now();
+    while let Err(error) = TcpListener::bind(address).await {
+        assert!(begun.elapsed() < PATIENCE, "{error}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,12 +34,12 @@ fn locked_down(answer: &Answer, what: &str) {
 async fn b157_b158_pages_echo_nothing_and_lead_nowhere() {
     let front = Front::start("[par]\nrequired = true").await;
     let live = front.pushed().await;
-    let uri = "request_uri=urn:ietf:params:oauth:request_uri:MARKER<script>";
-    let evil = "redirect_uri=https://evil.example/&state=MARKER<script>&x=%3Cscript%3EMARKER";
+    let uri = "request_uri=urn:ietf:params:oauth:request_uri:MARKER";
+    let evil = "redirect_uri=https://evil.example/&state=MARKER&x=%3Cscript%3EMARKER";
     let marked = "User-Agent: MARKER<script>\r\nReferer: https://evil.example/MARKER\r\n";
     for target in [
         format!("/authorize?{evil}"),
-        format!("/authorize?client_id=MARKER<script>&response_type=code&{evil}"),
+        format!("/authorize?client_id=MARKER&response_type=code&{evil}"),
         format!("/authorize?client_id=web&{uri}&{evil}"),
         format!("/authorize?client_id=MARKER&{uri}&{evil}"),
         format!("/authorize?client_id=shop&{}&{evil}", &live[14..]),

@@ -144,27 +144,3 @@ async fn b145_switched_off_after_the_push_a_reference_is_dead() {
     desk.reconfigure("[par]\nenabled = false");
     assert_eq!(desk.visit(&mut Browser::default(), &query).await.unwrap_err(), EXPIRED);
 }
-
-#[tokio::test]
-async fn b171_what_expired_or_was_spent_is_collected_and_what_lives_is_not() {
-    let desk = desk("completion");
-    let empty = desk.tidy();
-    for _ in 0..200 {
-        desk.push().await;
-    }
-    let mut done = Browser::default();
-    let spent = desk.push().await;
-    desk.visit(&mut done, &spent).await.unwrap();
-    assert!(matches!(desk.complete(&done).await, Completion::Amended(_)));
-    let mut slow = Browser::default();
-    let started = desk.push().await;
-    desk.visit(&mut slow, &started).await.unwrap();
-    desk.wait(61);
-    let live = desk.push().await;
-    let (requests, _) = desk.tidy();
-    assert!((2..=3).contains(&requests), "{requests} left");
-    assert!(desk.visit(&mut slow, &started).await.is_ok());
-    assert!(desk.visit(&mut Browser::default(), &live).await.is_ok());
-    desk.wait(3_600);
-    assert_eq!(desk.tidy(), empty);
-}

@@ -10,8 +10,8 @@ use parapet::clock::SystemClock;
 use parapet::config::{self, Config, Environment, Listen};
 use parapet::oauth::error::ErrorCode;
 use parapet::proxy::application::{
-    Application, BodyScan, Decision, Departure, Exchange, LocationOutcome, Peer, RequestId, Route,
-    Visit,
+    Application, BodyScan, Decision, Departure, Exchange, Flow, LocationOutcome, Peer, RequestId,
+    Route, Visit,
 };
 use parapet::proxy::{Proxy, listener};
 use parking_lot::Mutex;
@@ -118,6 +118,8 @@ impl Application for Script {
             .body(format!("{} {}", code.label(), id.as_str()).into())
             .unwrap()
     }
+
+    async fn unanswered(&self, _flow: &Flow) {}
 
     async fn finished(&self, exchange: Exchange<'_>) {
         self.told.lock().push(Told {
