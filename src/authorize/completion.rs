@@ -46,7 +46,8 @@ pub enum Completion {
 
 /// What an authorization response in a URL says (RFC 6749 §4.1.2).
 struct Answered<'a> {
-    parameters: &'a str,
+    /// Where in the URL its parameters end.
+    end: usize,
     state: Option<Cow<'a, str>>,
     outcome: CompletionOutcome,
     has_iss: bool,
@@ -138,7 +139,7 @@ impl Endpoint {
         if !self.settings.add_iss || answered.has_iss || answered.is_jarm {
             return Completion::Complete;
         }
-        let amended = with_iss(departure.location, answered.parameters, &self.settings.issuer);
+        let amended = with_iss(departure.location, answered.end, &self.settings.issuer);
         HeaderValue::from_str(&amended).map_or(Completion::Complete, Completion::Amended)
     }
 }
@@ -148,10 +149,10 @@ impl<'a> Answered<'a> {
     fn read(location: &'a str) -> Option<Self> {
         let (rest, fragment) = location.split_once('#').unwrap_or((location, ""));
         let query = rest.split_once('?').map_or("", |(_, query)| query);
-        Self::of(query).or_else(|| Self::of(fragment))
+        Self::of(query, rest.len()).or_else(|| Self::of(fragment, location.len()))
     }
 
-    fn of(parameters: &'a str) -> Option<Self> {
+    fn of(parameters: &'a str, end: usize) -> Option<Self> {
         let value = |name: &str| {
             let pairs = parameters.split('&').filter_map(|pair| pair.split_once('='));
             pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| loose(value))
@@ -166,7 +167,7 @@ impl<'a> Answered<'a> {
             return None;
         };
         let (state, has_iss) = (value("state"), value("iss").is_some());
-        Some(Self { parameters, state, outcome, has_iss, is_jarm })
+        Some(Self { end, state, outcome, has_iss, is_jarm })
     }
 }
 
@@ -185,16 +186,14 @@ fn refused(departure: &Departure<'_>, error: AuthorizeError, flow: Option<&Flow>
 }
 
 /// `location` with `iss` behind the response's own parameters, in query or fragment as they are.
-fn with_iss(location: &str, parameters: &str, issuer: &str) -> String {
-    let mut iss = String::with_capacity(parameters.len() + issuer.len() + 16);
-    iss.push_str(parameters);
-    iss.push_str("&iss=");
-    encode(&mut iss, issuer);
-    // The response's parameters stand in the location once, or with equal copies of themselves.
-    match location.rsplit_once(parameters) {
-        Some((before, after)) => [before, &iss, after].concat(),
-        None => location.to_owned(),
-    }
+fn with_iss(location: &str, end: usize, issuer: &str) -> String {
+    let (before, after) = location.split_at_checked(end).unwrap_or((location, ""));
+    let mut amended = String::with_capacity(location.len() + issuer.len() + 16);
+    amended.push_str(before);
+    amended.push_str("&iss=");
+    encode(&mut amended, issuer);
+    amended.push_str(after);
+    amended
 }
 
 /// The same address in another spelling: letter case of the host, default port, percent-encoding.
@@ -243,10 +242,14 @@ mod tests {
                 "https://c/cb?code=1#_=_",
                 "https://c/cb?code=1&iss=https%3A%2F%2Flogin.example%2Fa#_=_",
             ),
+            (
+                "https://c/cb?code=1#code=1",
+                "https://c/cb?code=1&iss=https%3A%2F%2Flogin.example%2Fa#code=1",
+            ),
         ];
         for (location, expected) in cases {
             let answered = Answered::read(location).unwrap();
-            assert_eq!(with_iss(location, answered.parameters, issuer), expected);
+            assert_eq!(with_iss(location, answered.end, issuer), expected);
         }
     }
 

@@ -60,9 +60,12 @@ impl Endpoint {
         }
         meter().ignored_parameters(parameters.iter().count().saturating_sub(2));
         let tickets = self.cookies.tickets(visit.headers);
+        let path = self.discovery.authorization_path();
+        let path = path.ok_or(AuthorizeError::UpstreamUnknown).map_err(refused)?;
         let (flow, new) = self.flow(&named, &tickets).await.map_err(refused)?;
         let result = if new.is_some() { RedeemResult::Ok } else { RedeemResult::Reload };
-        let expansion = self.expanded(flow, new, &tickets).map_err(refused)?;
+        let set_cookies = new.map(|ticket| self.new_cookies(&ticket, &tickets));
+        let expansion = self.expanded(path.as_str(), flow, set_cookies.unwrap_or_default());
         redeemed(visit, &expansion.flow, result);
         Ok(Decision::Expand(Box::new(expansion)))
     }
@@ -192,24 +195,17 @@ impl Endpoint {
             Start::Expired => Err(AuthorizeError::Expired),
             Start::Spent => Err(AuthorizeError::Spent),
             Start::OtherClient => Err(AuthorizeError::OtherClient),
+            Start::Taken if self.settings.single_use == SingleUse::FirstLoad => {
+                Err(AuthorizeError::Spent)
+            }
             Start::Taken => Err(AuthorizeError::OtherBrowser),
         }
     }
 
-    fn expanded(
-        &self,
-        flow: Flow,
-        new: Option<Ticket>,
-        tickets: &[Ticket],
-    ) -> Result<Expansion, AuthorizeError> {
-        let path = self.discovery.authorization_path().ok_or(AuthorizeError::UpstreamUnknown)?;
-        let full = self.expansion.expand(path.as_str(), &flow.request.query);
-        let set_cookies = match new {
-            Some(ticket) => self.new_cookies(&ticket, tickets),
-            None => Vec::new(),
-        };
+    fn expanded(&self, path: &str, flow: Flow, set_cookies: Vec<HeaderValue>) -> Expansion {
+        let full = self.expansion.expand(path, &flow.request.query);
         let expansion::Full { method, target, form } = full;
-        Ok(Expansion { method, target, form, set_cookies, flow })
+        Expansion { method, target, form, set_cookies, flow }
     }
 
     fn new_cookies(&self, ticket: &Ticket, tickets: &[Ticket]) -> Vec<HeaderValue> {

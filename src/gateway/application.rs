@@ -1,7 +1,6 @@
 //! Joins the endpoints to the proxy: each speaks its own language, here they are translated.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use http::header::ACCEPT;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
+use percent_encoding::{CONTROLS, percent_encode};
 
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AuthorizeError, Completion, Departure as Leaving, Flow};
@@ -17,11 +17,11 @@ use crate::client;
 use crate::config::Issuer;
 use crate::endpoints::{self, Endpoints};
 use crate::oauth::error::ErrorCode;
-use crate::proxy::Application;
 use crate::proxy::application::{
     BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Peer, RequestId, Route,
     Visit,
 };
+use crate::proxy::{self, Application};
 use crate::telemetry::access_log::Access;
 use crate::telemetry::metrics::{RouteLabel, UpstreamErrorKind, meter};
 
@@ -108,7 +108,7 @@ impl Application for Joint {
     }
 
     async fn location(&self, departure: Departure<'_>) -> LocationOutcome {
-        let location = in_ascii(departure.location);
+        let location = ascii(departure.location);
         let peer = self.peer(departure.peer, departure.request_id);
         let leaving = Leaving {
             location: &location,
@@ -125,15 +125,17 @@ impl Application for Joint {
         }
     }
 
-    fn guard(&self, head: &Parts) -> Option<Response<Bytes>> {
+    fn guard(&self, head: &Parts, request_id: &RequestId) -> Option<Response<Bytes>> {
         let guard = self.endpoints.guard()?;
-        guard.refuses(head.uri.path(), head.uri.query()).then(|| push_required(head))
+        let refused = guard.refuses(head.uri.path(), head.uri.query());
+        refused.then(|| push_required(head.headers.get(ACCEPT), request_id))
     }
 
-    fn body_scan(&self, head: &Parts) -> Option<Box<dyn BodyScan>> {
+    fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>> {
         let guard = self.endpoints.guard()?;
         let scan = guard.body_scan(head.uri.path(), head.uri.query(), &head.headers)?;
-        Some(Box::new(Scan { scan, accept: head.headers.get(ACCEPT).cloned() }))
+        let accept = head.headers.get(ACCEPT).cloned();
+        Some(Box::new(Scan { scan, accept, request_id: request_id.clone() }))
     }
 
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
@@ -146,6 +148,12 @@ impl Application for Joint {
             answer::with_allow(page, "GET, HEAD, POST")
         } else {
             page
+        }
+    }
+
+    async fn unanswered(&self, flow: &proxy::application::Flow) {
+        if let Some(flow) = flow.downcast_ref::<Flow>() {
+            self.endpoints.undo(flow).await;
         }
     }
 
@@ -163,6 +171,7 @@ impl Application for Joint {
 struct Scan {
     scan: authorize::BodyScan,
     accept: Option<HeaderValue>,
+    request_id: RequestId,
 }
 
 impl BodyScan for Scan {
@@ -175,29 +184,20 @@ impl BodyScan for Scan {
     }
 
     fn refusal(&self) -> Response<Bytes> {
-        let error = AuthorizeError::PushRequired;
-        answer::page(error.code(), error.reason(), "", self.accept.as_ref())
+        push_required(self.accept.as_ref(), &self.request_id)
     }
 }
 
-fn push_required(head: &Parts) -> Response<Bytes> {
+fn push_required(accept: Option<&HeaderValue>, request_id: &RequestId) -> Response<Bytes> {
     let error = AuthorizeError::PushRequired;
-    answer::page(error.code(), error.reason(), "", head.headers.get(ACCEPT))
+    answer::page(error.code(), error.reason(), request_id.as_str(), accept)
 }
 
-/// A `Location` as browsers read it: servers that put raw UTF-8 there mean its percent-encoding.
-fn in_ascii(location: &HeaderValue) -> Cow<'_, str> {
+/// An address as a browser follows it: what a server left unencoded is encoded.
+fn ascii(location: &HeaderValue) -> Cow<'_, str> {
     match location.to_str() {
-        Ok(location) => Cow::Borrowed(location),
-        Err(_) => Cow::Owned(location.as_bytes().iter().fold(String::new(), |mut text, &byte| {
-            if byte.is_ascii() {
-                text.push(char::from(byte));
-            } else {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "%{byte:02X}");
-            }
-            text
-        })),
+        Ok(location) => location.into(),
+        Err(_) => percent_encode(location.as_bytes(), CONTROLS).into(),
     }
 }
 

@@ -208,13 +208,17 @@ pub trait Application: Send + Sync + 'static {
     fn location(&self, departure: Departure<'_>) -> impl Future<Output = LocationOutcome> + Send;
 
     /// Refuses a pass-through request that is an authorization request in disguise.
-    fn guard(&self, head: &Parts) -> Option<Response<Bytes>>;
+    fn guard(&self, head: &Parts, request_id: &RequestId) -> Option<Response<Bytes>>;
 
     /// A scanner for the body of a request that goes upstream unread.
-    fn body_scan(&self, head: &Parts) -> Option<Box<dyn BodyScan>>;
+    fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>>;
 
     /// The page or JSON for a request that the proxy refuses or cannot get answered.
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes>;
+
+    /// Called before the gateway answers where the upstream gave no answer: nothing was begun, so
+    /// that whoever reads the answer may try again at once.
+    fn unanswered(&self, flow: &Flow) -> impl Future<Output = ()> + Send;
 
     /// Called once per exchange, when it is over: log, count, undo a start that reached nobody.
     fn finished(&self, exchange: Exchange<'_>) -> impl Future<Output = ()> + Send;

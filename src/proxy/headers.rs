@@ -214,8 +214,9 @@ fn is_certificate(name: &str) -> bool {
 
 /// Fields that make a server see another request than the one that was judged, and those that the
 /// gateway says itself.
-const REWRITING: [&str; 19] = [
+const REWRITING: [&str; 20] = [
     "forwarded",
+    "x-envoy-original-path",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-path",

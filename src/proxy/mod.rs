@@ -26,7 +26,7 @@ use application::Route;
 use context::Context;
 use failure::Failure;
 use headers::ForwardingFields;
-use steps::{closed, respond, screen};
+use steps::{closed, screen};
 use upstream_peer::UpstreamPeers;
 
 pub mod application;
@@ -85,10 +85,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         match context.route {
             Route::Par | Route::Metadata => self.answer(session, context).await,
             Route::Authorize => self.visit(session, context).await,
-            Route::PassThrough => match self.application.guard(session.req_header()) {
-                Some(response) => respond(session, context, response).await,
-                None => self.ready(session, context).await,
-            },
+            Route::PassThrough => self.pass(session, context).await,
         }
     }
 
@@ -113,7 +110,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         self.fields.apply(request, &context.peer, &context.request_id)?;
         // Anew for each attempt: a retry replays the body from its start.
         context.scan = (!context.replayed && !session.is_body_empty())
-            .then(|| self.application.body_scan(session.req_header()))
+            .then(|| self.application.body_scan(session.req_header(), &context.request_id))
             .flatten();
         forward::rewrite_head(request, context)
     }
@@ -206,6 +203,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         let Some(response) = response.filter(|_| !begun) else {
             return closed(0);
         };
+        self.give_up(context).await;
         let status = response.status().as_u16();
         session.set_keepalive(None);
         // Whoever does not take the answer is gone.

@@ -83,6 +83,18 @@ impl<A: Application> Gateway<A> {
         self.ready(session, context).await
     }
 
+    /// Everything else, unless the application has something against it.
+    pub(super) async fn pass(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> pingora::Result<bool> {
+        match self.application.guard(session.req_header(), &context.request_id) {
+            Some(response) => respond(session, context, response).await,
+            None => self.ready(session, context).await,
+        }
+    }
+
     /// Answers at once where it is known that no upstream will.
     pub(super) async fn ready(
         &self,
@@ -97,10 +109,18 @@ impl<A: Application> Gateway<A> {
             return Ok(false);
         };
         context.failure = Some(failure);
+        self.give_up(context).await;
         let code = failure.code.unwrap_or(ErrorCode::BadGateway);
         let head = session.req_header();
         let response = self.application.failure(code, head, &context.request_id);
         respond(session, context, response).await
+    }
+
+    /// Tells the application that the upstream has not answered and will not.
+    pub(super) async fn give_up(&self, context: &Context) {
+        if let (Some(forward), None) = (&context.forward, context.upstream_status) {
+            self.application.unanswered(&forward.flow).await;
+        }
     }
 
     /// Shows the application where the upstream sends the browser.

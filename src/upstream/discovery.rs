@@ -195,14 +195,23 @@ impl Discovery {
     async fn fetch(&self) -> Result<Snapshot, FetchError> {
         let mut documents = BTreeMap::new();
         let mut failure = FetchError::Status(StatusCode::NOT_FOUND);
+        let mut broken = Vec::new();
         for place in &self.places {
             match self.document(place).await {
                 Ok(document) => drop(documents.insert(place.clone(), document)),
                 Err(error @ (FetchError::Unreachable(_) | FetchError::Timeout)) => {
                     return Err(error);
                 }
-                Err(error) => failure = error,
+                Err(error) => {
+                    if !error.is_absence() {
+                        broken.push(place);
+                    }
+                    failure = error;
+                }
             }
+        }
+        if !documents.is_empty() {
+            documents.extend(self.kept(&broken));
         }
         let primary = if let Some(place) = &self.own_place {
             self.document(place).await?
@@ -212,6 +221,19 @@ impl Discovery {
         };
         let capabilities = self.capabilities(&primary);
         Ok(Snapshot { documents, primary, capabilities })
+    }
+
+    /// The last good documents of places that fail at the moment, where others do not.
+    fn kept(&self, broken: &[&String]) -> Vec<(String, Document)> {
+        let Some(last) = self.current() else {
+            return Vec::new();
+        };
+        let kept = |place: &&String| last.documents.get_key_value(*place);
+        broken
+            .iter()
+            .filter_map(kept)
+            .map(|(place, document)| (place.clone(), document.clone()))
+            .collect()
     }
 
     async fn document(&self, path: &str) -> Result<Document, FetchError> {

@@ -60,6 +60,14 @@ pub enum FetchError {
     Path(#[from] http::Error),
 }
 
+impl FetchError {
+    /// Whether the upstream says that there is no such document, as opposed to failing.
+    #[must_use]
+    pub const fn is_absence(&self) -> bool {
+        matches!(self, Self::Status(status) if status.as_u16() < 500)
+    }
+}
+
 impl HttpClient {
     /// A client for the configured upstream.
     ///

@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 #![cfg(test)]
+#![expect(clippy::too_many_lines, reason = "a table or a story reads better in one piece")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests wait for real servers by the real clock and spawn their own tasks"
@@ -8,10 +9,12 @@
 
 mod admin;
 mod attacks;
+mod authorize;
 mod cli;
 mod config;
 mod demo;
 mod listener;
+mod metadata;
 mod openid_client;
 mod par;
 mod pass_through;

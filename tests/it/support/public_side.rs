@@ -10,8 +10,8 @@ use parapet::clock::SystemClock;
 use parapet::config::{self, Config, Environment, Listen};
 use parapet::oauth::error::ErrorCode;
 use parapet::proxy::application::{
-    Application, BodyScan, Decision, Departure, Exchange, LocationOutcome, Peer, RequestId, Route,
-    Visit,
+    Application, BodyScan, Decision, Departure, Exchange, Flow, LocationOutcome, Peer, RequestId,
+    Route, Visit,
 };
 use parapet::proxy::{Proxy, listener};
 use parking_lot::Mutex;
@@ -102,13 +102,13 @@ impl Application for Script {
         (self.locate)(departure.location.to_str().unwrap())
     }
 
-    fn guard(&self, head: &Parts) -> Option<Response<Bytes>> {
+    fn guard(&self, head: &Parts, _request_id: &RequestId) -> Option<Response<Bytes>> {
         head.headers
             .contains_key("x-refuse")
             .then(|| Response::builder().status(400).body("guarded".into()).unwrap())
     }
 
-    fn body_scan(&self, _head: &Parts) -> Option<Box<dyn BodyScan>> {
+    fn body_scan(&self, _head: &Parts, _request_id: &RequestId) -> Option<Box<dyn BodyScan>> {
         Some(Box::new(Forbidden(Vec::new())))
     }
 
@@ -118,6 +118,8 @@ impl Application for Script {
             .body(format!("{} {}", code.label(), id.as_str()).into())
             .unwrap()
     }
+
+    async fn unanswered(&self, _flow: &Flow) {}
 
     async fn finished(&self, exchange: Exchange<'_>) {
         self.told.lock().push(Told {
