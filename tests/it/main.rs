@@ -7,9 +7,12 @@
 )]
 
 mod admin;
+mod architecture;
 mod cli;
 mod config;
+mod conformance;
 mod demo;
+mod docs;
 mod listener;
 mod openid_client;
 mod pass_through;
