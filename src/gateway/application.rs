@@ -135,7 +135,7 @@ impl Application for Joint {
         let guard = self.endpoints.guard()?;
         let scan = guard.body_scan(head.uri.path(), head.uri.query(), &head.headers)?;
         let accept = head.headers.get(ACCEPT).cloned();
-        Some(Box::new(Scan { scan, accept, request_id: request_id.clone() }))
+        Some(Box::new(Scan { body: scan, accept, request_id: request_id.clone() }))
     }
 
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
@@ -169,18 +169,18 @@ impl Application for Joint {
 }
 
 struct Scan {
-    scan: authorize::BodyScan,
+    body: authorize::BodyScan,
     accept: Option<HeaderValue>,
     request_id: RequestId,
 }
 
 impl BodyScan for Scan {
     fn feed(&mut self, piece: &[u8]) -> bool {
-        self.scan.feed(piece)
+        self.body.feed(piece)
     }
 
     fn end(&mut self) -> bool {
-        self.scan.end()
+        self.body.end()
     }
 
     fn refusal(&self) -> Response<Bytes> {

@@ -8,11 +8,14 @@
 )]
 
 mod admin;
+mod architecture;
 mod attacks;
 mod authorize;
 mod cli;
 mod config;
+mod conformance;
 mod demo;
+mod docs;
 mod listener;
 mod metadata;
 mod openid_client;
