@@ -25,10 +25,12 @@ pub use flow::Cookies;
 pub use guard::{BodyScan, Guard};
 
 pub mod completion;
+pub mod continuation;
 pub mod error;
 pub mod expansion;
 pub mod flow;
 pub mod guard;
+pub mod pin;
 mod redeem;
 
 /// The endpoint and what it works with.

@@ -1,9 +1,7 @@
 //! The store of a single replica: moka holds the entries and collects the expired ones, our own
 //! account of bytes bounds it. moka has no capacity of its own, so it never evicts what is alive.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -13,9 +11,10 @@ use moka::notification::RemovalCause;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
+use super::account::Account;
 use super::{
-    CallerToken, FlowId, Held, Lifetimes, PushedRequest, REPEAT_WINDOW, ReplayKey, Spend, Start,
-    Starts, Store, StoreError, Usage, Visit,
+    CallerToken, Continuation, FlowId, Held, Lifetimes, MOST_CONTINUATIONS, PushedRequest,
+    REPEAT_WINDOW, ReplayKey, Spend, Start, Starts, Store, StoreError, Usage, Visit,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::oauth::request_uri::Reference;
@@ -24,11 +23,11 @@ use crate::oauth::request_uri::Reference;
 /// million entries (`docs/performance.md`).
 const REQUEST_OVERHEAD: u64 = 560;
 
+/// Bytes a continuation costs beside path and query.
+const CONTINUATION_OVERHEAD: u64 = 160;
+
 /// Bytes a remembered single-use token costs.
 const REPLAY_OVERHEAD: u64 = 400;
-
-/// No client may hold more than this part of the room.
-const CLIENT_SHARE: u64 = 4;
 
 /// moka's clock only collects garbage: entries outlive their judged expiry by this much.
 const GRACE: Duration = Duration::from_secs(2);
@@ -123,6 +122,44 @@ impl Store for MemoryStore {
         }))
     }
 
+    async fn put_continuation(
+        &self,
+        reference: &Reference,
+        flow: FlowId,
+        handle: &Reference,
+        continuation: Continuation,
+    ) -> Result<(), StoreError> {
+        let entry = self.requests.get(&address(reference)).ok_or(StoreError::Gone)?;
+        let mut state = entry.state.lock();
+        if state.gone {
+            return Err(StoreError::Gone);
+        }
+        if state.continuation(flow, handle).is_some() {
+            return Ok(());
+        }
+        if state.continuations.iter().filter(|(of, ..)| *of == flow).count() >= MOST_CONTINUATIONS {
+            return Err(StoreError::TooManyContinuations);
+        }
+        let cost =
+            CONTINUATION_OVERHEAD + (continuation.path.len() + continuation.query.len()) as u64;
+        self.account.reserve_more(&entry.request.client_id, cost)?;
+        state.continuations_cost += cost;
+        state.continuations.push((flow, *handle, Arc::new(continuation)));
+        Ok(())
+    }
+
+    async fn continuation(
+        &self,
+        reference: &Reference,
+        flow: FlowId,
+        handle: &Reference,
+    ) -> Result<Option<(Held, Arc<Continuation>)>, StoreError> {
+        let held = self.read(reference).await?;
+        let entry = self.requests.get(&address(reference));
+        let found = entry.and_then(|entry| entry.state.lock().continuation(flow, handle));
+        Ok(held.zip(found))
+    }
+
     async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError> {
         let entry = self.requests.get(&address(reference));
         Ok(entry.map_or(Spend::Unknown, |entry| entry.spend(flow, self.clock.now())))
@@ -170,6 +207,18 @@ struct State {
     last_caller: Option<CallerToken>,
     started_at: Option<Timestamp>,
     spent: Option<(FlowId, Timestamp)>,
+    continuations: Vec<(FlowId, Reference, Arc<Continuation>)>,
+    continuations_cost: u64,
+    /// Its room was given back: nothing may be added.
+    gone: bool,
+}
+
+impl State {
+    fn continuation(&self, flow: FlowId, handle: &Reference) -> Option<Arc<Continuation>> {
+        let mut all = self.continuations.iter();
+        let found = all.find(|(of, known, _)| *of == flow && known == handle);
+        found.map(|(.., continuation)| Arc::clone(continuation))
+    }
 }
 
 impl Entry {
@@ -204,7 +253,9 @@ impl Entry {
         let mut state = self.state.lock();
         let only = state.starts == 1 && state.last_caller == Some(caller) && state.spent.is_none();
         if only {
-            *state = State::default();
+            state.starts = 0;
+            state.last_caller = None;
+            state.started_at = None;
         }
         only
     }
@@ -289,7 +340,9 @@ fn request_cache(account: Arc<Account>, clock: Arc<dyn Clock>) -> Cache<[u8; 32]
         .expire_after(Garbage { clock })
         .eviction_listener(move |_, entry: Arc<Entry>, cause| {
             if cause != RemovalCause::Replaced {
-                account.release(&entry.request.client_id, entry.cost);
+                let mut state = entry.state.lock();
+                state.gone = true;
+                account.release(&entry.request.client_id, entry.cost + state.continuations_cost);
             }
         })
         .build()
@@ -311,75 +364,4 @@ fn address(reference: &Reference) -> [u8; 32] {
     let mut address = [0; 32];
     address.copy_from_slice(digest(&SHA256, reference.as_bytes()).as_ref());
     address
-}
-
-/// Who holds how much of the room.
-#[derive(Debug)]
-struct Account {
-    max_bytes: u64,
-    bytes: AtomicU64,
-    requests: AtomicU64,
-    by_client: Mutex<HashMap<Arc<str>, u64>>,
-}
-
-impl Account {
-    fn new(max_bytes: u64) -> Self {
-        Self {
-            max_bytes,
-            bytes: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-            by_client: Mutex::default(),
-        }
-    }
-
-    fn reserve(&self, client_id: &Arc<str>, cost: u64) -> Result<(), StoreError> {
-        self.reserve_shared(cost)?;
-        let mut by_client = self.by_client.lock();
-        let held = match by_client.get_mut(client_id) {
-            Some(held) => held,
-            None => by_client.entry(Arc::clone(client_id)).or_default(),
-        };
-        if *held + cost > self.max_bytes / CLIENT_SHARE {
-            drop(by_client);
-            self.release_shared(cost);
-            return Err(StoreError::ClientShareFull);
-        }
-        *held += cost;
-        drop(by_client);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn release(&self, client_id: &Arc<str>, cost: u64) {
-        let mut by_client = self.by_client.lock();
-        if let Some(held) = by_client.get_mut(client_id) {
-            *held = held.saturating_sub(cost);
-            if *held == 0 {
-                by_client.remove(client_id);
-            }
-        }
-        drop(by_client);
-        self.release_shared(cost);
-        self.requests.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    fn reserve_shared(&self, cost: u64) -> Result<(), StoreError> {
-        let before = self.bytes.fetch_add(cost, Ordering::Relaxed);
-        if before + cost > self.max_bytes {
-            self.release_shared(cost);
-            return Err(StoreError::Full);
-        }
-        Ok(())
-    }
-
-    fn release_shared(&self, cost: u64) {
-        self.bytes.fetch_sub(cost, Ordering::Relaxed);
-    }
-
-    fn usage(&self) -> Usage {
-        Usage {
-            requests: self.requests.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-        }
-    }
 }
