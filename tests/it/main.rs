@@ -9,6 +9,7 @@
 mod admin;
 mod cli;
 mod config;
+mod continuation;
 mod demo;
 mod listener;
 mod openid_client;

@@ -69,8 +69,11 @@ impl<'a> Pin<'a> {
     /// it may travel in the upstream's own spelling.
     #[must_use]
     pub fn query(&self, given: &Parameters<'_>, emitter: Emitter) -> Option<String> {
-        let mut pinned = self.pinned(given, Text::Query(emitter));
-        if emitter == Emitter::Browser {
+        // A query that carries no request is a page's own, like a form.
+        let whole = emitter == Emitter::Upstream || carries_the_request(given);
+        let text = if whole { Text::Query(emitter) } else { Text::Form };
+        let mut pinned = self.pinned(given, text);
+        if whole && emitter == Emitter::Browser {
             self.restore(&mut pinned, &|_| true);
         }
         pinned.changed.then(|| {

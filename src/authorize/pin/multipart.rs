@@ -61,6 +61,13 @@ impl<'a> Multipart<'a> {
         &self.parts
     }
 
+    /// Names and values of the plain fields, in order.
+    #[must_use]
+    pub fn into_fields(self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+        let fields = self.parts.into_iter();
+        fields.filter_map(|part| Some((part.name, Cow::Borrowed(part.value?)))).collect()
+    }
+
     /// A body with `fields` in place of the plain fields and every file as it was.
     #[must_use]
     pub fn with_fields(&self, fields: &[(Cow<'_, str>, Cow<'_, str>)]) -> Vec<u8> {

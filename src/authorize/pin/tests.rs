@@ -113,3 +113,12 @@ fn repeated_resources_are_one_parameter() {
         assert_eq!(pinned, pushed, "{tampered}");
     }
 }
+
+#[test]
+fn a_pages_own_query_smuggles_nothing_in() {
+    assert_eq!(query("lang=de", Emitter::Browser), None);
+    assert_eq!(
+        query("lang=de&scope=admin&acr_values=low", Emitter::Browser).as_deref(),
+        Some("lang=de&scope=openid%20profile%20email")
+    );
+}
