@@ -164,7 +164,8 @@ impl Endpoints {
 
     /// Decides on a call of the authorization endpoint. While it is not known which path that is,
     /// anything that looks like such a call waits for the upstream's documents.
-    pub async fn authorize(&self, path: &str, visit: authorize::Visit<'_>) -> authorize::Decision {
+    pub async fn authorize(&self, visit: authorize::Visit<'_>) -> authorize::Decision {
+        let path = visit.path;
         if self.discovery.authorization_path().is_none() {
             if !looks_like_a_call(&visit) {
                 return authorize::Decision::Pass;
@@ -178,6 +179,10 @@ impl Endpoints {
         if self.discovery.could_be_authorization_path(path) {
             return self.authorize.decide(visit).await;
         }
+        let resumed = self.authorize.decide_elsewhere(visit).await;
+        if !matches!(resumed, authorize::Decision::Pass) {
+            return resumed;
+        }
         let guarded = self.guard.as_ref().is_some_and(|guard| guard.refuses(path, visit.query));
         if guarded {
             let refusal = authorize::AuthorizeError::PushRequired;
@@ -187,9 +192,9 @@ impl Endpoints {
         authorize::Decision::Pass
     }
 
-    /// Looks whether a flow ends with this answer of the upstream.
-    pub async fn complete(&self, departure: authorize::Departure<'_>) -> authorize::Completion {
-        self.authorize.complete(departure).await
+    /// Ends the flow that ends with this answer of the upstream, or hides the request in it.
+    pub async fn depart(&self, departure: authorize::Departure<'_>) -> authorize::Onward {
+        self.authorize.depart(departure).await
     }
 
     /// Takes back the start of a flow whose answer reached nobody.
@@ -205,7 +210,7 @@ impl Endpoints {
 }
 
 fn looks_like_a_call(visit: &authorize::Visit<'_>) -> bool {
-    let form = String::from_utf8_lossy(visit.form.unwrap_or_default());
+    let form = String::from_utf8_lossy(visit.body.form());
     let texts = [Traits::of(visit.query.unwrap_or_default()), Traits::of(&form)];
     texts.iter().any(Traits::is_authorization_request)
 }

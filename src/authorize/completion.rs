@@ -3,46 +3,17 @@
 
 use std::borrow::Cow;
 
-use http::header::HeaderMap;
-use http::{HeaderValue, Response};
-
-use bytes::Bytes;
+use http::HeaderValue;
 use url::Url;
 
+use super::departure::{Departure, Onward};
 use super::{AuthorizeError, Endpoint, Flow, circumstances, expansion, page};
-use crate::client::Peer;
 use crate::oauth::parameters::encode;
 use crate::oauth::redirect_uri::leads_to;
 use crate::oauth::target::loose;
 use crate::store::{PushedRequest, Spend};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::{CompletionOutcome, StoreOperation, meter};
-
-/// An answer of the upstream that sends the browser elsewhere.
-#[derive(Debug, Clone, Copy)]
-pub struct Departure<'a> {
-    /// Where to.
-    pub location: &'a str,
-    /// Header fields of the browser's request, for its tickets.
-    pub headers: &'a HeaderMap,
-    /// The flow of the very request that this answers, if it was expanded.
-    pub flow: Option<&'a Flow>,
-    /// Who is sent.
-    pub peer: &'a Peer,
-}
-
-/// What becomes of such an answer.
-#[derive(Debug)]
-pub enum Completion {
-    /// No flow ends here.
-    NotOurs,
-    /// A flow ends here; go on as the upstream says.
-    Complete,
-    /// A flow ends here; go on to this address.
-    Amended(HeaderValue),
-    /// The answer must not reach the browser; this one does.
-    Refused(Response<Bytes>),
-}
 
 /// What an authorization response in a URL says (RFC 6749 §4.1.2).
 struct Answered<'a> {
@@ -56,14 +27,14 @@ struct Answered<'a> {
 
 impl Endpoint {
     /// Looks whether a flow of this browser ends with this answer, and ends it.
-    pub async fn complete(&self, departure: Departure<'_>) -> Completion {
+    pub(super) async fn complete(&self, departure: &Departure<'_>) -> Onward {
         let Some(answered) = Answered::read(departure.location) else {
-            return Completion::NotOurs;
+            return Onward::Unchanged;
         };
-        match self.ending(&departure, &answered).await {
-            Ok(None) => Completion::NotOurs,
-            Ok(Some(flow)) => self.end(&departure, &answered, &flow).await,
-            Err(error) => refused(&departure, error, None),
+        match self.ending(departure, &answered).await {
+            Ok(None) => Onward::Unchanged,
+            Ok(Some(flow)) => self.end(departure, &answered, &flow).await,
+            Err(error) => refused(departure, error, None),
         }
     }
 
@@ -111,12 +82,7 @@ impl Endpoint {
         same_state && (leads_to(location, redirect_uri) || leads_respelled(location, redirect_uri))
     }
 
-    async fn end(
-        &self,
-        departure: &Departure<'_>,
-        answered: &Answered<'_>,
-        flow: &Flow,
-    ) -> Completion {
+    async fn end(&self, departure: &Departure<'_>, answered: &Answered<'_>, flow: &Flow) -> Onward {
         let outcome = match self.store.spend(&flow.reference, flow.id).await {
             Ok(Spend::Spent) => answered.outcome,
             Ok(Spend::Repeated) => CompletionOutcome::Repeated,
@@ -137,10 +103,10 @@ impl Endpoint {
             audit::completion_code(at);
         }
         if !self.settings.add_iss || answered.has_iss || answered.is_jarm {
-            return Completion::Complete;
+            return Onward::Unchanged;
         }
         let amended = with_iss(departure.location, answered.end, &self.settings.issuer);
-        HeaderValue::from_str(&amended).map_or(Completion::Complete, Completion::Amended)
+        HeaderValue::from_str(&amended).map_or(Onward::Unchanged, Onward::Amended)
     }
 }
 
@@ -172,7 +138,7 @@ impl<'a> Answered<'a> {
 }
 
 /// The page in place of an answer that must not reach the browser, logged and counted.
-fn refused(departure: &Departure<'_>, error: AuthorizeError, flow: Option<&Flow>) -> Completion {
+fn refused(departure: &Departure<'_>, error: AuthorizeError, flow: Option<&Flow>) -> Onward {
     meter().completion(CompletionOutcome::Refused);
     if let AuthorizeError::Store(operation, store_error) = error {
         meter().store_error(operation, store_error.cause());
@@ -182,7 +148,7 @@ fn refused(departure: &Departure<'_>, error: AuthorizeError, flow: Option<&Flow>
         let at = circumstances(flow, &fingerprint, departure.peer);
         audit::completion_refused(at, error.reason().as_str());
     }
-    Completion::Refused(page(error, departure.headers, departure.peer))
+    Onward::Refused(page(error, departure.headers, departure.peer))
 }
 
 /// `location` with `iss` behind the response's own parameters, in query or fragment as they are.

@@ -14,6 +14,9 @@ pub enum AuthorizeError {
     /// The query or form cannot be read, or names `client_id` or `request_uri` twice.
     #[error("the request cannot be read")]
     Malformed,
+    /// A body inside a flow that cannot be read, and so not be pinned.
+    #[error("the body cannot be read")]
+    Unreadable,
     /// `client_id` is missing.
     #[error("client_id is missing")]
     NoClientId,
@@ -71,6 +74,7 @@ impl AuthorizeError {
         match self {
             Self::Method => ErrorCode::MethodNotAllowed,
             Self::Malformed
+            | Self::Unreadable
             | Self::NoClientId
             | Self::BothRequestForms
             | Self::OtherClient
@@ -94,7 +98,7 @@ impl AuthorizeError {
     pub const fn reason(self) -> Reason {
         match self {
             Self::Method => Reason::MethodNotAllowed,
-            Self::Malformed | Self::NoClientId => Reason::Malformed,
+            Self::Malformed | Self::Unreadable | Self::NoClientId => Reason::Malformed,
             Self::BothRequestForms => Reason::BothRequestForms,
             Self::NotIssued | Self::Unknown => Reason::UnknownRequest,
             Self::Foreign => Reason::ForeignRequestUri,
@@ -116,9 +120,12 @@ impl AuthorizeError {
     #[must_use]
     pub const fn redeem_result(self) -> RedeemResult {
         match self {
-            Self::Method | Self::Malformed | Self::NoClientId | Self::NotIssued | Self::Foreign => {
-                RedeemResult::Malformed
-            }
+            Self::Method
+            | Self::Malformed
+            | Self::Unreadable
+            | Self::NoClientId
+            | Self::NotIssued
+            | Self::Foreign => RedeemResult::Malformed,
             Self::BothRequestForms | Self::PushRequired => RedeemResult::Refused,
             Self::Unknown => RedeemResult::Unknown,
             Self::Expired => RedeemResult::Expired,

@@ -165,9 +165,7 @@ impl Cookies {
     }
 
     fn name(self, reference: &Reference) -> String {
-        let hash = digest(&SHA256, reference.as_bytes());
-        let tail = hash.as_ref().get(..6).map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
-        format!("{}{}", self.prefix(), tail.unwrap_or_default())
+        format!("{}{}", self.prefix(), URL_SAFE_NO_PAD.encode(tag(reference)))
     }
 
     const fn prefix(self) -> &'static str {
@@ -176,6 +174,17 @@ impl Cookies {
             Self::Loopback => "parapet-",
         }
     }
+}
+
+/// Six bytes that name a request to the browser that holds its ticket, and open nothing.
+#[must_use]
+pub fn tag(reference: &Reference) -> [u8; 6] {
+    let hash = digest(&SHA256, reference.as_bytes());
+    let mut tag = [0; 6];
+    for (to, from) in tag.iter_mut().zip(hash.as_ref()) {
+        *to = *from;
+    }
+    tag
 }
 
 #[cfg(test)]

@@ -19,17 +19,21 @@ use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{PlainDecision, RedeemResult, StoreOperation, meter};
 use crate::upstream::Discovery;
 
-pub use completion::{Completion, Departure};
+pub use departure::{Departure, Onward};
 pub use error::AuthorizeError;
 pub use flow::Cookies;
 pub use guard::{BodyScan, Guard};
 
-pub mod completion;
+mod completion;
+pub mod continuation;
+pub mod departure;
 pub mod error;
 pub mod expansion;
 pub mod flow;
 pub mod guard;
+pub mod pin;
 mod redeem;
+mod resume;
 
 /// The endpoint and what it works with.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub struct Endpoint {
     discovery: Arc<Discovery>,
     random: Arc<dyn SecureRandom + Send + Sync>,
     expansion: expansion::Rules,
+    rules: pin::Rules,
+    extra_paths: &'static [&'static str],
     cookies: Cookies,
     settings: Settings,
 }
@@ -59,6 +65,7 @@ pub struct Collaborators {
 #[derive(Debug)]
 struct Settings {
     issuer: String,
+    origin: String,
     enabled: bool,
     required: bool,
     single_use: config::SingleUse,
@@ -72,14 +79,40 @@ struct Settings {
 pub struct Visit<'a> {
     /// Its method.
     pub method: &'a Method,
+    /// Its path, as it stands in the target.
+    pub path: &'a str,
     /// Its query, without `?`.
     pub query: Option<&'a str>,
-    /// Its form, where it is a `POST` with one.
-    pub form: Option<&'a [u8]>,
+    /// Its body, as far as it was read.
+    pub body: Body<'a>,
     /// Its header fields.
     pub headers: &'a HeaderMap,
     /// Who calls.
     pub peer: &'a Peer,
+}
+
+/// The body of a call.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// There is none.
+    None,
+    /// `application/x-www-form-urlencoded`
+    Form(&'a [u8]),
+    /// `multipart/form-data`, with its whole `Content-Type`.
+    Multipart(&'a str, &'a [u8]),
+    /// Of another type, or too large.
+    Unread,
+}
+
+impl<'a> Body<'a> {
+    /// An urlencoded form; empty for any other body.
+    #[must_use]
+    pub const fn form(self) -> &'a [u8] {
+        match self {
+            Self::Form(form) => form,
+            Self::None | Self::Multipart(..) | Self::Unread => &[],
+        }
+    }
 }
 
 /// What becomes of a call.
@@ -100,8 +133,8 @@ pub struct Expansion {
     pub method: Method,
     /// Path and query.
     pub target: String,
-    /// A form, for `POST`.
-    pub form: Option<Bytes>,
+    /// Media type and body, for `POST`.
+    pub body: Option<(HeaderValue, Bytes)>,
     /// `Set-Cookie` fields for the answer.
     pub set_cookies: Vec<HeaderValue>,
     /// The flow that this call began or goes on with.
@@ -132,9 +165,15 @@ impl Endpoint {
             discovery: with.discovery,
             random: with.random,
             expansion: expansion::Rules::new(&config.upstream),
+            rules: pin::Rules {
+                beside: config.upstream.preset.beside(),
+                never_echoed: config.upstream.preset.never_echoed(),
+            },
+            extra_paths: config.upstream.preset.extra_authorize_paths(),
             cookies: if issuer.is_https() { Cookies::Secure } else { Cookies::Loopback },
             settings: Settings {
                 issuer: issuer.as_str().to_owned(),
+                origin: issuer.origin().to_owned(),
                 enabled: config.par.enabled,
                 required: config.par.required,
                 single_use: config.authorize.single_use,
@@ -150,6 +189,14 @@ impl Endpoint {
         match self.attempt(&visit).await {
             Ok(decision) => decision,
             Err(refusal) => Decision::Answer(self.refuse(&visit, &refusal)),
+        }
+    }
+
+    /// Decides on a call of another path that carries a handle of ours.
+    pub async fn decide_elsewhere(&self, visit: Visit<'_>) -> Decision {
+        match self.elsewhere(&visit).await {
+            Ok(decision) => decision,
+            Err(error) => Decision::Answer(self.refuse(&visit, &error.into())),
         }
     }
 

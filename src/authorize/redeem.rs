@@ -6,6 +6,7 @@ use http::{HeaderValue, Method, Response};
 
 use super::expansion;
 use super::flow::{Cookies, Ticket};
+use super::resume::ticket_for;
 use super::{AuthorizeError, Decision, Endpoint, Expansion, Flow, Visit, redeemed};
 use crate::client::Client;
 use crate::config::{ForeignRequestUri, SingleUse};
@@ -43,7 +44,10 @@ impl Endpoint {
         }
         let text = asked(visit);
         if !names_a_request_uri(text) {
-            return self.plain(visit);
+            return match self.unnamed(visit).await? {
+                Some(decision) => Ok(decision),
+                None => self.plain(visit),
+            };
         }
         let parameters = Parameters::parse(text).map_err(|_| AuthorizeError::Malformed)?;
         let Some(reference) = self.reference(&parameters)? else {
@@ -60,6 +64,15 @@ impl Endpoint {
         }
         meter().ignored_parameters(parameters.iter().count().saturating_sub(2));
         let tickets = self.cookies.tickets(visit.headers);
+        if let Some(ticket) = ticket_for(&reference, &tickets) {
+            let continued = self.continued(visit, &parameters, (reference, ticket));
+            return continued.await.map_err(refused);
+        }
+        if visit.method == Method::POST && names_a_request_uri(query_of(visit)) {
+            let ticket = tickets.iter().find(|ticket| ticket.reference == reference);
+            let ticket = ticket.ok_or(AuthorizeError::OtherBrowser).map_err(refused)?;
+            return self.posted(visit, ticket).await.map_err(refused);
+        }
         let path = self.discovery.authorization_path();
         let path = path.ok_or(AuthorizeError::UpstreamUnknown).map_err(refused)?;
         let (flow, new) = self.flow(&named, &tickets).await.map_err(refused)?;
@@ -84,7 +97,7 @@ impl Endpoint {
 
     fn names_a_client_that_must_push(&self, visit: &Visit<'_>) -> bool {
         let query = visit.query.unwrap_or_default();
-        let form = String::from_utf8_lossy(visit.form.unwrap_or_default());
+        let form = String::from_utf8_lossy(visit.body.form());
         let texts = [Traits::of(query), Traits::of(&form)];
         texts.iter().flat_map(|traits| &traits.client_ids).any(|client_id| {
             let client = self.registry.find(client_id);
@@ -205,7 +218,9 @@ impl Endpoint {
     fn expanded(&self, path: &str, flow: Flow, set_cookies: Vec<HeaderValue>) -> Expansion {
         let full = self.expansion.expand(path, &flow.request.query);
         let expansion::Full { method, target, form } = full;
-        Expansion { method, target, form, set_cookies, flow }
+        let media_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let body = form.map(|form| (media_type, form));
+        Expansion { method, target, body, set_cookies, flow }
     }
 
     fn new_cookies(&self, ticket: &Ticket, tickets: &[Ticket]) -> Vec<HeaderValue> {
@@ -220,13 +235,15 @@ impl Endpoint {
 
 /// The text that names the request: the query, or the form of a `POST` without one there.
 fn asked<'a>(visit: &Visit<'a>) -> &'a [u8] {
-    let query = visit.query.unwrap_or_default();
-    match visit.form {
-        Some(form) if visit.method == Method::POST && !names_a_request_uri(query.as_bytes()) => {
-            form
-        }
-        _ => query.as_bytes(),
+    let query = query_of(visit);
+    if visit.method == Method::POST && !names_a_request_uri(query) {
+        return visit.body.form();
     }
+    query
+}
+
+fn query_of<'a>(visit: &Visit<'a>) -> &'a [u8] {
+    visit.query.unwrap_or_default().as_bytes()
 }
 
 /// Whether any pair's name could be read as `request_uri`, by whatever separator.

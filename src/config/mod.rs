@@ -173,6 +173,34 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// Parameters that the server's own pages add beside a handle.
+    #[must_use]
+    pub const fn beside(self) -> &'static [&'static str] {
+        match self {
+            Self::Glewlwyd => &["g_continue"],
+            Self::Generic
+            | Self::OidcProvider
+            | Self::DjangoOauthToolkit
+            | Self::LemonldapNg
+            | Self::Keycloak
+            | Self::Duende => &[],
+        }
+    }
+
+    /// Pushed parameters that the server's forms never carry back.
+    #[must_use]
+    pub const fn never_echoed(self) -> &'static [&'static str] {
+        match self {
+            Self::DjangoOauthToolkit => &["login_hint"],
+            Self::Generic
+            | Self::OidcProvider
+            | Self::LemonldapNg
+            | Self::Glewlwyd
+            | Self::Keycloak
+            | Self::Duende => &[],
+        }
+    }
+
     /// Paths beside the advertised one that take a full authorization request.
     #[must_use]
     pub const fn extra_authorize_paths(self) -> &'static [&'static str] {

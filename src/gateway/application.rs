@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use percent_encoding::{CONTROLS, percent_encode};
 
 use crate::answer::{self, Reason};
-use crate::authorize::{self, AuthorizeError, Completion, Departure as Leaving, Flow};
+use crate::authorize::{self, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
 use crate::client;
 use crate::config::Issuer;
 use crate::endpoints::{self, Endpoints};
@@ -86,24 +86,22 @@ impl Application for Joint {
         let peer = self.peer(visit.peer, visit.request_id);
         let call = authorize::Visit {
             method: &visit.head.method,
+            path: visit.head.uri.path(),
             query: visit.head.uri.query(),
-            form: visit.body,
+            body: body(&visit),
             headers: &visit.head.headers,
             peer: &peer,
         };
-        match self.endpoints.authorize(visit.head.uri.path(), call).await {
+        match self.endpoints.authorize(call).await {
             authorize::Decision::Pass => Decision::Pass,
             authorize::Decision::Answer(response) => Decision::Answer(response),
-            authorize::Decision::Expand(expansion) => {
-                let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-                Decision::Forward(Forward {
-                    method: expansion.method,
-                    target: expansion.target,
-                    body: expansion.form.map(|body| (form, body)),
-                    set_cookies: expansion.set_cookies,
-                    flow: Arc::new(expansion.flow),
-                })
-            }
+            authorize::Decision::Expand(expansion) => Decision::Forward(Forward {
+                method: expansion.method,
+                target: expansion.target,
+                body: expansion.body,
+                set_cookies: expansion.set_cookies,
+                flow: Arc::new(expansion.flow),
+            }),
         }
     }
 
@@ -112,16 +110,18 @@ impl Application for Joint {
         let peer = self.peer(departure.peer, departure.request_id);
         let leaving = Leaving {
             location: &location,
+            path: departure.head.uri.path(),
             headers: &departure.head.headers,
             flow: departure.flow.and_then(|flow| flow.downcast_ref::<Flow>()),
             peer: &peer,
         };
-        match self.endpoints.complete(leaving).await {
-            Completion::NotOurs | Completion::Complete => LocationOutcome::Keep,
-            Completion::Amended(location) => {
+        match self.endpoints.depart(leaving).await {
+            Onward::Unchanged => LocationOutcome::Keep,
+            Onward::Amended(location) => {
                 LocationOutcome::Replace { location, set_cookies: Vec::new() }
             }
-            Completion::Refused(response) => LocationOutcome::Answer(response),
+            Onward::Concealed(location) => LocationOutcome::Conceal { location },
+            Onward::Refused(response) => LocationOutcome::Answer(response),
         }
     }
 
@@ -166,6 +166,25 @@ impl Application for Joint {
         log(&exchange);
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// What the proxy has read of a body, as the endpoint wants it.
+fn body<'a>(visit: &Visit<'a>) -> Body<'a> {
+    let content_type = visit.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default();
+    let multipart =
+        content_type.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/"));
+    match visit.body {
+        Some(body) if multipart => Body::Multipart(content_type, body),
+        Some(body) => Body::Form(body),
+        None if has_body(&visit.head.headers) => Body::Unread,
+        None => Body::None,
+    }
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
 }
 
 struct Scan {

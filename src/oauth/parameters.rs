@@ -56,6 +56,12 @@ impl<'a> Parameters<'a> {
         Ok(Self { pairs })
     }
 
+    /// Pairs that were decoded elsewhere.
+    #[must_use]
+    pub const fn from_pairs(pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Self {
+        Self { pairs }
+    }
+
     /// All pairs, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))

@@ -72,8 +72,8 @@ pub type Flow = Arc<dyn Any + Send + Sync>;
 pub struct Visit<'a> {
     /// Head of the request.
     pub head: &'a Parts,
-    /// The form of a `POST`, at most 64 KiB; `None` for other methods and media types, and for
-    /// what is larger.
+    /// The form of a `POST`, urlencoded or multipart, at most 64 KiB; `None` for other methods and
+    /// media types, and for what is larger.
     pub body: Option<&'a [u8]>,
     /// Who asks.
     pub peer: &'a Peer,
@@ -132,6 +132,11 @@ pub enum LocationOutcome {
         location: HeaderValue,
         /// Added to the answer.
         set_cookies: Vec<HeaderValue>,
+    },
+    /// Another address; the answer's body repeats the old one and is left out.
+    Conceal {
+        /// The new `Location`.
+        location: HeaderValue,
     },
     /// The gateway answers in the upstream's place.
     Answer(Response<Bytes>),

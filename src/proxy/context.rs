@@ -32,6 +32,8 @@ pub(super) struct Context {
     pub(super) upstream_answered: Option<Timestamp>,
     pub(super) upstream_status: Option<StatusCode>,
     pub(super) failure: Option<Failure>,
+    /// Whether the upstream's body is left out.
+    pub(super) concealed: bool,
 }
 
 impl Context {
@@ -54,6 +56,7 @@ impl Context {
             upstream_answered: None,
             upstream_status: None,
             failure: None,
+            concealed: false,
         }
     }
 

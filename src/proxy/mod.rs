@@ -6,6 +6,7 @@
 //! function.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use application::Route;
 use context::Context;
 use failure::Failure;
 use headers::ForwardingFields;
-use steps::{closed, screen};
+use steps::{closed, may_carry_a_handle, screen};
 use upstream_peer::UpstreamPeers;
 
 pub mod application;
@@ -38,6 +39,7 @@ mod forward;
 mod guard;
 mod headers;
 pub mod listener;
+mod redirect;
 mod screen;
 mod server;
 mod steps;
@@ -85,6 +87,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         match context.route {
             Route::Par | Route::Metadata => self.answer(session, context).await,
             Route::Authorize => self.visit(session, context).await,
+            Route::PassThrough if may_carry_a_handle(session) => self.visit(session, context).await,
             Route::PassThrough => self.pass(session, context).await,
         }
     }
@@ -146,6 +149,19 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         }
         response.insert_header(headers::X_REQUEST_ID, context.request_id.0.clone())?;
         Ok(())
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut Context,
+    ) -> pingora::Result<Option<Duration>> {
+        if let (Some(piece), true) = (body, context.concealed) {
+            piece.clear();
+        }
+        Ok(None)
     }
 
     fn fail_to_connect(

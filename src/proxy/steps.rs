@@ -2,7 +2,7 @@
 //! how it ended.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE};
+use http::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE};
 use http::{Method, Request, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
@@ -16,6 +16,7 @@ use super::application::{
 use super::context::Context;
 use super::downstream::{self, BodyBounds, BodyFault};
 use super::failure::{self, Failure};
+use super::redirect::{conceal, destination, redirect};
 use super::screen::Fault;
 use super::{Gateway, client_address, context, headers, screen as judge};
 use crate::oauth::error::ErrorCode;
@@ -130,17 +131,17 @@ impl<A: Application> Gateway<A> {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        let Some(location) = response.headers.get(LOCATION) else {
-            return Ok(());
-        };
         let head = session.req_header();
         if context.forward.is_none() && !headers::has_own_cookie(&head.headers) {
             return Ok(());
         }
+        let Some(location) = destination(response) else {
+            return Ok(());
+        };
         let departure = Departure {
             head,
             status: response.status,
-            location,
+            location: &location,
             flow: context.forward.as_ref().map(|forward| &forward.flow),
             peer: &context.peer,
             request_id: &context.request_id,
@@ -148,12 +149,13 @@ impl<A: Application> Gateway<A> {
         match self.application.location(departure).await {
             LocationOutcome::Keep => Ok(()),
             LocationOutcome::Replace { location, set_cookies } => {
-                response.insert_header(LOCATION, location)?;
+                redirect(response, location)?;
                 for cookie in set_cookies {
                     response.append_header(SET_COOKIE, cookie)?;
                 }
                 Ok(())
             }
+            LocationOutcome::Conceal { location } => conceal(response, location, context),
             // An answer without a body has no phase left in which one could be put in, so the
             // exchange ends here and `fail_to_proxy` writes ours.
             LocationOutcome::Answer(answer) => Err(replaced(context, answer)),
@@ -260,13 +262,20 @@ fn is_readable_form(session: &Session) -> bool {
         .get(CONTENT_TYPE)
         .and_then(|value: &HeaderValue| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .is_some_and(|media| media.trim().eq_ignore_ascii_case(FORM));
+        .is_some_and(|media| FORMS.iter().any(|form| media.trim().eq_ignore_ascii_case(form)));
     head.method == Method::POST
         && is_form
         && downstream::content_length(head).is_none_or(|length| length <= MAX_VISIT_BYTES as u64)
 }
 
-const FORM: &str = "application/x-www-form-urlencoded";
+const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
+
+/// A request on another path that may carry a handle of ours.
+pub(super) fn may_carry_a_handle(session: &Session) -> bool {
+    let head = session.req_header();
+    head.uri.query().is_some_and(|query| query.contains("request_uri"))
+        && headers::has_own_cookie(&head.headers)
+}
 
 pub(super) fn closed(status: u16) -> FailToProxy {
     FailToProxy { error_code: status, can_reuse_downstream: false }

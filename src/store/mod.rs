@@ -15,6 +15,7 @@ use crate::telemetry::metrics::StoreCause;
 
 pub use memory::MemoryStore;
 
+mod account;
 pub mod memory;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also
@@ -54,6 +55,30 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError::Unavailable`]
     async fn read(&self, reference: &Reference) -> Result<Option<Held>, StoreError>;
 
+    /// Keeps `continuation` under `handle` for as long as the request is kept. Harmless to repeat;
+    /// at most [`MOST_CONTINUATIONS`] per flow.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was kept.
+    async fn put_continuation(
+        &self,
+        reference: &Reference,
+        flow: FlowId,
+        handle: &Reference,
+        continuation: Continuation,
+    ) -> Result<(), StoreError>;
+
+    /// Reads a continuation and the request it belongs to; `None` where either is gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn continuation(
+        &self,
+        reference: &Reference,
+        flow: FlowId,
+        handle: &Reference,
+    ) -> Result<Option<(Held, Arc<Continuation>)>, StoreError>;
+
     /// Completes: *started* → *spent*, once. A repetition by the same flow within
     /// [`REPEAT_WINDOW`] is answered [`Spend::Repeated`].
     ///
@@ -79,6 +104,26 @@ pub trait Store: Send + Sync + fmt::Debug {
 
 /// A double click on a consent button completes twice within this time and is let through.
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(10);
+
+/// Most continuations of one flow.
+pub const MOST_CONTINUATIONS: usize = 16;
+
+/// An authorize URL that the upstream emitted and the browser does not see. `Debug` shows no value.
+pub struct Continuation {
+    /// The path that it stands on.
+    pub path: Box<str>,
+    /// The query that goes upstream in the handle's place.
+    pub query: Box<str>,
+}
+
+impl fmt::Debug for Continuation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Continuation")
+            .field("path", &self.path)
+            .field("query_bytes", &self.query.len())
+            .finish()
+    }
+}
 
 /// What was pushed. `Debug` shows no value.
 pub struct PushedRequest {
@@ -207,6 +252,12 @@ pub enum StoreError {
     /// This client holds its share of the room.
     #[error("the client's share of the store is full")]
     ClientShareFull,
+    /// The flow has as many continuations as it may have.
+    #[error("the flow has too many continuations")]
+    TooManyContinuations,
+    /// Nothing is kept under this reference (any more).
+    #[error("the request is gone")]
+    Gone,
     /// The backend did not answer.
     #[error("the store is unavailable")]
     Unavailable,
@@ -219,6 +270,8 @@ impl StoreError {
         match self {
             Self::Full => "full",
             Self::ClientShareFull => "client_share_full",
+            Self::TooManyContinuations => "too_many_continuations",
+            Self::Gone => "gone",
             Self::Unavailable => "unavailable",
         }
     }
@@ -227,8 +280,9 @@ impl StoreError {
     #[must_use]
     pub const fn cause(self) -> StoreCause {
         match self {
-            Self::Full => StoreCause::Full,
+            Self::Full | Self::TooManyContinuations => StoreCause::Full,
             Self::ClientShareFull => StoreCause::ClientShare,
+            Self::Gone => StoreCause::Corrupt,
             Self::Unavailable => StoreCause::Unavailable,
         }
     }

@@ -14,6 +14,7 @@ mod authorize;
 mod cli;
 mod config;
 mod conformance;
+mod continuation;
 mod demo;
 mod docs;
 mod listener;

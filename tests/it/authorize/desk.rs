@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap};
 use http::{HeaderValue, Method, Request};
-use parapet::authorize::{Completion, Decision, Departure, Expansion, Visit};
+use parapet::authorize::{Body, Decision, Departure, Expansion, Onward, Visit};
 use parapet::client::{Limits, Peer};
 use parapet::clock::{Clock, ManualClock, Timestamp};
 use parapet::config::{self, Environment};
@@ -82,11 +82,12 @@ impl Desk {
         let call = Visit {
             method: &Method::GET,
             query: Some(query),
-            form: None,
+            path: "/authorize",
+            body: Body::None,
             headers: &browser.headers(),
             peer: &peer,
         };
-        match self.endpoints.authorize("/authorize", call).await {
+        match self.endpoints.authorize(call).await {
             Decision::Expand(expansion) => {
                 browser.keep(&expansion.set_cookies);
                 Ok(*expansion)
@@ -101,14 +102,15 @@ impl Desk {
     }
 
     /// The upstream sends this browser back to the client.
-    pub(super) async fn complete(&self, browser: &Browser) -> Completion {
+    pub(super) async fn complete(&self, browser: &Browser) -> Onward {
         let departure = Departure {
             location: "https://client.example/cb?code=c&state=pushed-state",
+            path: "/login",
             headers: &browser.headers(),
             flow: None,
             peer: &peer(),
         };
-        self.endpoints.complete(departure).await
+        self.endpoints.depart(departure).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! How often and for how long a reference works, judged by a clock that the test moves.
 
-use parapet::authorize::Completion;
+use parapet::authorize::Onward;
 
 use super::desk::{Browser, Desk};
 
@@ -37,7 +37,7 @@ async fn b161_b163_a_login_begun_in_time_may_take_longer_in_its_own_browser() {
         assert_eq!(desk.visit(&mut other, &query).await.unwrap_err(), EXPIRED, "{mode}");
         desk.wait(299);
         assert!(desk.visit(&mut own, &query).await.is_ok(), "{mode}");
-        assert!(matches!(desk.complete(&own).await, Completion::Amended(_)), "{mode}");
+        assert!(matches!(desk.complete(&own).await, Onward::Amended(_)), "{mode}");
         assert_eq!(desk.visit(&mut own, &query).await.unwrap_err(), EXPIRED, "{mode}");
     }
 }
@@ -68,7 +68,7 @@ async fn b162_b164_b169_the_three_modes_differ_in_who_may_load_again() {
         for refused in [reload.err(), elsewhere.err()].into_iter().flatten() {
             assert_eq!(refused, EXPIRED, "{mode}");
         }
-        assert!(matches!(desk.complete(&first).await, Completion::Amended(_)), "{mode}");
+        assert!(matches!(desk.complete(&first).await, Onward::Amended(_)), "{mode}");
         for browser in [&mut first, &mut second, &mut Browser::default()] {
             assert_eq!(desk.visit(browser, &query).await.unwrap_err(), EXPIRED, "{mode}");
         }
@@ -99,15 +99,13 @@ async fn b164_b168_a_completion_repeats_for_ten_seconds_in_its_own_flow_alone() 
     let (mut winner, mut loser) = (Browser::default(), Browser::default());
     desk.visit(&mut winner, &query).await.unwrap();
     desk.visit(&mut loser, &query).await.unwrap();
-    assert!(matches!(desk.complete(&winner).await, Completion::Amended(_)));
-    assert!(matches!(desk.complete(&loser).await, Completion::Refused(_)));
+    assert!(matches!(desk.complete(&winner).await, Onward::Amended(_)));
+    assert!(matches!(desk.complete(&loser).await, Onward::Refused(_)));
     desk.wait(9);
-    assert!(matches!(desk.complete(&winner).await, Completion::Amended(_)));
-    assert!(matches!(desk.complete(&loser).await, Completion::Refused(_)));
+    assert!(matches!(desk.complete(&winner).await, Onward::Amended(_)));
+    assert!(matches!(desk.complete(&loser).await, Onward::Refused(_)));
     desk.wait(2);
-    let Completion::Refused(page) = desk.complete(&winner).await else {
-        panic!("repeated too late")
-    };
+    let Onward::Refused(page) = desk.complete(&winner).await else { panic!("repeated too late") };
     assert_eq!(page.status(), 400);
     assert!(!format!("{page:?}").contains("code=c"));
     assert!(page.headers().get("location").is_none());

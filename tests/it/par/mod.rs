@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, Response};
-use parapet::authorize::{Decision, Visit};
+use parapet::authorize::{Body, Decision, Visit};
 use parapet::client::{Limits, Peer};
 use parapet::clock::{Clock, ManualClock, Timestamp};
 use parapet::config::{self, Config, Environment};
@@ -148,11 +148,12 @@ impl Desk {
         let visit = Visit {
             method: &Method::GET,
             query: Some(&query),
-            form: None,
+            path: "/authorize",
+            body: Body::None,
             headers: &HeaderMap::new(),
             peer: &peer("192.0.2.9"),
         };
-        self.endpoints.authorize("/authorize", visit).await
+        self.endpoints.authorize(visit).await
     }
 
     /// What the upstream would get for `pushed`, as pairs.

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use http::header::{ACCEPT, RETRY_AFTER};
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{
-    CallerToken, FlowId, Held, Lifetimes, PushedRequest, ReplayKey, Spend, Start, StoreError,
-    Usage, Visit as StoreVisit,
+    CallerToken, Continuation, FlowId, Held, Lifetimes, PushedRequest, ReplayKey, Spend, Start,
+    StoreError, Usage, Visit as StoreVisit,
 };
 
 use super::*;
@@ -131,6 +131,25 @@ impl Store for Broken {
     }
 
     async fn read(&self, _: &Reference) -> Result<Option<Held>, StoreError> {
+        Err(StoreError::Unavailable)
+    }
+
+    async fn put_continuation(
+        &self,
+        _: &Reference,
+        _: FlowId,
+        _: &Reference,
+        _: Continuation,
+    ) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable)
+    }
+
+    async fn continuation(
+        &self,
+        _: &Reference,
+        _: FlowId,
+        _: &Reference,
+    ) -> Result<Option<(Held, Arc<Continuation>)>, StoreError> {
         Err(StoreError::Unavailable)
     }
 

@@ -29,7 +29,11 @@ pub struct Browser {
     jar: Jar,
     /// Where the page in front of the person came from.
     page: Option<Url>,
+    tamper: Option<Tamper>,
 }
+
+/// Changes where the browser goes and what it posts, as somebody at the keyboard can.
+pub type Tamper = fn(&mut Url, &mut Vec<(String, String)>);
 
 /// One request and its answer.
 #[derive(Debug)]
@@ -61,6 +65,11 @@ pub struct Stray {
 }
 
 impl Browser {
+    /// A browser whose owner changes every request after the first.
+    pub fn tampering(tamper: Tamper) -> Self {
+        Self { tamper: Some(tamper), ..Self::default() }
+    }
+
     /// Opens an address as if it was typed in; redirects are not followed.
     pub async fn open(&mut self, url: &Url) -> Hop {
         self.page = None;
@@ -76,13 +85,16 @@ impl Browser {
     ) -> Result<Journey, Stray> {
         let mut hops = vec![self.open(authorize_url).await];
         while let Some(hop) = hops.last() {
-            let (method, url, fields) = match next_step(hop) {
+            let (method, mut url, mut fields) = match next_step(hop) {
                 Ok(step) if hops.len() < MOST_HOPS => step,
                 Ok(_) => return Err(Stray::new("it goes round in circles", hops)),
                 Err(reason) => return Err(Stray::new(reason, hops)),
             };
             if url.as_str().starts_with(redirect_uri) {
                 return Ok(Journey { hops, callback: url });
+            }
+            if let Some(tamper) = self.tamper {
+                tamper(&mut url, &mut fields);
             }
             let hop = self.visit(method, &url, fields).await;
             hops.push(hop);

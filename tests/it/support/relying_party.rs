@@ -60,6 +60,8 @@ pub struct RelyingParty {
     pub metadata: Value,
     pub state: String,
     pub nonce: String,
+    /// Further parameters of the request.
+    pub further: Vec<(&'static str, String)>,
     verifier: String,
 }
 
@@ -70,7 +72,8 @@ impl RelyingParty {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         let metadata = answer.json();
         assert_eq!(metadata["issuer"], issuer);
-        Self { client, metadata, state: random(), nonce: random(), verifier: random() }
+        let further = Vec::new();
+        Self { client, metadata, state: random(), nonce: random(), further, verifier: random() }
     }
 
     /// A URL of the discovery document.
@@ -83,7 +86,7 @@ impl RelyingParty {
     /// The authorization request.
     pub fn parameters(&self) -> Vec<(&'static str, String)> {
         let challenge = digest(&SHA256, self.verifier.as_bytes());
-        vec![
+        let mut parameters = vec![
             ("client_id", self.client.id().to_owned()),
             ("response_type", "code".to_owned()),
             ("redirect_uri", REDIRECT_URI.to_owned()),
@@ -93,14 +96,16 @@ impl RelyingParty {
             ("code_challenge", URL_SAFE_NO_PAD.encode(challenge)),
             ("code_challenge_method", "S256".to_owned()),
             ("login_hint", "mark er+1%41&x=y#z/é@example.org".to_owned()),
-        ]
+        ];
+        parameters.extend(self.further.iter().cloned());
+        parameters
     }
 
     /// Those values of the request that nobody but client and server has to know.
     pub fn secrets(&self) -> Vec<(&'static str, String)> {
         let mut parameters = self.parameters();
         parameters.retain(|(name, _)| {
-            !["client_id", "response_type", "code_challenge_method"].contains(name)
+            !["client_id", "response_type", "code_challenge_method", "prompt"].contains(name)
         });
         parameters
     }

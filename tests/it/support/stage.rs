@@ -32,12 +32,16 @@ impl Stage<OidcProvider> {
 impl Stage<Django> {
     /// django-oauth-toolkit, with `required = false`.
     pub async fn django() -> Self {
+        Self::django_as("django-oauth-toolkit", "required = false").await
+    }
+
+    /// django-oauth-toolkit behind this preset, with this in `[par]`.
+    pub async fn django_as(preset: &str, par: &str) -> Self {
         let address = unused_address();
         let issuer = format!("{address}/o");
         let upstream = Django::start(&issuer, REDIRECT_URI).await;
         let toml = format!(
-            "{}[upstream]\nurl = \"{}\"\npreset = \"django-oauth-toolkit\"\n\
-             [par]\nrequired = false\n{}",
+            "{}[upstream]\nurl = \"{}\"\npreset = \"{preset}\"\n[par]\n{par}\n{}",
             listeners(&address, &issuer),
             upstream.url,
             clients()

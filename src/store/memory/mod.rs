@@ -1,9 +1,7 @@
 //! The store of a single replica: moka holds the entries and collects the expired ones, our own
 //! account of bytes bounds it. moka has no capacity of its own, so it never evicts what is alive.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -13,9 +11,10 @@ use moka::notification::RemovalCause;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
+use super::account::Account;
 use super::{
-    CallerToken, FlowId, Held, Lifetimes, PushedRequest, REPEAT_WINDOW, ReplayKey, Spend, Start,
-    Starts, Store, StoreError, Usage, Visit,
+    CallerToken, Continuation, FlowId, Held, Lifetimes, MOST_CONTINUATIONS, PushedRequest,
+    REPEAT_WINDOW, ReplayKey, Spend, Start, Starts, Store, StoreError, Usage, Visit,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::oauth::request_uri::Reference;
@@ -24,11 +23,11 @@ use crate::oauth::request_uri::Reference;
 /// million entries (`docs/performance.md`).
 const REQUEST_OVERHEAD: u64 = 560;
 
+/// Bytes a continuation costs beside path and query.
+const CONTINUATION_OVERHEAD: u64 = 160;
+
 /// Bytes a remembered single-use token costs.
 const REPLAY_OVERHEAD: u64 = 400;
-
-/// No client may hold more than this part of the room.
-const CLIENT_SHARE: u64 = 4;
 
 /// moka's clock only collects garbage: entries outlive their judged expiry by this much.
 const GRACE: Duration = Duration::from_secs(2);
@@ -80,7 +79,6 @@ impl Store for MemoryStore {
             pushed_at,
             lifetimes,
             state: Mutex::new(State::default()),
-            released: AtomicBool::new(false),
         };
         self.requests.insert(address(reference), Arc::new(entry));
         Ok(())
@@ -122,6 +120,44 @@ impl Store for MemoryStore {
             now,
             spent: entry.state.lock().spent,
         }))
+    }
+
+    async fn put_continuation(
+        &self,
+        reference: &Reference,
+        flow: FlowId,
+        handle: &Reference,
+        continuation: Continuation,
+    ) -> Result<(), StoreError> {
+        let entry = self.requests.get(&address(reference)).ok_or(StoreError::Gone)?;
+        let mut state = entry.state.lock();
+        if state.gone {
+            return Err(StoreError::Gone);
+        }
+        if state.continuation(flow, handle).is_some() {
+            return Ok(());
+        }
+        if state.continuations.iter().filter(|(of, ..)| *of == flow).count() >= MOST_CONTINUATIONS {
+            return Err(StoreError::TooManyContinuations);
+        }
+        let cost =
+            CONTINUATION_OVERHEAD + (continuation.path.len() + continuation.query.len()) as u64;
+        self.account.reserve_more(&entry.request.client_id, cost)?;
+        state.continuations_cost += cost;
+        state.continuations.push((flow, *handle, Arc::new(continuation)));
+        Ok(())
+    }
+
+    async fn continuation(
+        &self,
+        reference: &Reference,
+        flow: FlowId,
+        handle: &Reference,
+    ) -> Result<Option<(Held, Arc<Continuation>)>, StoreError> {
+        let held = self.read(reference).await?;
+        let entry = self.requests.get(&address(reference));
+        let found = entry.and_then(|entry| entry.state.lock().continuation(flow, handle));
+        Ok(held.zip(found))
     }
 
     async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError> {
@@ -168,9 +204,6 @@ struct Entry {
     pushed_at: Timestamp,
     lifetimes: Lifetimes,
     state: Mutex<State>,
-    /// Its room was given back: an entry that is collected while a start puts it in again would
-    /// be counted off twice.
-    released: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -179,6 +212,18 @@ struct State {
     last_caller: Option<CallerToken>,
     started_at: Option<Timestamp>,
     spent: Option<(FlowId, Timestamp)>,
+    continuations: Vec<(FlowId, Reference, Arc<Continuation>)>,
+    continuations_cost: u64,
+    /// Its room was given back: nothing may be added.
+    gone: bool,
+}
+
+impl State {
+    fn continuation(&self, flow: FlowId, handle: &Reference) -> Option<Arc<Continuation>> {
+        let mut all = self.continuations.iter();
+        let found = all.find(|(of, known, _)| *of == flow && known == handle);
+        found.map(|(.., continuation)| Arc::clone(continuation))
+    }
 }
 
 impl Entry {
@@ -212,7 +257,9 @@ impl Entry {
         let mut state = self.state.lock();
         let only = state.starts == 1 && state.last_caller == Some(caller) && state.spent.is_none();
         if only {
-            *state = State::default();
+            state.starts = 0;
+            state.last_caller = None;
+            state.started_at = None;
         }
         only
     }
@@ -296,8 +343,10 @@ fn request_cache(account: Arc<Account>, clock: Arc<dyn Clock>) -> Cache<[u8; 32]
     Cache::builder()
         .expire_after(Garbage { clock })
         .eviction_listener(move |_, entry: Arc<Entry>, cause| {
-            if cause != RemovalCause::Replaced && !entry.released.swap(true, Ordering::Relaxed) {
-                account.release(&entry.request.client_id, entry.cost);
+            let mut state = entry.state.lock();
+            if cause != RemovalCause::Replaced && !state.gone {
+                state.gone = true;
+                account.release(&entry.request.client_id, entry.cost + state.continuations_cost);
             }
         })
         .build()
@@ -321,157 +370,5 @@ fn address(reference: &Reference) -> [u8; 32] {
     address
 }
 
-/// Who holds how much of the room.
-#[derive(Debug)]
-struct Account {
-    max_bytes: u64,
-    bytes: AtomicU64,
-    requests: AtomicU64,
-    by_client: Mutex<HashMap<Arc<str>, u64>>,
-}
-
-impl Account {
-    fn new(max_bytes: u64) -> Self {
-        Self {
-            max_bytes,
-            bytes: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-            by_client: Mutex::default(),
-        }
-    }
-
-    fn reserve(&self, client_id: &Arc<str>, cost: u64) -> Result<(), StoreError> {
-        self.reserve_shared(cost)?;
-        let mut by_client = self.by_client.lock();
-        let held = match by_client.get_mut(client_id) {
-            Some(held) => held,
-            None => by_client.entry(Arc::clone(client_id)).or_default(),
-        };
-        if *held + cost > self.max_bytes / CLIENT_SHARE {
-            drop(by_client);
-            self.release_shared(cost);
-            return Err(StoreError::ClientShareFull);
-        }
-        *held += cost;
-        drop(by_client);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn release(&self, client_id: &Arc<str>, cost: u64) {
-        let mut by_client = self.by_client.lock();
-        if let Some(held) = by_client.get_mut(client_id) {
-            *held = held.saturating_sub(cost);
-            if *held == 0 {
-                by_client.remove(client_id);
-            }
-        }
-        drop(by_client);
-        self.release_shared(cost);
-        self.requests.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    fn reserve_shared(&self, cost: u64) -> Result<(), StoreError> {
-        let before = self.bytes.fetch_add(cost, Ordering::Relaxed);
-        if before + cost > self.max_bytes {
-            self.release_shared(cost);
-            return Err(StoreError::Full);
-        }
-        Ok(())
-    }
-
-    fn release_shared(&self, cost: u64) {
-        self.bytes.fetch_sub(cost, Ordering::Relaxed);
-    }
-
-    fn usage(&self) -> Usage {
-        Usage {
-            requests: self.requests.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::ManualClock;
-
-    const START: Timestamp = Timestamp::from_millis(1_000_000);
-    const LIFETIMES: Lifetimes =
-        Lifetimes { redeem: Duration::from_secs(60), login: Duration::from_secs(1800) };
-
-    fn store() -> (MemoryStore, Arc<ManualClock>) {
-        let clock = Arc::new(ManualClock::at(START));
-        (MemoryStore::new(1 << 20, Arc::<ManualClock>::clone(&clock)), clock)
-    }
-
-    async fn put(store: &MemoryStore) -> Reference {
-        let reference = Reference::from_bytes([1; 32]);
-        let request =
-            PushedRequest { client_id: "a".into(), query: "x=1".into(), flow_key: [0; 32] };
-        store.put(&reference, request, LIFETIMES).await.unwrap();
-        reference
-    }
-
-    #[tokio::test]
-    async fn b161_a_second_browser_has_the_whole_login_time_too() {
-        let (mut store, clock) = store();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        store.requests = Cache::builder()
-            .expire_after(Watched(Arc::clone(&asked), Garbage { clock: Arc::clone(&store.clock) }))
-            .build();
-        let reference = put(&store).await;
-        for caller in [1, 2] {
-            clock.advance(Duration::from_secs(20));
-            let caller = CallerToken([caller; 12]);
-            let visit = Visit { client_id: "a", caller, starts: Starts::Many };
-            let start = store.start(&reference, visit).await.unwrap();
-            assert!(matches!(start, Start::Started { .. }), "{start:?}");
-        }
-        let whole = LIFETIMES.login + GRACE;
-        assert_eq!(*asked.lock(), [whole, whole], "what moka was told at each start");
-    }
-
-    /// Notes how long an entry shall live from now on.
-    struct Watched(Arc<Mutex<Vec<Duration>>>, Garbage);
-
-    impl Expiry<[u8; 32], Arc<Entry>> for Watched {
-        fn expire_after_update(
-            &self,
-            key: &[u8; 32],
-            entry: &Arc<Entry>,
-            now: Instant,
-            left: Option<Duration>,
-        ) -> Option<Duration> {
-            let lives = self.1.expire_after_update(key, entry, now, left);
-            self.0.lock().extend(lives);
-            lives
-        }
-    }
-
-    #[tokio::test]
-    async fn room_is_given_back_once_even_where_a_collected_entry_is_put_in_again() {
-        let (store, _clock) = store();
-        let reference = put(&store).await;
-        let entry = store.requests.get(&address(&reference)).unwrap();
-        for _ in 0..2 {
-            store.requests.invalidate(&address(&reference));
-            store.tidy();
-            assert_eq!(store.usage(), Usage { requests: 0, bytes: 0 });
-            store.requests.insert(address(&reference), Arc::clone(&entry));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_token_that_comes_again_after_its_time_takes_no_second_room() {
-        let (store, clock) = store();
-        for _ in 0..5 {
-            let until = clock.now() + Duration::from_secs(60);
-            assert!(store.first_use(ReplayKey([1; 32]), until).await.unwrap());
-            assert!(!store.first_use(ReplayKey([1; 32]), until).await.unwrap());
-            clock.advance(Duration::from_secs(60));
-        }
-        assert_eq!(store.usage().bytes, REPLAY_OVERHEAD);
-    }
-}
+mod tests;

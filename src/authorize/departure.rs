@@ -1,0 +1,163 @@
+//! Where the upstream sends the browser: to the client, which ends a flow, or on through its own
+//! pages, which must not show the request.
+
+use http::header::HeaderMap;
+use http::{HeaderValue, Response};
+
+use bytes::Bytes;
+
+use super::continuation::{self, Place};
+use super::pin::{Emitter, Pin};
+use super::resume::speaks_of;
+use super::{AuthorizeError, Endpoint, Flow, page};
+use crate::client::Peer;
+use crate::oauth::parameters::{Encoder, Parameters};
+use crate::oauth::request_uri::Reference;
+use crate::oauth::target::fold_path;
+use crate::store::Continuation;
+use crate::telemetry::metrics::{StoreOperation, meter};
+
+/// An answer of the upstream that sends the browser elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Departure<'a> {
+    /// Where to.
+    pub location: &'a str,
+    /// Path of the browser's request.
+    pub path: &'a str,
+    /// Header fields of the browser's request, for its tickets.
+    pub headers: &'a HeaderMap,
+    /// The flow of the very request that this answers, if it was expanded.
+    pub flow: Option<&'a Flow>,
+    /// Who is sent.
+    pub peer: &'a Peer,
+}
+
+/// What becomes of such an answer.
+#[derive(Debug)]
+pub enum Onward {
+    /// As the upstream says.
+    Unchanged,
+    /// To this address; the rest of the answer stays.
+    Amended(HeaderValue),
+    /// To this address; the answer's body repeats the old one and must go.
+    Concealed(HeaderValue),
+    /// The answer must not reach the browser; this one does.
+    Refused(Response<Bytes>),
+}
+
+/// A continuation that waits to be kept.
+struct Kept {
+    flow: usize,
+    handle: Reference,
+    continuation: Continuation,
+}
+
+impl Endpoint {
+    /// Ends a flow that ends here, and hides the request from a browser that is sent on with it.
+    pub async fn depart(&self, departure: Departure<'_>) -> Onward {
+        let ended = self.complete(&departure).await;
+        if matches!(ended, Onward::Unchanged) { self.conceal(&departure).await } else { ended }
+    }
+
+    async fn conceal(&self, departure: &Departure<'_>) -> Onward {
+        // No server encodes letters or underscores, however deep.
+        if !departure.location.contains("client_id") {
+            return Onward::Unchanged;
+        }
+        match self.concealed(departure).await {
+            Ok(None) => Onward::Unchanged,
+            Ok(Some(location)) => {
+                HeaderValue::from_str(&location).map_or(Onward::Unchanged, Onward::Concealed)
+            }
+            Err(error) => {
+                if let AuthorizeError::Store(operation, store_error) = error {
+                    meter().store_error(operation, store_error.cause());
+                }
+                Onward::Refused(page(error, departure.headers, departure.peer))
+            }
+        }
+    }
+
+    async fn concealed(&self, departure: &Departure<'_>) -> Result<Option<String>, AuthorizeError> {
+        let flows = self.flows(departure).await?;
+        let mut kept = Vec::new();
+        let place = Place { origin: &self.settings.origin, path: departure.path };
+        let location = continuation::rewrite(departure.location, place, &mut |path, query| {
+            let (index, emission) =
+                flows.iter().enumerate().find_map(|(index, (flow, emitter))| {
+                    Some((index, self.emission(flow, *emitter, (path, query))?))
+                })?;
+            let (handle, continuation, replacement) = emission;
+            kept.push(Kept { flow: index, handle, continuation });
+            Some(replacement)
+        });
+        for Kept { flow, handle, continuation } in kept {
+            let Some((flow, _)) = flows.get(flow) else { continue };
+            let put = self.store.put_continuation(&flow.reference, flow.id, &handle, continuation);
+            put.await.map_err(|e| AuthorizeError::Store(StoreOperation::Put, e))?;
+        }
+        Ok(location)
+    }
+
+    /// The flows that a URL could belong to: that of the answered request, whose upstream's word
+    /// counts, then those of the browser's tickets.
+    async fn flows(
+        &self,
+        departure: &Departure<'_>,
+    ) -> Result<Vec<(Flow, Emitter)>, AuthorizeError> {
+        let own = departure.flow.map(|flow| (flow.clone(), Emitter::Upstream));
+        let mut flows: Vec<_> = own.into_iter().collect();
+        for ticket in self.cookies.tickets(departure.headers) {
+            if flows.iter().any(|(flow, _)| flow.reference == ticket.reference) {
+                continue;
+            }
+            let held = self.store.read(&ticket.reference).await;
+            let held = held.map_err(|e| AuthorizeError::Store(StoreOperation::Read, e))?;
+            if let Some(held) = held
+                && ticket.is_genuine(&held.request.flow_key)
+            {
+                let (reference, id) = (ticket.reference, ticket.flow);
+                let flow = Flow { reference, id, request: held.request, started_by: None };
+                flows.push((flow, Emitter::Browser));
+            }
+        }
+        Ok(flows)
+    }
+
+    /// The handle for a URL that carries this flow's request, what it stands for, and the query
+    /// that the browser gets to see.
+    fn emission(
+        &self,
+        flow: &Flow,
+        emitter: Emitter,
+        (path, query): (&str, &str),
+    ) -> Option<(Reference, Continuation, String)> {
+        let given = Parameters::parse(query.as_bytes()).ok()?;
+        let whole = given.value("client_id").is_some() && given.value("response_type").is_some();
+        if given.value("request_uri").is_some()
+            || !(whole || self.is_authorize_path(path))
+            || !speaks_of(&given, &flow.request.query)
+        {
+            return None;
+        }
+        let pin = Pin::new(&flow.request.query, self.rules).ok()?;
+        let query = pin.query(&given, emitter).unwrap_or_else(|| query.to_owned());
+        let key = &flow.request.flow_key;
+        let handle = continuation::handle(&flow.reference, key, flow.id, (path, &query));
+        let mut replacement = Encoder::default();
+        replacement.push("client_id", &flow.request.client_id);
+        replacement.push("request_uri", &handle.to_request_uri());
+        let continuation = Continuation { path: path.into(), query: query.into() };
+        Some((handle, continuation, replacement.finish()))
+    }
+
+    /// Whether a path is the authorization endpoint's, in any spelling.
+    fn is_authorize_path(&self, path: &str) -> bool {
+        let folded = fold_path(path);
+        let advertised = self.discovery.authorization_path();
+        let advertised =
+            advertised.as_ref().map(super::super::upstream::discovery::AuthorizationPath::as_str);
+        let mut known = self.extra_paths.iter().copied().chain(advertised);
+        folded.is_some() && known.any(|known| !known.is_empty() && fold_path(known) == folded)
+    }
+}

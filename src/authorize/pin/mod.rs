@@ -1,0 +1,226 @@
+//! The pin: inside a flow, pushed values win over whatever the browser sends back, what was not
+//! pushed does not come in, and what was pushed does not go missing.
+//!
+//! Two kinds of text are pinned. A *query* is a whole authorization request: that which the
+//! upstream emitted in answer to our own expansion is its word (what it dropped stays dropped),
+//! any other may have been made by the browser. A *form* is a step of the upstream's own page: its
+//! buttons, tokens and passwords pass, its authorization parameters are pinned.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::oauth::names;
+use crate::oauth::parameters::{Encoder, ParameterError, Parameters};
+
+pub mod multipart;
+
+/// Whose word a query is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emitter {
+    /// The upstream, in answer to our own expansion.
+    Upstream,
+    /// Perhaps the browser.
+    Browser,
+}
+
+/// The pushed parameters, and what the preset says of the server.
+#[derive(Debug)]
+pub struct Pin<'a> {
+    pushed: Parameters<'a>,
+    rules: Rules,
+}
+
+/// What is known of a server's own ways.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Parameters that its pages add to an authorize URL.
+    pub beside: &'static [&'static str],
+    /// Pushed parameters that its forms never carry, so that their absence is no tampering.
+    pub never_echoed: &'static [&'static str],
+}
+
+/// Restored neither to a query nor to a form: servers take them out when they have done what they
+/// ask for, and would do it again for ever.
+const DONE_ONCE: &[&str] = &["max_age", "prompt"];
+
+/// Any of these makes a form one that carries the request.
+const CARRIERS: &[&str] = &["client_id", "redirect_uri", "response_type"];
+
+/// A name and a value that travel.
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+impl<'a> Pin<'a> {
+    /// The pin of a request with this stored query.
+    ///
+    /// # Errors
+    /// [`ParameterError`], which a query of our own making never gives.
+    pub fn new(query: &'a str, rules: Rules) -> Result<Self, ParameterError> {
+        Ok(Self { pushed: Parameters::parse(query.as_bytes())?, rules })
+    }
+
+    /// The value of a parameter that was pushed.
+    #[must_use]
+    pub fn pushed(&self, name: &str) -> Option<&str> {
+        self.pushed.value(name)
+    }
+
+    /// The query that travels in place of `given`; `None` where nothing had to be set back, so that
+    /// it may travel in the upstream's own spelling.
+    #[must_use]
+    pub fn query(&self, given: &Parameters<'_>, emitter: Emitter) -> Option<String> {
+        // A query that carries no request is a page's own, like a form.
+        let whole = emitter == Emitter::Upstream || carries_the_request(given);
+        let text = if whole { Text::Query(emitter) } else { Text::Form };
+        let mut pinned = self.pinned(given, text);
+        if whole && emitter == Emitter::Browser {
+            self.restore(&mut pinned, &|_| true);
+        }
+        pinned.changed.then(|| {
+            let mut encoder = Encoder::default();
+            pinned.pairs.iter().for_each(|(name, value)| encoder.push(name, value));
+            encoder.finish()
+        })
+    }
+
+    /// The fields that travel in place of those of a form; `None` where nothing had to be set back.
+    #[must_use]
+    pub fn form<'b>(&'b self, given: &'b Parameters<'_>) -> Option<Vec<Pair<'b>>> {
+        let mut pinned = self.pinned(given, Text::Form);
+        if carries_the_request(given) {
+            let echoed = |name: &str| {
+                names::is_authorization(name) && !self.rules.never_echoed.contains(&name)
+            };
+            self.restore(&mut pinned, &echoed);
+        }
+        pinned.changed.then_some(pinned.pairs)
+    }
+
+    fn pinned<'b>(&'b self, given: &'b Parameters<'_>, text: Text) -> Pinned<'b> {
+        let mut pinned = Pinned::default();
+        for (name, value) in given.iter() {
+            match self.verdict(name, value, text) {
+                Verdict::Drop => pinned.changed = true,
+                Verdict::AsGiven => pinned.push(name, value),
+                Verdict::AsPushed if pinned.has(name) => {
+                    let mut values = self.pushed.iter();
+                    let known =
+                        name == names::REPEATABLE && values.any(|pushed| pushed == (name, value));
+                    pinned.changed |= !known;
+                }
+                Verdict::AsPushed => self.write(&mut pinned, name, value),
+            }
+        }
+        pinned
+    }
+
+    fn verdict(&self, name: &str, value: &str, text: Text) -> Verdict {
+        if matches!(name, "request" | "request_uri") || names::imitates_registered(name) {
+            return Verdict::Drop;
+        }
+        let registered = names::is_authorization(name);
+        if self.pushed.value(name).is_some() {
+            // In a form an unknown pushed name is the page's own field: a client could push the
+            // name of a button.
+            let own_field = text == Text::Form && !registered;
+            return if own_field { Verdict::AsGiven } else { Verdict::AsPushed };
+        }
+        let stays = match text {
+            Text::Query(Emitter::Upstream) => true,
+            Text::Query(Emitter::Browser) => !registered && self.rules.beside.contains(&name),
+            // A parameter without a value counts as omitted; servers echo such fields.
+            Text::Form => !registered || value.is_empty(),
+        };
+        if stays { Verdict::AsGiven } else { Verdict::Drop }
+    }
+
+    /// Writes the pushed value, or the given one where it means the same.
+    fn write<'b>(&'b self, pinned: &mut Pinned<'b>, name: &'b str, value: &'b str) {
+        if name == names::REPEATABLE {
+            let all = self.pushed.iter().filter(|(pushed, _)| *pushed == name);
+            for (index, (_, pushed)) in all.enumerate() {
+                pinned.changed |= index == 0 && pushed != value;
+                pinned.push(name, pushed);
+            }
+            return;
+        }
+        let pushed = self.pushed(name).unwrap_or_default();
+        if means_the_same(name, value, pushed) {
+            pinned.push(name, value);
+        } else {
+            pinned.changed = true;
+            pinned.push(name, pushed);
+        }
+    }
+
+    /// Puts back what is missing, of the names that `wanted` picks.
+    fn restore<'b>(&'b self, pinned: &mut Pinned<'b>, wanted: &dyn Fn(&str) -> bool) {
+        let missing: Vec<_> = self
+            .pushed
+            .iter()
+            .filter(|(name, _)| !DONE_ONCE.contains(name) && wanted(name) && !pinned.has(name))
+            .collect();
+        pinned.changed |= !missing.is_empty();
+        for (name, value) in missing {
+            pinned.push(name, value);
+        }
+    }
+}
+
+/// Whether a form carries the request, rather than a login or a choice.
+#[must_use]
+pub fn carries_the_request(form: &Parameters<'_>) -> bool {
+    CARRIERS.iter().any(|carrier| form.count(carrier) > 0)
+}
+
+/// What is being pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Text {
+    Query(Emitter),
+    Form,
+}
+
+/// What becomes of one pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Drop,
+    AsGiven,
+    AsPushed,
+}
+
+#[derive(Default)]
+struct Pinned<'b> {
+    pairs: Vec<Pair<'b>>,
+    changed: bool,
+}
+
+impl<'b> Pinned<'b> {
+    fn push(&mut self, name: &'b str, value: &'b str) {
+        self.pairs.push((Cow::Borrowed(name), Cow::Borrowed(value)));
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.pairs.iter().any(|(known, _)| known == name)
+    }
+}
+
+/// Whether `given` says what `pushed` said: JSON is compared as JSON, `scope` may shrink (people
+/// take scopes away on consent pages).
+fn means_the_same(name: &str, given: &str, pushed: &str) -> bool {
+    if given == pushed {
+        return true;
+    }
+    match name {
+        "scope" => {
+            !given.is_empty() && given.split(' ').all(|one| pushed.split(' ').any(|p| p == one))
+        }
+        "claims" | "authorization_details" | "registration" => {
+            let json = serde_json::from_str::<Value>;
+            matches!((json(given), json(pushed)), (Ok(a), Ok(b)) if a == b)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

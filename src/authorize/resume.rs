@@ -1,0 +1,250 @@
+//! Calls inside a flow that was started before: by the handle of a continuation, by the page's own
+//! `POST`, or with the full parameters that the upstream's page carries. All of them are pinned.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method};
+
+use super::continuation::is_handle_of;
+use super::flow::Ticket;
+use super::pin::multipart::Multipart;
+use super::pin::{Emitter, Pin, carries_the_request};
+use super::{AuthorizeError, Body, Decision, Endpoint, Expansion, Flow, Visit};
+use crate::oauth::parameters::{Encoder, Parameters};
+use crate::oauth::request_uri::{Reference, RequestUri};
+use crate::store::{Held, REPEAT_WINDOW};
+use crate::telemetry::metrics::{RedeemResult, StoreOperation, meter};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+impl Endpoint {
+    /// A call on another path than the endpoint's that carries a handle of ours: the query that the
+    /// upstream emitted for that path goes upstream. Anything else is none of our business.
+    pub(super) async fn elsewhere(&self, visit: &Visit<'_>) -> Result<Decision, AuthorizeError> {
+        let query = visit.query.unwrap_or_default();
+        let Ok(parameters) = Parameters::parse(query.as_bytes()) else { return Ok(Decision::Pass) };
+        let asked = parameters.value("request_uri").map(RequestUri::parse);
+        let Some(RequestUri::Ours(handle)) = asked else { return Ok(Decision::Pass) };
+        match ticket_for(&handle, &self.cookies.tickets(visit.headers)) {
+            Some(ticket) => self.continued(visit, &parameters, (handle, ticket)).await,
+            None => Ok(Decision::Pass),
+        }
+    }
+
+    /// A continuation: the upstream's own query, with what its preset lets stand beside a handle.
+    pub(super) async fn continued(
+        &self,
+        visit: &Visit<'_>,
+        parameters: &Parameters<'_>,
+        (handle, ticket): (Reference, Ticket),
+    ) -> Result<Decision, AuthorizeError> {
+        let found = self.store.continuation(&ticket.reference, ticket.flow, &handle).await;
+        let found = found.map_err(|e| AuthorizeError::Store(StoreOperation::Read, e))?;
+        let (held, continuation) = found.ok_or(AuthorizeError::Unknown)?;
+        let client_id = parameters.value("client_id").ok_or(AuthorizeError::NoClientId)?;
+        let flow = self.live(visit, &ticket, held)?;
+        if *flow.request.client_id != *client_id {
+            return Err(AuthorizeError::OtherClient);
+        }
+        if *continuation.path != *visit.path {
+            return Err(AuthorizeError::Unknown);
+        }
+        let mut query = continuation.query.to_string();
+        let beside = parameters.iter().filter(|(name, _)| self.rules.beside.contains(name));
+        for (name, value) in beside {
+            let mut pair = Encoder::default();
+            pair.push(name, value);
+            query.push('&');
+            query.push_str(&pair.finish());
+        }
+        meter().redeem(RedeemResult::Reload);
+        self.pinned(visit, flow, Some(&query))
+    }
+
+    /// A page at the authorize URL posts to its own address, `…?client_id&request_uri`: the query
+    /// that this address stands for comes back.
+    pub(super) async fn posted(
+        &self,
+        visit: &Visit<'_>,
+        ticket: &Ticket,
+    ) -> Result<Decision, AuthorizeError> {
+        let held = self.held(ticket).await?.ok_or(AuthorizeError::Unknown)?;
+        let flow = self.live(visit, ticket, held)?;
+        let target = self.expansion.expand("", &flow.request.query).target;
+        let query = target.strip_prefix('?').map(str::to_owned);
+        self.pinned(visit, flow, query.as_deref())
+    }
+
+    /// A call without a `request_uri`: inside a flow it is pinned, outside it is `None`.
+    pub(super) async fn unnamed(
+        &self,
+        visit: &Visit<'_>,
+    ) -> Result<Option<Decision>, AuthorizeError> {
+        let tickets = self.cookies.tickets(visit.headers);
+        if tickets.is_empty() {
+            return Ok(None);
+        }
+        let query = Parameters::parse(visit.query.unwrap_or_default().as_bytes());
+        let query = query.map_err(|_| AuthorizeError::Malformed)?;
+        let form = fields(visit)?;
+        for ticket in &tickets {
+            let Some(held) = self.held(ticket).await? else { continue };
+            if !speaks_of(&form, &held.request.query) && !speaks_of(&query, &held.request.query) {
+                continue;
+            }
+            let flow = self.live(visit, ticket, held)?;
+            let pin =
+                Pin::new(&flow.request.query, self.rules).map_err(|_| AuthorizeError::Malformed)?;
+            let given = visit.query.filter(|query| !query.is_empty());
+            let pinned = pin.query(&query, Emitter::Browser).map(Cow::Owned);
+            let pinned = pinned.or(given.map(Cow::Borrowed)).map(Cow::into_owned);
+            return self.pinned(visit, flow, pinned.as_deref()).map(Some);
+        }
+        self.step_of_a_page(visit, &tickets, (&query, &form)).await
+    }
+
+    /// A login form that is posted to the bare path, with nothing of a request in it.
+    async fn step_of_a_page(
+        &self,
+        visit: &Visit<'_>,
+        tickets: &[Ticket],
+        (query, form): (&Parameters<'_>, &Parameters<'_>),
+    ) -> Result<Option<Decision>, AuthorizeError> {
+        let carries = carries_the_request(query) || carries_the_request(form);
+        let asks = form.count("request") + query.count("request") > 0;
+        if visit.method != Method::POST || carries || asks {
+            return Ok(None);
+        }
+        for ticket in tickets {
+            let Some(held) = self.held(ticket).await? else { continue };
+            if self.live(visit, ticket, held).is_ok() {
+                if matches!(visit.body, Body::Unread) {
+                    return Err(AuthorizeError::Unreadable);
+                }
+                return Ok(Some(Decision::Pass));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn held(&self, ticket: &Ticket) -> Result<Option<Held>, AuthorizeError> {
+        let held = self.store.read(&ticket.reference).await;
+        let held = held.map_err(|e| AuthorizeError::Store(StoreOperation::Read, e))?;
+        Ok(held.filter(|held| ticket.is_genuine(&held.request.flow_key)))
+    }
+
+    /// The flow of a genuine ticket, where it can still go on.
+    fn live(&self, visit: &Visit<'_>, ticket: &Ticket, held: Held) -> Result<Flow, AuthorizeError> {
+        if !ticket.is_genuine(&held.request.flow_key) {
+            return Err(AuthorizeError::Unknown);
+        }
+        if let Some((by, at)) = held.spent {
+            // A consent button that is clicked twice completes twice.
+            let again = visit.method == Method::POST
+                && by == ticket.flow
+                && held.now.since(at) < REPEAT_WINDOW;
+            if !again {
+                return Err(AuthorizeError::Spent);
+            }
+        }
+        if held.now >= ticket.started_at + self.settings.login_lifetime {
+            return Err(AuthorizeError::Expired);
+        }
+        let client = self.registry.find(&held.request.client_id).filter(|client| client.enabled);
+        client.ok_or(AuthorizeError::ClientDisabled)?;
+        Ok(Flow {
+            reference: ticket.reference,
+            id: ticket.flow,
+            request: held.request,
+            started_by: None,
+        })
+    }
+
+    /// `GET` with `query`, or `POST` with it and the pinned body.
+    fn pinned(
+        &self,
+        visit: &Visit<'_>,
+        flow: Flow,
+        query: Option<&str>,
+    ) -> Result<Decision, AuthorizeError> {
+        let target = match query {
+            Some(query) => [visit.path, "?", query].concat(),
+            None => visit.path.to_owned(),
+        };
+        let body = if visit.method == Method::POST { self.body(visit, &flow)? } else { None };
+        let method = visit.method.clone();
+        let set_cookies = Vec::new();
+        Ok(Decision::Expand(Box::new(Expansion { method, target, body, set_cookies, flow })))
+    }
+
+    fn body(
+        &self,
+        visit: &Visit<'_>,
+        flow: &Flow,
+    ) -> Result<Option<(HeaderValue, Bytes)>, AuthorizeError> {
+        let pin =
+            Pin::new(&flow.request.query, self.rules).map_err(|_| AuthorizeError::Malformed)?;
+        let given = fields(visit)?;
+        let pinned = pin.form(&given);
+        match visit.body {
+            Body::None => Ok(None),
+            Body::Unread => Err(AuthorizeError::Unreadable),
+            Body::Form(bytes) => {
+                let bytes = match pinned {
+                    None => Bytes::copy_from_slice(bytes),
+                    Some(pairs) => {
+                        let mut encoder = Encoder::with_capacity(bytes.len());
+                        for (name, value) in &pairs {
+                            encoder.push(name, value);
+                        }
+                        encoder.finish().into()
+                    }
+                };
+                Ok(Some((HeaderValue::from_static(FORM), bytes)))
+            }
+            Body::Multipart(content_type, bytes) => {
+                let media_type =
+                    HeaderValue::from_str(content_type).map_err(|_| AuthorizeError::Unreadable)?;
+                let bytes = match pinned {
+                    None => Bytes::copy_from_slice(bytes),
+                    Some(pairs) => multipart(content_type, bytes)?.with_fields(&pairs).into(),
+                };
+                Ok(Some((media_type, bytes)))
+            }
+        }
+    }
+}
+
+/// The ticket that a handle works with.
+pub(super) fn ticket_for(handle: &Reference, tickets: &[Ticket]) -> Option<Ticket> {
+    tickets.iter().find(|ticket| is_handle_of(handle, &ticket.reference)).copied()
+}
+
+/// Whether `given` belongs to the request with this stored query: same client, same `state` (if
+/// none was pushed `nonce`, then `code_challenge`, then `redirect_uri`).
+pub(super) fn speaks_of(given: &Parameters<'_>, query: &str) -> bool {
+    let pushed = |name| super::expansion::value(query, name);
+    if given.value("client_id") != pushed("client_id").as_deref() {
+        return false;
+    }
+    let telling = ["state", "nonce", "code_challenge", "redirect_uri"];
+    let mut told = telling.into_iter().filter_map(|name| Some((name, pushed(name)?)));
+    told.next().is_none_or(|(name, value)| given.value(name) == Some(&value))
+}
+
+fn multipart<'a>(content_type: &'a str, bytes: &'a [u8]) -> Result<Multipart<'a>, AuthorizeError> {
+    Multipart::parse(content_type, bytes).map_err(|_| AuthorizeError::Unreadable)
+}
+
+/// The plain fields of a body.
+fn fields<'a>(visit: &Visit<'a>) -> Result<Parameters<'a>, AuthorizeError> {
+    match visit.body {
+        Body::None | Body::Unread => Ok(Parameters::default()),
+        Body::Form(bytes) => Parameters::parse(bytes).map_err(|_| AuthorizeError::Malformed),
+        Body::Multipart(content_type, bytes) => {
+            let form = multipart(content_type, bytes)?;
+            Ok(Parameters::from_pairs(form.into_fields()))
+        }
+    }
+}
