@@ -134,7 +134,7 @@ impl Application for Joint {
     fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>> {
         let scan = self.endpoints.guard()?.body_scan(head)?;
         let accept = head.headers.get(ACCEPT).cloned();
-        Some(Box::new(Scan { scan, accept, request_id: request_id.clone() }))
+        Some(Box::new(Scan { inner: scan, accept, request_id: request_id.clone() }))
     }
 
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
@@ -165,18 +165,18 @@ impl Application for Joint {
 }
 
 struct Scan {
-    scan: authorize::BodyScan,
+    inner: authorize::BodyScan,
     accept: Option<HeaderValue>,
     request_id: RequestId,
 }
 
 impl BodyScan for Scan {
     fn feed(&mut self, piece: &[u8]) -> bool {
-        self.scan.feed(piece)
+        self.inner.feed(piece)
     }
 
     fn end(&mut self) -> bool {
-        self.scan.end()
+        self.inner.end()
     }
 
     fn refusal(&self) -> Response<Bytes> {
