@@ -2,13 +2,17 @@
 //! tower layers. One value of this is one configuration from first byte to last.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderName, Method, Request, Response};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, ORIGIN, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -33,6 +37,7 @@ pub type ParService = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Infal
 pub struct Endpoints {
     par: ParService,
     par_path: String,
+    origins: Arc<[HeaderValue]>,
     authorize: authorize::Endpoint,
     metadata: metadata::Endpoint,
     guard: Option<authorize::Guard>,
@@ -100,6 +105,7 @@ impl Endpoints {
         Self {
             par: par_service(config, par),
             par_path: config.par.path.clone(),
+            origins: config.par.cors_origins.as_slice().into(),
             authorize,
             metadata: metadata::Endpoint::new(Arc::clone(&shared.discovery), additions),
             guard: authorize::Guard::new(config, registry, Arc::clone(&shared.discovery)),
@@ -125,6 +131,30 @@ impl Endpoints {
     pub async fn push(&self, request: Request<Bytes>) -> Response<Bytes> {
         let Ok(response) = self.par.clone().oneshot(request).await;
         response
+    }
+
+    /// Answers a push that cannot be read: JSON like every answer there, and readable for the
+    /// configured origins.
+    #[must_use]
+    pub fn unreadable_push(&self, code: ErrorCode, headers: &HeaderMap) -> Response<Bytes> {
+        let description = if code == ErrorCode::PayloadTooLarge {
+            "the body is too large"
+        } else if code == ErrorCode::MethodNotAllowed {
+            "the method must be POST"
+        } else if code.status().is_server_error() {
+            "the request could not be handled"
+        } else {
+            "the request cannot be read"
+        };
+        let mut answer = answer::refusal(code, description);
+        if code == ErrorCode::MethodNotAllowed {
+            answer = answer::with_allow(answer, par::allowed_methods(&self.origins));
+        }
+        if let Some(origin) = headers.get(ORIGIN).filter(|origin| self.origins.contains(origin)) {
+            answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            answer.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
+        }
+        answer
     }
 
     /// Answers a call for metadata.
@@ -193,15 +223,42 @@ fn par_service(config: &Config, endpoint: par::Endpoint) -> ParService {
     let bounded = ServiceBuilder::new().load_shed().concurrency_limit(MOST_PUSHES).service(push);
     let answering = service_fn(move |request| {
         let push = bounded.clone().oneshot(request);
-        async move { Ok::<_, Infallible>(push.await.unwrap_or_else(|_| overloaded())) }
+        async move {
+            let answer = async { push.await.unwrap_or_else(|_| overloaded()) };
+            Ok::<_, Infallible>(unharmed(answer).await)
+        }
     });
+    let plain = ParService::new(answering);
     match cors(config) {
-        Some(cors) => BoxCloneSyncService::new(cors_service(cors, answering)),
-        None => BoxCloneSyncService::new(answering),
+        Some(cors) => for_origins(&config.par.cors_origins, cors, plain),
+        None => plain,
     }
 }
 
-/// Preflights and headers for the configured origins. Whoever else asks gets the plain answer.
+/// A panic is a defect of ours; whoever pushed gets an answer all the same.
+async fn unharmed(push: impl Future<Output = Response<Bytes>>) -> Response<Bytes> {
+    let mut push = pin!(push);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| push.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| {
+            let code = ErrorCode::ServerError;
+            Poll::Ready(answer::refusal(code, "the request could not be handled"))
+        })
+    })
+    .await
+}
+
+/// The layer answers any `OPTIONS` and marks every answer, so only the configured origins meet it.
+fn for_origins(origins: &[HeaderValue], cors: CorsLayer, plain: ParService) -> ParService {
+    let origins: Arc<[HeaderValue]> = origins.into();
+    let marked = ParService::new(ServiceBuilder::new().layer(cors).service(plain.clone()));
+    ParService::new(service_fn(move |request: Request<Bytes>| {
+        let known = request.headers().get(ORIGIN).is_some_and(|origin| origins.contains(origin));
+        if known { marked.clone().oneshot(request) } else { plain.clone().oneshot(request) }
+    }))
+}
+
+/// Preflights and headers for the configured origins.
 fn cors(config: &Config) -> Option<CorsLayer> {
     let origins = &config.par.cors_origins;
     let layer = CorsLayer::new()
@@ -211,27 +268,6 @@ fn cors(config: &Config) -> Option<CorsLayer> {
         .expose_headers([HeaderName::from_static("dpop-nonce")])
         .max_age(Duration::from_secs(3600));
     (!origins.is_empty()).then_some(layer)
-}
-
-fn cors_service<S>(
-    cors: CorsLayer,
-    service: S,
-) -> impl tower::Service<
-    Request<Bytes>,
-    Response = Response<Bytes>,
-    Error = Infallible,
-    Future = impl Send,
-> + Clone
-+ Send
-+ Sync
-where
-    S: tower::Service<Request<Bytes>, Response = Response<Bytes>, Error = Infallible>
-        + Clone
-        + Send
-        + Sync,
-    S::Future: Send,
-{
-    ServiceBuilder::new().layer(cors).service(service)
 }
 
 fn overloaded() -> Response<Bytes> {

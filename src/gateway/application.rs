@@ -1,6 +1,7 @@
 //! Joins the endpoints to the proxy: each speaks its own language, here they are translated.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +10,6 @@ use bytes::Bytes;
 use http::header::ACCEPT;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
-use percent_encoding::{CONTROLS, percent_encode};
 
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AuthorizeError, Completion, Departure as Leaving, Flow};
@@ -108,7 +108,7 @@ impl Application for Joint {
     }
 
     async fn location(&self, departure: Departure<'_>) -> LocationOutcome {
-        let location = ascii(departure.location);
+        let location = in_ascii(departure.location);
         let peer = self.peer(departure.peer, departure.request_id);
         let leaving = Leaving {
             location: &location,
@@ -132,12 +132,16 @@ impl Application for Joint {
     }
 
     fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>> {
-        let scan = self.endpoints.guard()?.body_scan(head)?;
+        let guard = self.endpoints.guard()?;
+        let scan = guard.body_scan(head.uri.path(), head.uri.query(), &head.headers)?;
         let accept = head.headers.get(ACCEPT).cloned();
         Some(Box::new(Scan { inner: scan, accept, request_id: request_id.clone() }))
     }
 
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
+        if self.endpoints.route(head.uri.path()) == endpoints::Route::Par {
+            return self.endpoints.unreadable_push(code, &head.headers);
+        }
         let accept = head.headers.get(ACCEPT);
         let page = answer::page(code, reason(code), request_id.as_str(), accept);
         if code == ErrorCode::MethodNotAllowed {
@@ -189,11 +193,19 @@ fn push_required(accept: Option<&HeaderValue>, request_id: &RequestId) -> Respon
     answer::page(error.code(), error.reason(), request_id.as_str(), accept)
 }
 
-/// An address as a browser follows it: what a server left unencoded is encoded.
-fn ascii(location: &HeaderValue) -> Cow<'_, str> {
+/// A `Location` as browsers read it: servers that put raw UTF-8 there mean its percent-encoding.
+fn in_ascii(location: &HeaderValue) -> Cow<'_, str> {
     match location.to_str() {
-        Ok(location) => location.into(),
-        Err(_) => percent_encode(location.as_bytes(), CONTROLS).into(),
+        Ok(location) => Cow::Borrowed(location),
+        Err(_) => Cow::Owned(location.as_bytes().iter().fold(String::new(), |mut text, &byte| {
+            if byte.is_ascii() {
+                text.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "%{byte:02X}");
+            }
+            text
+        })),
     }
 }
 

@@ -58,7 +58,8 @@ fn loopback(uri: &str) -> Option<(&str, &str)> {
         _ => (authority, None),
     };
     let address: IpAddr = host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
-    let port_is_a_number = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    let is_digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let port_is_a_number = port.is_none_or(|port| is_digits(port) && port.parse::<u16>().is_ok());
     (address.is_loopback() && port_is_a_number).then_some((host, tail))
 }
 
@@ -75,6 +76,8 @@ mod tests {
         assert!(!is_registered("http://127.0.0.1:9/other", "http://127.0.0.1/cb"));
         assert!(!is_registered("http://127.0.0.1:9@evil.example/cb", "http://127.0.0.1/cb"));
         assert!(!is_registered("http://127.0.0.1:x/cb", "http://127.0.0.1/cb"));
+        assert!(!is_registered("http://127.0.0.1:+9/cb", "http://127.0.0.1/cb"));
+        assert!(!is_registered("http://127.0.0.1:/cb", "http://127.0.0.1/cb"));
         assert!(!is_registered("https://127.0.0.1:9/cb", "https://127.0.0.1/cb"));
     }
 

@@ -64,6 +64,7 @@ struct Settings {
     login_lifetime: Duration,
     max_target_bytes: usize,
     body_names: Option<BodyNames>,
+    allowed_methods: &'static str,
 }
 
 impl Endpoint {
@@ -86,6 +87,7 @@ impl Endpoint {
                 login_lifetime: config.authorize.login_lifetime,
                 max_target_bytes: config.upstream.max_target_bytes,
                 body_names,
+                allowed_methods: allowed_methods(&config.par.cors_origins),
             },
         }
     }
@@ -185,6 +187,9 @@ impl Endpoint {
     ) -> Result<String, ParError> {
         let snapshot = self.discovery.current();
         let path = self.discovery.authorization_path();
+        if path.as_ref().is_some_and(|path| path.as_str().is_empty()) {
+            return Err(ParError::NoAuthorizationEndpoint);
+        }
         let room = request::Room {
             max_target_bytes: self.settings.max_target_bytes,
             authorization_path: path.as_ref().map_or("", |path| path.as_str()),
@@ -223,7 +228,7 @@ impl Endpoint {
                     answer
                 }
             }
-            ParError::Method => answer::with_allow(answer, "POST"),
+            ParError::Method => answer::with_allow(answer, self.settings.allowed_methods),
             ParError::TooManyFailures(wait) | ParError::TooManyPushes(wait) => {
                 answer::with_retry_after(answer, wait.0)
             }
@@ -235,6 +240,7 @@ impl Endpoint {
             | ParError::Query
             | ParError::Dpop
             | ParError::Request(_)
+            | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => answer,
         }
     }
@@ -288,11 +294,18 @@ impl Trail {
             | ParError::Query
             | ParError::Dpop
             | ParError::Request(_)
+            | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => {}
         }
         let at = self.circumstances(None);
         audit::push_refused(at, self.method, error.code(), error.reason());
     }
+}
+
+/// The `Allow` field of the endpoint: preflights are answered where browsers may push.
+#[must_use]
+pub const fn allowed_methods(cors_origins: &[HeaderValue]) -> &'static str {
+    if cors_origins.is_empty() { "POST" } else { "POST, OPTIONS" }
 }
 
 /// RFC 9126 §2: the form encoding is the only one. Parameters of the media type do not matter.

@@ -277,7 +277,9 @@ fn values_make_sense(form: &Parameters<'_>) -> Result<(), RequestError> {
 }
 
 fn is_absolute_uri(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| url.fragment().is_none())
+    // The parser would take blanks and controls off without a word.
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+        && url::Url::parse(text).is_ok_and(|url| url.fragment().is_none())
 }
 
 fn encode(form: &Parameters<'_>, client: &Client) -> String {

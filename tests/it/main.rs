@@ -7,6 +7,7 @@
 )]
 
 mod admin;
+mod attacks;
 mod authorize;
 mod cli;
 mod config;
@@ -14,6 +15,7 @@ mod demo;
 mod listener;
 mod metadata;
 mod openid_client;
+mod par;
 mod pass_through;
 mod real_servers;
 mod store;

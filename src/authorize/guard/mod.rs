@@ -3,18 +3,19 @@
 
 use std::sync::Arc;
 
-use http::header::CONTENT_TYPE;
-use http::request::Parts;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use crate::client::Registry;
 use crate::config;
-use crate::oauth::target::{Traits, fold_path};
+use crate::oauth::names;
+use crate::oauth::target::{Traits, fold_path, loose};
 use crate::telemetry::metrics::{GuardPlace, meter};
 use crate::upstream::Discovery;
-use crate::upstream::discovery::AuthorizationPath;
 
 pub use scan::BodyScan;
 
+mod multipart;
 mod scan;
 
 /// Watches what passes through.
@@ -61,25 +62,19 @@ impl Guard {
         refused
     }
 
-    /// A scanner for a body that could hold a form.
+    /// A scanner for a body that could hold a form, whatever the method: some servers read the
+    /// body of a `GET` too.
     #[must_use]
-    pub fn body_scan(&self, head: &Parts) -> Option<BodyScan> {
-        if self.is_other_endpoint(head.uri.path()) {
+    pub fn body_scan(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Option<BodyScan> {
+        if self.is_other_endpoint(path) {
             return None;
         }
-        let query = Traits::of(head.uri.query().unwrap_or_default());
-        let media_type =
-            head.headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
-        let media_type = media_type.unwrap_or_default();
-        if media_type.starts_with(b"multipart/") {
-            Some(BodyScan::multipart(self.clone(), &query))
-        } else if media_type.is_empty()
-            || media_type.starts_with(b"application/x-www-form-urlencoded")
-        {
-            Some(BodyScan::form(self.clone(), &query))
-        } else {
-            None
-        }
+        Some(BodyScan::new(self.clone(), Reading::of(headers)?, query))
     }
 
     /// Whether the rule holds for a request that names these clients. A request that names none is
@@ -99,7 +94,8 @@ impl Guard {
             return true;
         };
         let advertised = self.discovery.authorization_path();
-        let advertised = advertised.as_ref().map(AuthorizationPath::as_str);
+        let advertised =
+            advertised.as_ref().map(super::super::upstream::discovery::AuthorizationPath::as_str);
         let mut paths = self.extra_paths.iter().copied().chain(advertised);
         paths.any(|known| !known.is_empty() && fold_path(known).as_ref() == Some(&folded))
     }
@@ -109,3 +105,80 @@ impl Guard {
         snapshot.is_some_and(|known| known.capabilities.other_paths.iter().any(|p| p == path))
     }
 }
+
+/// How a server could read a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// `application/x-www-form-urlencoded`
+    Form,
+    /// `multipart/form-data`
+    Multipart,
+    /// As a form that cannot be watched: compressed, in a character set that is not built on
+    /// ASCII, or under two media types at once.
+    Unreadable,
+}
+
+impl Reading {
+    /// `None` where no server takes the body for a form. Without a media type it could be one.
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let types: Vec<String> =
+            headers.get_all(CONTENT_TYPE).iter().map(|value| lower(value.as_bytes())).collect();
+        let names = |what: &str| types.iter().any(|media_type| media_type.contains(what));
+        let unnamed = types.iter().all(|media_type| media_type.trim().is_empty());
+        let reading = match (names("form-urlencoded") || unnamed, names("multipart/")) {
+            (false, false) => return None,
+            (true, false) => Self::Form,
+            (false, true) => Self::Multipart,
+            (true, true) => Self::Unreadable,
+        };
+        let encoded = headers
+            .get_all(CONTENT_ENCODING)
+            .iter()
+            .any(|coding| !matches!(lower(coding.as_bytes()).trim(), "" | "identity"));
+        let strange = types.iter().any(|media_type| has_strange_charset(media_type));
+        Some(if encoded || strange { Self::Unreadable } else { reading })
+    }
+}
+
+/// Whether a media type in lower case names a character set in which ASCII text is not itself.
+fn has_strange_charset(media_type: &str) -> bool {
+    let like_ascii = ["utf-8", "utf8", "us-ascii", "ascii", "iso-8859-", "latin1", "windows-125"];
+    media_type.split("charset").skip(1).any(|rest| {
+        let value = rest.trim_start_matches([' ', '\t', '*', '=', '"', '\'']);
+        !value.is_empty() && !like_ascii.iter().any(|known| value.starts_with(known))
+    })
+}
+
+fn lower(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).to_ascii_lowercase()
+}
+
+/// One field of a form: its name, in every way in which it could be read, and its value.
+#[derive(Debug)]
+struct Pair {
+    names: Vec<String>,
+    value: String,
+}
+
+/// Longest name or value that is looked at; a longer one is none that matters.
+const LONGEST: usize = 1024;
+
+fn keep(buffer: &mut Vec<u8>, byte: u8) {
+    if buffer.len() < LONGEST {
+        buffer.push(byte);
+    }
+}
+
+/// Decodes a name as it came in a body.
+fn name_of(bytes: &[u8]) -> String {
+    loose(&String::from_utf8_lossy(bytes)).into_owned()
+}
+
+/// Whether a field of this name makes an authorization request.
+fn names_matter(name: &str) -> bool {
+    let parts = ["client_id", "response_type", "request", "request_uri"];
+    parts.iter().any(|part| names::reads_as(name, part))
+}
+
+#[cfg(test)]
+mod tests;

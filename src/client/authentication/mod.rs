@@ -118,6 +118,8 @@ impl AuthenticationError {
 pub struct Presented {
     client_id: String,
     proof: Proof,
+    /// The form names another client; told only to who has proved itself.
+    names_another: bool,
 }
 
 enum Proof {
@@ -152,15 +154,14 @@ impl Presented {
             (Some(header), None, false) => {
                 let (id, secret) =
                     basic(header.as_bytes()).ok_or(AuthenticationError::Malformed)?;
-                match client_id {
-                    Some(client_id) if client_id != id => Err(AuthenticationError::OtherClientId),
-                    _ => Ok(Self { client_id: id, proof: Proof::Basic(secret) }),
-                }
+                let names_another = client_id.is_some_and(|client_id| client_id != id);
+                Ok(Self { client_id: id, proof: Proof::Basic(secret), names_another })
             }
             (None, Some(secret), false) => Self::named(client_id, Proof::Post(secret.to_owned())),
             (None, None, true) => Ok(Self {
                 client_id: client_id.unwrap_or_default().into(),
                 proof: Proof::Assertion,
+                names_another: false,
             }),
             (None, None, false) => Self::named(client_id, Proof::None),
         }
@@ -185,7 +186,7 @@ impl Presented {
 
     fn named(client_id: Option<&str>, proof: Proof) -> Result<Self, AuthenticationError> {
         let client_id = client_id.ok_or(AuthenticationError::Missing)?.to_owned();
-        Ok(Self { client_id, proof })
+        Ok(Self { client_id, proof, names_another: false })
     }
 }
 
@@ -216,9 +217,12 @@ pub fn authenticate(
         (Some(_), Proof::Assertion) => Err(AuthenticationError::WrongMethod),
         (None, Proof::None | Proof::Assertion) => Err(AuthenticationError::UnknownClient),
     };
-    let method = presented.method();
-    let client = client.ok_or(AuthenticationError::UnknownClient);
-    verdict.and(client.map(|client| Authenticated { client: Arc::clone(client), method }))
+    verdict?;
+    if presented.names_another {
+        return Err(AuthenticationError::OtherClientId);
+    }
+    let client = Arc::clone(client.ok_or(AuthenticationError::UnknownClient)?);
+    Ok(Authenticated { client, method: presented.method() })
 }
 
 fn compare_for_nothing(secret: &str) {

@@ -78,6 +78,7 @@ const REGISTERED_AGAINST_PRESENTED: &[Presentation] = &[
     (None, "client_id=post&client_assertion=x", Err(E::WrongMethod)),
     (Some("Basic cG9zdDpzMg=="), "", Err(E::WrongMethod)),
     (GOOD, "client_id=post", Err(E::OtherClientId)),
+    (Some("Basic YmFzaWM6eA=="), "client_id=post", Err(E::WrongSecret)),
     (GOOD, "client_secret=x", Err(E::SeveralMethods)),
     (GOOD, "client_assertion=x", Err(E::SeveralMethods)),
     (None, "client_id=a&client_id=a", Err(E::RepeatedCredential)),
