@@ -25,10 +25,11 @@ lint: ## Check format and lints
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-docs: ## Write docs/configuration.md anew and build the documentation of the code
+docs: ## Write docs/configuration.md and docs/conformance.md anew and build the documentation of the code
 	@.ci/need cmake
 	cargo run --quiet -- config docs > docs/configuration.md.new
 	mv docs/configuration.md.new docs/configuration.md
+	PARAPET_WRITE_DOCS=1 cargo test --quiet --test it conformance::the_document
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
 
 schema: ## Write gateway.schema.json anew

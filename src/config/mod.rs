@@ -1,7 +1,7 @@
 //! The checked configuration: what `gateway.toml` means, in types that cannot hold a wrong value.
 //!
 //! [`load`] reads the file, its drop-in folder and the environment, gathers every problem, and
-//! gives either a [`Config`] or all [`Problem`](diagnostic::Problem)s at once. Nothing past this
+//! gives either a [`Config`] or all [`Problem`]s at once. Nothing past this
 //! room asks again whether a value is set or valid.
 
 use std::net::SocketAddr;

@@ -2,7 +2,7 @@
 //! pingora on the way of a request.
 //!
 //! [`bind`](listener::bind) takes the sockets, [`Proxy::new`] checks what can be wrong,
-//! [`Proxy::serve`] runs until shutdown. Each phase of [`Gateway`] is a few lines that call a named
+//! [`Proxy::serve`] runs until shutdown. Each phase of `Gateway` is a few lines that call a named
 //! function.
 
 use std::sync::Arc;

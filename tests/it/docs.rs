@@ -1,0 +1,170 @@
+//! The documents are true: links resolve, commands parse, configurations load, errors are listed.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use parapet::answer::Reason;
+use parapet::config::{self, Environment};
+
+use super::support::markdown::{Block, Document};
+use super::support::sources::files_under;
+
+/// Every document that people read, by its path.
+fn documents() -> Vec<(PathBuf, Document)> {
+    let own = std::fs::read_dir(".").unwrap().map(|entry| entry.unwrap().path());
+    let own = own.filter(|path| path.extension().is_some_and(|found| found == "md"));
+    let folders = ["docs", "deploy"].into_iter().flat_map(|folder| files_under(folder, "md"));
+    let paths = own.map(|path| path.strip_prefix(".").unwrap().to_owned()).chain(folders);
+    paths
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path, Document::new(&text))
+        })
+        .collect()
+}
+
+#[test]
+fn the_documents_are_there() {
+    let found: HashSet<_> = documents().into_iter().map(|(path, _)| path).collect();
+    for path in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
+        assert!(found.contains(Path::new(path)), "{path}");
+    }
+    assert!(Path::new("LICENSE").exists());
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut wrong = Vec::new();
+    for (path, document) in documents() {
+        for link in document.links().filter(|link| !link.contains(':')) {
+            if let Err(problem) = follow(&path, link) {
+                wrong.push(format!("{}: {link}: {problem}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn follow(from: &Path, link: &str) -> Result<(), &'static str> {
+    let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let target = match file {
+        "" => from.to_owned(),
+        file => from.parent().unwrap().join(file),
+    };
+    if !target.exists() {
+        return Err("no such file");
+    }
+    if anchor.is_empty() {
+        return Ok(());
+    }
+    let text = std::fs::read_to_string(&target).map_err(|_| "not a document")?;
+    let anchors = Document::new(&text).anchors();
+    if anchors.iter().any(|known| known == anchor) { Ok(()) } else { Err("no such heading") }
+}
+
+#[test]
+fn every_command_of_ours_is_understood() {
+    let mut commands = 0;
+    for (path, document) in documents() {
+        for line in document.commands("parapet ") {
+            let words = line.split_whitespace().skip(1);
+            let words: Vec<_> = words.take_while(|word| !is_the_shells(word)).collect();
+            let program = env!("CARGO_BIN_EXE_parapet");
+            let output = Command::new(program).args(&words).arg("--help").output().unwrap();
+            let problem = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}: {line}: {problem}", path.display());
+            commands += 1;
+        }
+    }
+    assert!(commands > 10, "{commands}");
+}
+
+fn is_the_shells(word: &str) -> bool {
+    word.starts_with(['>', '|', '&', '<', '#', '('])
+}
+
+#[test]
+fn every_make_target_exists() {
+    let makefile = std::fs::read_to_string("Makefile").unwrap();
+    for (path, document) in documents() {
+        for line in document.commands("make ") {
+            for target in line.split_whitespace().skip(1).take_while(|word| !is_the_shells(word)) {
+                let rule = format!("\n{target}:");
+                assert!(makefile.contains(&rule), "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+/// A whole configuration loads as it stands; a part of one loads on top of the shortest.
+#[test]
+fn every_configuration_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    let mut whole = 0;
+    for (path, document) in documents() {
+        for block in document.blocks().iter().filter(|block| block.language == "toml") {
+            let part: toml::Table = block.text.parse().unwrap_or_else(|error| {
+                panic!("{}: {error}\n{}", path.display(), block.text);
+            });
+            let is_whole = part.contains_key("server") && part.contains_key("upstream");
+            let text = if is_whole { block.text.clone() } else { on_the_shortest(part) };
+            std::fs::write(&file, text).unwrap();
+            if let Err(problems) = config::load(&file, &Environment::default()) {
+                panic!("{}: {problems}", path.display());
+            }
+            whole += usize::from(is_whole);
+        }
+    }
+    assert!(whole > 0);
+}
+
+fn on_the_shortest(part: toml::Table) -> String {
+    let shortest = "server.issuer = \"https://login.example.com\"\n\
+                    upstream.url = \"http://127.0.0.1:9000\"\n";
+    let mut whole: toml::Table = shortest.parse().unwrap();
+    for (name, value) in part {
+        match (whole.get_mut(&name), value) {
+            (Some(toml::Value::Table(table)), toml::Value::Table(more)) => table.extend(more),
+            (_, value) => {
+                whole.insert(name, value);
+            }
+        }
+    }
+    toml::to_string(&whole).unwrap()
+}
+
+/// `docs/errors.md` has every message that a client can get, every wire code, every reason of a page.
+#[test]
+fn every_error_is_explained() {
+    let page = std::fs::read_to_string("docs/errors.md").unwrap();
+    let mut expected: Vec<_> =
+        Reason::ALL.iter().map(|reason| format!("`{}`", reason.as_str())).collect();
+    for file in ["par/error", "par/request", "client/authentication/mod", "oauth/parameters"] {
+        let source = std::fs::read_to_string(format!("src/{file}.rs")).unwrap();
+        let messages = source.split("#[error(\"").skip(1).map(|rest| rest.split('"').next());
+        expected.extend(messages.flatten().map(|message| message.replace("{0}", "N")));
+    }
+    let codes = std::fs::read_to_string("src/oauth/error.rs").unwrap();
+    let codes = codes.split("const fn as_str").nth(1).unwrap().split("const fn label").next();
+    expected.extend(codes.unwrap().split('"').skip(1).step_by(2).map(|code| format!("`{code}`")));
+    assert!(expected.len() > 50, "{expected:?}");
+    let missing: Vec<_> = expected.iter().filter(|text| !page.contains(text.as_str())).collect();
+    assert!(missing.is_empty(), "docs/errors.md lacks {missing:#?}");
+}
+
+#[test]
+fn markdown_is_read() {
+    let document = Document::new(
+        "# A *b* `c`, d!\n[x](y.md#z) `parapet check`, and\n```sh\nparapet serve > a\n  # no\n\
+         [no](link.md)\n```\n## Two-three\n## Two-three\n",
+    );
+    assert_eq!(document.links().collect::<Vec<_>>(), ["y.md#z"]);
+    assert_eq!(document.anchors(), ["a-b-c-d", "two-three", "two-three-1"]);
+    assert_eq!(document.commands("parapet "), ["parapet check", "parapet serve > a"]);
+    let [Block { language, text }] = document.blocks() else { panic!("one block") };
+    assert_eq!((language.as_str(), text.lines().count()), ("sh", 3));
+    assert!(follow(Path::new("README.md"), "no-such-file.md").is_err());
+    assert!(follow(Path::new("README.md"), "#no-such-heading").is_err());
+}
