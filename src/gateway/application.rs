@@ -1,6 +1,7 @@
 //! Joins the endpoints to the proxy: each speaks its own language, here they are translated.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +10,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
-use percent_encoding::{CONTROLS, percent_encode};
 
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
@@ -106,7 +106,7 @@ impl Application for Joint {
     }
 
     async fn location(&self, departure: Departure<'_>) -> LocationOutcome {
-        let location = ascii(departure.location);
+        let location = in_ascii(departure.location);
         let peer = self.peer(departure.peer, departure.request_id);
         let leaving = Leaving {
             location: &location,
@@ -135,7 +135,7 @@ impl Application for Joint {
         let guard = self.endpoints.guard()?;
         let scan = guard.body_scan(head.uri.path(), head.uri.query(), &head.headers)?;
         let accept = head.headers.get(ACCEPT).cloned();
-        Some(Box::new(Scan { body: scan, accept, request_id: request_id.clone() }))
+        Some(Box::new(Scan { inner: scan, accept, request_id: request_id.clone() }))
     }
 
     fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
@@ -188,18 +188,18 @@ fn has_body(headers: &HeaderMap) -> bool {
 }
 
 struct Scan {
-    body: authorize::BodyScan,
+    inner: authorize::BodyScan,
     accept: Option<HeaderValue>,
     request_id: RequestId,
 }
 
 impl BodyScan for Scan {
     fn feed(&mut self, piece: &[u8]) -> bool {
-        self.body.feed(piece)
+        self.inner.feed(piece)
     }
 
     fn end(&mut self) -> bool {
-        self.body.end()
+        self.inner.end()
     }
 
     fn refusal(&self) -> Response<Bytes> {
@@ -212,11 +212,19 @@ fn push_required(accept: Option<&HeaderValue>, request_id: &RequestId) -> Respon
     answer::page(error.code(), error.reason(), request_id.as_str(), accept)
 }
 
-/// An address as a browser follows it: what a server left unencoded is encoded.
-fn ascii(location: &HeaderValue) -> Cow<'_, str> {
+/// A `Location` as browsers read it: servers that put raw UTF-8 there mean its percent-encoding.
+fn in_ascii(location: &HeaderValue) -> Cow<'_, str> {
     match location.to_str() {
-        Ok(location) => location.into(),
-        Err(_) => percent_encode(location.as_bytes(), CONTROLS).into(),
+        Ok(location) => Cow::Borrowed(location),
+        Err(_) => Cow::Owned(location.as_bytes().iter().fold(String::new(), |mut text, &byte| {
+            if byte.is_ascii() {
+                text.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "%{byte:02X}");
+            }
+            text
+        })),
     }
 }
 

@@ -80,13 +80,8 @@ impl Traits {
     /// `request_uri`.
     #[must_use]
     pub fn is_authorization_request(&self) -> bool {
-        !self.client_ids.is_empty() && self.asks_for_authorization()
-    }
-
-    /// Whether there is what only an authorization request carries, whoever makes it.
-    #[must_use]
-    pub const fn asks_for_authorization(&self) -> bool {
-        self.response_type || self.request || !self.request_uris.is_empty()
+        !self.client_ids.is_empty()
+            && (self.response_type || self.request || !self.request_uris.is_empty())
     }
 }
 

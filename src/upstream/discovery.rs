@@ -325,7 +325,61 @@ fn strings(document: &Document, name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::config::{self, Environment};
+
+    /// Answers one request per status, each on a connection of its own.
+    async fn answers(listener: &TcpListener, statuses: &[&str]) {
+        for status in statuses {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let place = head.split(|byte| *byte == b' ').nth(1).unwrap();
+            let body = serde_json::json!({"issuer": "x", "place": String::from_utf8_lossy(place)});
+            let body = body.to_string();
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn b236_a_place_that_fails_for_a_moment_keeps_its_document() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let toml =
+            format!("[server]\nissuer = \"https://login.example\"\n[upstream]\nurl = \"{url}\"");
+        std::fs::write(&file, toml).unwrap();
+        let config = config::load(&file, &Environment::default()).unwrap().config;
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = HttpClient::new(&config.upstream, &config.server.issuer).unwrap();
+        let discovery = Discovery::new(client, &config);
+        for (statuses, is_known, kept) in [
+            (["500", "404"], false, 0),
+            (["200", "200"], true, 2),
+            (["503", "200"], true, 2),
+            (["200", "500"], true, 2),
+            (["500", "404"], false, 2),
+            (["200", "404"], true, 1),
+        ] {
+            let (result, ()) = tokio::join!(discovery.refresh(), answers(&listener, &statuses));
+            assert_eq!(result.is_ok(), is_known, "{statuses:?}");
+            let documents = discovery.current().map_or(0, |known| known.documents.len());
+            assert_eq!(documents, kept, "{statuses:?}");
+            if let Some(known) = discovery.current() {
+                assert_eq!(known.primary["place"], "/.well-known/openid-configuration");
+            }
+        }
+    }
 
     #[test]
     fn b172_path_suffixed_issuers_have_four_places() {

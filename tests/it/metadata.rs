@@ -129,34 +129,33 @@ async fn b173_b174_b175_b177_policies_are_told_and_silence_is_kept() {
     }
 }
 
+/// A document with what must be kept, turned and dropped, and with fields that fit it alone.
+fn elaborate() -> Vec<u8> {
+    let document = json!({
+        "issuer": "http://internal.example",
+        "authorization_endpoint": "http://internal.example/authorize",
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
+        "code_challenge_methods_supported": ["plain"],
+        "request_uri_parameter_supported": true,
+        "require_request_uri_registration": true,
+        "request_parameter_supported": true,
+        "signed_metadata": "eyJ.x.y",
+        "pushed_authorization_request_endpoint": "http://internal.example/other-par",
+        "vendor": [{"a": null, "b": 1.5, "c": "http://elsewhere.example/x"}],
+    });
+    let body = document.to_string();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: \"old\"\r\n\
+         Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT\r\nContent-MD5: x\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b178_b180_b181_b184_b235_members_are_kept_turned_or_dropped() {
-    let (upstream, gateway) = front("[par]\nrequire_pkce = true", |_| {
-        let document = json!({
-            "issuer": "http://internal.example",
-            "authorization_endpoint": "http://internal.example/authorize",
-            "token_endpoint": "http://internal.example/token",
-            "mtls_endpoint_aliases": {"token_endpoint": "http://internal.example/mtls"},
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
-            "code_challenge_methods_supported": ["plain"],
-            "request_uri_parameter_supported": true,
-            "require_request_uri_registration": true,
-            "request_parameter_supported": true,
-            "signed_metadata": "eyJ.x.y",
-            "pushed_authorization_request_endpoint": "http://internal.example/other-par",
-            "vendor": [{"a": null, "b": 1.5, "c": "http://elsewhere.example/x"}],
-        });
-        let body = document.to_string();
-        let mut answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: \"old\"\r\n\
-             Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT\r\nContent-MD5: x\r\n\
-             Content-Length: {}\r\n\r\n",
-            body.len()
-        );
-        answer.push_str(&body);
-        answer.into_bytes()
-    })
-    .await;
+    let (upstream, gateway) = front("[par]\nrequire_pkce = true", |_| elaborate()).await;
     let answer = get(&format!("{}{OPENID}", gateway.url)).await;
     for stale in ["etag", "last-modified", "content-md5", "content-encoding"] {
         assert_eq!(answer.header(stale), None, "{stale}");

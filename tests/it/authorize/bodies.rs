@@ -44,63 +44,46 @@ fn multipart(parts: &[(&str, &str)]) -> String {
     format!("{parts}--b--\r\n")
 }
 
-fn attacks() -> Vec<(&'static str, String)> {
-    let id = "name=\"client_id\"";
-    let response = "name=\"response_type\"";
+fn forms() -> Vec<String> {
+    let asked = "client_id=web&response_type=code";
     vec![
-        (FORM, "client_id=web&response_type=code&state=s".into()),
-        (FORM, "a=b;client_id=web;response_type=code".into()),
-        (FORM, "Client%5Fid=web&RESPONSE.TYPE=code".into()),
-        (FORM, "response_type=code&client_id=web".into()),
-        (FORM, "client_id=web&request=eyJ".into()),
-        (FORM, "client_id=web&request_uri=https://evil.example".into()),
-        (FORM, "client_id[]=web&response_type[0]=code".into()),
-        (FORM, format!("{}client_id=web&response_type=code", "client_id=x&".repeat(40))),
-        (FORM, format!("{}client_id=web&response_type=code", "request_uri=&".repeat(40))),
-        (FORM, format!("pad={}&client_id=web&response_type=code", "x".repeat(100_000))),
-        (
-            "Application/X-WWW-Form-Urlencoded; charset=utf-8",
-            "client_id=web&response_type=code".into(),
-        ),
-        (MULTIPART, multipart(&[(id, "web"), (response, "code")])),
-        (
-            MULTIPART,
-            multipart(&[(response, "code"), ("name=\"x\"; filename=\"y\"", "z"), (id, "web")]),
-        ),
-        (MULTIPART, multipart(&[("name=client_id", "web"), ("name=response_type", "code")])),
-        (
-            MULTIPART,
-            multipart(&[("NAME=\"Client_Id\"", "web"), ("name=\"response.type\"", "code")]),
-        ),
-        // What only looks like a part's header hides the one behind it.
-        (
-            MULTIPART,
-            multipart(&[
-                ("name=\"n\"", "one\r\n name=junk\r\ntwo"),
-                (id, "web"),
-                (response, "code"),
-            ]),
-        ),
-        (
-            MULTIPART,
-            multipart(&[
-                ("name=\"n\"", "one\r\n name=request_uri\r\ntwo"),
-                (id, "web"),
-                (response, "code"),
-            ]),
-        ),
-        (MULTIPART, multipart(&[("name=\"junk\"; name=\"client_id\"", "web"), (response, "code")])),
-        (MULTIPART, multipart(&[("name=\"client_id\"; name=\"junk\"", "web"), (response, "code")])),
-        (MULTIPART, multipart(&[(id, "web"), (response, "code")]).replace("\r\n", "\n")),
-        (
-            MULTIPART,
-            format!(
-                "{}{}",
-                part(id, "other").repeat(40),
-                multipart(&[(id, "web"), (response, "code")])
-            ),
-        ),
+        "client_id=web&response_type=code&state=s".into(),
+        "a=b;client_id=web;response_type=code".into(),
+        "Client%5Fid=web&RESPONSE.TYPE=code".into(),
+        "response_type=code&client_id=web".into(),
+        "client_id=web&request=eyJ".into(),
+        "client_id=web&request_uri=https://evil.example".into(),
+        "client_id[]=web&response_type[0]=code".into(),
+        format!("{}{asked}", "client_id=x&".repeat(40)),
+        format!("{}{asked}", "request_uri=&".repeat(40)),
+        format!("pad={}&{asked}", "x".repeat(100_000)),
     ]
+}
+
+fn multiparts() -> Vec<String> {
+    let id = ("name=\"client_id\"", "web");
+    let response = ("name=\"response_type\"", "code");
+    let plain = multipart(&[id, response]);
+    vec![
+        multipart(&[response, ("name=\"x\"; filename=\"y\"", "z"), id]),
+        multipart(&[("name=client_id", "web"), ("name=response_type", "code")]),
+        multipart(&[("NAME=\"Client_Id\"", "web"), ("name=\"response.type\"", "code")]),
+        // What only looks like a part's header hides the one behind it.
+        multipart(&[("name=\"n\"", "one\r\n name=junk\r\ntwo"), id, response]),
+        multipart(&[("name=\"n\"", "one\r\n name=request_uri\r\ntwo"), id, response]),
+        multipart(&[("name=\"junk\"; name=\"client_id\"", "web"), response]),
+        multipart(&[("name=\"client_id\"; name=\"junk\"", "web"), response]),
+        plain.replace("\r\n", "\n"),
+        format!("{}{plain}", part(id.0, "other").repeat(40)),
+        plain,
+    ]
+}
+
+fn attacks() -> impl Iterator<Item = (&'static str, String)> {
+    let other_spelling = "Application/X-WWW-Form-Urlencoded; charset=utf-8";
+    let forms = forms().into_iter().map(|body| (FORM, body));
+    let spelled = forms.clone().take(1).map(move |(_, body)| (other_spelling, body));
+    forms.chain(spelled).chain(multiparts().into_iter().map(|body| (MULTIPART, body)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -169,11 +169,9 @@ async fn b164_a_location_with_raw_utf8_ends_the_flow_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b154_an_answer_at_once_completes_without_a_cookie() {
     let front = Front::answering("", |seen| {
+        let back = "https://client.example/cb?error=login_required&state=pushed-state";
         if seen.target.contains("prompt=none") {
-            redirect(
-                "303 See Other",
-                "https://client.example/cb?error=login_required&state=pushed-state",
-            )
+            redirect("303 See Other", back)
         } else {
             super::ok("login")
         }

@@ -19,7 +19,7 @@ fn sorted(target: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b132_b133_b134_b218_only_what_was_pushed_travels() {
+async fn b132_b133_b134_b150_b218_only_what_was_pushed_travels() {
     let front = Front::start("").await;
     for extra in [
         "",
