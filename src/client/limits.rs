@@ -57,7 +57,7 @@ impl Limits {
                 .max_capacity(MOST_ADDRESSES)
                 .time_to_live(limits.failures_per_address.per)
                 .build(),
-            trusted: Cache::builder().max_capacity(MOST_ADDRESSES).time_to_live(TRUST).build(),
+            trusted: Cache::builder().max_capacity(MOST_ADDRESSES).time_to_idle(TRUST).build(),
             clock,
         }
     }
@@ -91,7 +91,8 @@ impl Limits {
     /// Remembers that `client_id` authenticated from `address`.
     pub fn succeeded(&self, address: IpAddr, client_id: &Arc<str>) {
         let key = (Arc::clone(client_id), network(address));
-        if !self.trusted.contains_key(&key) {
+        // Looking an entry up keeps it for another hour; asking whether it is there does not.
+        if self.trusted.get(&key).is_none() {
             self.trusted.insert(key, ());
         }
     }
@@ -201,6 +202,13 @@ mod tests {
         }
         assert!(limits.may_try(HOME, "good").is_ok());
         assert!(limits.may_try(HOME, "bad").is_err());
+    }
+
+    #[test]
+    fn trust_lasts_for_as_long_as_the_client_comes_back() {
+        let (limits, _clock) = limits();
+        let policy = limits.trusted.policy();
+        assert_eq!((policy.time_to_idle(), policy.time_to_live()), (Some(TRUST), None));
     }
 
     #[test]

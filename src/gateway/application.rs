@@ -1,5 +1,7 @@
 //! Joins the endpoints to the proxy: each speaks its own language, here they are translated.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -106,12 +108,10 @@ impl Application for Joint {
     }
 
     async fn location(&self, departure: Departure<'_>) -> LocationOutcome {
-        let Ok(location) = departure.location.to_str() else {
-            return LocationOutcome::Keep;
-        };
+        let location = in_ascii(departure.location);
         let peer = self.peer(departure.peer, departure.request_id);
         let leaving = Leaving {
-            location,
+            location: &location,
             headers: &departure.head.headers,
             flow: departure.flow.and_then(|flow| flow.downcast_ref::<Flow>()),
             peer: &peer,
@@ -132,7 +132,7 @@ impl Application for Joint {
 
     fn body_scan(&self, head: &Parts) -> Option<Box<dyn BodyScan>> {
         let guard = self.endpoints.guard()?;
-        let scan = guard.body_scan(&head.method, head.uri.path(), &head.headers)?;
+        let scan = guard.body_scan(head.uri.path(), head.uri.query(), &head.headers)?;
         Some(Box::new(Scan { scan, accept: head.headers.get(ACCEPT).cloned() }))
     }
 
@@ -183,6 +183,22 @@ impl BodyScan for Scan {
 fn push_required(head: &Parts) -> Response<Bytes> {
     let error = AuthorizeError::PushRequired;
     answer::page(error.code(), error.reason(), "", head.headers.get(ACCEPT))
+}
+
+/// A `Location` as browsers read it: servers that put raw UTF-8 there mean its percent-encoding.
+fn in_ascii(location: &HeaderValue) -> Cow<'_, str> {
+    match location.to_str() {
+        Ok(location) => Cow::Borrowed(location),
+        Err(_) => Cow::Owned(location.as_bytes().iter().fold(String::new(), |mut text, &byte| {
+            if byte.is_ascii() {
+                text.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "%{byte:02X}");
+            }
+            text
+        })),
+    }
 }
 
 /// What a person reads where the proxy itself refuses or fails.

@@ -91,7 +91,7 @@ fn unavailable(error: &FetchError) -> Response<Bytes> {
         FetchError::Timeout => {
             (ErrorCode::GatewayTimeout, "the authorization server did not answer in time")
         }
-        FetchError::Unreachable(_) => {
+        FetchError::Unreachable(_) | FetchError::JustFailed => {
             (ErrorCode::TemporarilyUnavailable, "the authorization server cannot be reached")
         }
         FetchError::Body(_) | FetchError::Status(_) | FetchError::NotJson | FetchError::Path(_) => {

@@ -123,10 +123,12 @@ fn folded_eq(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(x, y)| folded(x) == folded(y))
 }
 
+/// `scope[x]` is an element of `scope` to PHP and others, and so is `[scope]` to Node's `qs`.
 fn element_of(element: &str, array: &str) -> bool {
-    match element.split_once('[') {
-        Some((stem, _)) if !stem.is_empty() => folded_eq(stem, array),
-        _ => false,
+    match element.trim_start_matches(' ').split_once('[') {
+        Some(("", inner)) => folded_eq(inner.split(']').next().unwrap_or_default(), array),
+        Some((stem, _)) => folded_eq(stem, array),
+        None => false,
     }
 }
 
@@ -174,13 +176,23 @@ mod tests {
         assert!(collide("redirect.uri", "redirect_uri"));
         assert!(collide("scope[x]", "scope"));
         assert!(collide("resource[]", "resource"));
+        assert!(collide("[scope]", "scope"));
         assert!(!collide("scopes", "scope"));
         assert!(!collide("v[a]", "v[b]"));
     }
 
     #[test]
     fn imitations_are_told_from_vendor_names() {
-        for name in ["Client_Id", "client.id", "scope[]", "scope[0]", "GRANT_TYPE", " state"] {
+        for name in [
+            "Client_Id",
+            "client.id",
+            "scope[]",
+            "scope[0]",
+            "GRANT_TYPE",
+            " state",
+            "[state]",
+            "[scope][0]",
+        ] {
             assert!(imitates_registered(name), "{name}");
         }
         for name in ["kc_idp_hint", "client_id", "x_scope", "states", "code", "audience"] {

@@ -93,7 +93,26 @@ pub fn loose(text: &str) -> Cow<'_, str> {
         return spaced;
     }
     let decoded = percent_encoding::percent_decode(spaced.as_bytes()).decode_utf8_lossy();
-    Cow::Owned(decoded.into_owned())
+    Cow::Owned(without_wide_encodings(&decoded).unwrap_or_else(|| decoded.into_owned()))
+}
+
+/// `text` with `%u0063` as `c`, which is how classic ASP.NET reads it; `None` where there is none.
+fn without_wide_encodings(text: &str) -> Option<String> {
+    let mut pieces = text.split("%u");
+    let mut decoded = pieces.next()?.to_owned();
+    let mut any = false;
+    for piece in pieces {
+        let digits = piece.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        if let (Some(wide), Some(rest)) = (digits.and_then(char::from_u32), piece.get(4..)) {
+            any = true;
+            decoded.push(wide);
+            decoded.push_str(rest);
+        } else {
+            decoded.push_str("%u");
+            decoded.push_str(piece);
+        }
+    }
+    any.then_some(decoded)
 }
 
 fn percent_decode(bytes: &[u8]) -> Cow<'_, [u8]> {
@@ -149,6 +168,8 @@ mod tests {
             "client_id=a&request_uri=https://x",
             "client_id[]=a&response_type[0]=code",
             "client_id=%ff&response_type=code",
+            "%u0063lient_id=a&respons%u0065_type=code",
+            "%ux%uclient_id=b&client%u005Fid=a&request=%u00",
         ] {
             assert!(Traits::of(text).is_authorization_request(), "{text}");
         }

@@ -40,6 +40,10 @@ pub enum ParError {
     /// The authorization request itself.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// The upstream's documents name no authorization endpoint at the gateway or the upstream, so
+    /// no `request_uri` could ever be redeemed.
+    #[error("the authorization server names no authorization endpoint here")]
+    NoAuthorizationEndpoint,
     /// It cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,6 +65,7 @@ impl ParError {
             Self::TooManyFailures(_) | Self::TooManyPushes(_) => ErrorCode::TooManyRequests,
             Self::Dpop => ErrorCode::InvalidDpopProof,
             Self::Request(error) => error.code(),
+            Self::NoAuthorizationEndpoint => ErrorCode::BadGateway,
             Self::Store(_) => ErrorCode::TemporarilyUnavailable,
             Self::Randomness(_) => ErrorCode::ServerError,
         }
@@ -81,7 +86,8 @@ impl ParError {
             | Self::TooManyFailures(_)
             | Self::TooManyPushes(_)
             | Self::Query
-            | Self::Dpop => Cow::Owned(self.to_string()),
+            | Self::Dpop
+            | Self::NoAuthorizationEndpoint => Cow::Owned(self.to_string()),
         }
     }
 
@@ -99,6 +105,7 @@ impl ParError {
             Self::Query => "query",
             Self::Dpop => "dpop",
             Self::Request(error) => error.code().as_str(),
+            Self::NoAuthorizationEndpoint => "no_authorization_endpoint",
             Self::Store(error) => error.as_str(),
             Self::Randomness(_) => "randomness",
         }

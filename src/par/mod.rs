@@ -187,6 +187,9 @@ impl Endpoint {
     ) -> Result<String, ParError> {
         let snapshot = self.discovery.current();
         let path = self.discovery.authorization_path();
+        if path.as_ref().is_some_and(|path| path.as_str().is_empty()) {
+            return Err(ParError::NoAuthorizationEndpoint);
+        }
         let room = request::Room {
             max_target_bytes: self.settings.max_target_bytes,
             authorization_path: path.as_ref().map_or("", |path| path.as_str()),
@@ -237,6 +240,7 @@ impl Endpoint {
             | ParError::Query
             | ParError::Dpop
             | ParError::Request(_)
+            | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => answer,
         }
     }
@@ -290,6 +294,7 @@ impl Trail {
             | ParError::Query
             | ParError::Dpop
             | ParError::Request(_)
+            | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => {}
         }
         let at = self.circumstances(None);

@@ -127,7 +127,8 @@ impl ForwardingFields {
     }
 
     fn public_spelling(&self, name: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
-        let value = value.to_str().ok()?;
+        // Some servers write raw UTF-8 here.
+        let value = std::str::from_utf8(value.as_bytes()).ok()?;
         let lower = value.to_ascii_lowercase();
         let at = if *name == REFRESH {
             let after = lower.find("url=")? + "url=".len();
@@ -265,6 +266,33 @@ mod tests {
             let value = HeaderValue::from_static(given);
             let cut = without_own_cookies(&value);
             assert_eq!(cut.as_ref().map(|value| value.to_str().unwrap()), left, "{given}");
+        }
+    }
+
+    #[test]
+    fn b231_internal_addresses_are_turned_in_raw_utf8_too() {
+        let word = HeaderValue::from_static("x");
+        let fields = ForwardingFields {
+            public_host: word.clone(),
+            public_scheme: word.clone(),
+            public_port: word,
+            forwarded_tail: String::new(),
+            own_host: None,
+            secret: None,
+            public_origin: "https://login.example".to_owned(),
+            internal_origins: vec!["http://idp:9000".to_owned()],
+        };
+        let turned = |text: &str| {
+            let value = HeaderValue::from_bytes(text.as_bytes()).unwrap();
+            let public = fields.public_spelling(&LOCATION, &value)?;
+            Some(String::from_utf8(public.as_bytes().to_vec()).unwrap())
+        };
+        for (internal, public) in [
+            ("http://idp:9000/a?b=c", Some("https://login.example/a?b=c")),
+            ("HTTP://IDP:9000/\u{e9}?x=\u{fc}", Some("https://login.example/\u{e9}?x=\u{fc}")),
+            ("http://idp:90001/", None),
+        ] {
+            assert_eq!(turned(internal).as_deref(), public, "{internal}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -80,6 +80,7 @@ impl Store for MemoryStore {
             pushed_at,
             lifetimes,
             state: Mutex::new(State::default()),
+            released: AtomicBool::new(false),
         };
         self.requests.insert(address(reference), Arc::new(entry));
         Ok(())
@@ -91,8 +92,8 @@ impl Store for MemoryStore {
             return Ok(Start::Unknown);
         };
         let now = self.clock.now();
-        let (answer, first) = entry.start(visit, now);
-        if first {
+        let answer = entry.start(visit, now);
+        if matches!(answer, Start::Started { .. }) {
             // The same entry again: moka asks how long it lives now.
             self.requests.insert(address, entry);
         }
@@ -131,15 +132,20 @@ impl Store for MemoryStore {
     async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError> {
         self.account.reserve_shared(REPLAY_OVERHEAD)?;
         let now = self.clock.now();
-        let mut first = true;
+        let (mut first, mut remembered) = (true, false);
         self.replays.entry(key).and_upsert_with(|seen| match seen {
             Some(seen) if *seen.value() > now => {
                 first = false;
                 (*seen.value()).max(until)
             }
-            _ => until,
+            Some(_) => {
+                // Its time is over but it is not collected yet, so its room is still reserved.
+                remembered = true;
+                until
+            }
+            None => until,
         });
-        if !first {
+        if !first || remembered {
             self.account.release_shared(REPLAY_OVERHEAD);
         }
         Ok(first)
@@ -162,6 +168,9 @@ struct Entry {
     pushed_at: Timestamp,
     lifetimes: Lifetimes,
     state: Mutex<State>,
+    /// Its room was given back: an entry that is collected while a start puts it in again would
+    /// be counted off twice.
+    released: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -173,21 +182,20 @@ struct State {
 }
 
 impl Entry {
-    /// The answer, and whether this was the first start.
-    fn start(&self, visit: Visit<'_>, now: Timestamp) -> (Start, bool) {
+    fn start(&self, visit: Visit<'_>, now: Timestamp) -> Start {
         if *self.request.client_id != *visit.client_id {
-            return (Start::OtherClient, false);
+            return Start::OtherClient;
         }
         let mut state = self.state.lock();
         if state.spent.is_some() {
-            return (Start::Spent, false);
+            return Start::Spent;
         }
         let repeated = state.last_caller == Some(visit.caller);
         if visit.starts == Starts::Once && state.starts > 0 && !repeated {
-            return (Start::Taken, false);
+            return Start::Taken;
         }
         if now >= self.pushed_at + self.lifetimes.redeem {
-            return (Start::Expired, false);
+            return Start::Expired;
         }
         if !repeated {
             state.starts = state.starts.saturating_add(1);
@@ -196,7 +204,7 @@ impl Entry {
         state.started_at = Some(now);
         let age = now.since(self.pushed_at);
         let request = Arc::clone(&self.request);
-        (Start::Started { request, at: now, age }, state.starts == 1)
+        Start::Started { request, at: now, age }
     }
 
     /// Whether the start was taken back.
@@ -288,7 +296,7 @@ fn request_cache(account: Arc<Account>, clock: Arc<dyn Clock>) -> Cache<[u8; 32]
     Cache::builder()
         .expire_after(Garbage { clock })
         .eviction_listener(move |_, entry: Arc<Entry>, cause| {
-            if cause != RemovalCause::Replaced {
+            if cause != RemovalCause::Replaced && !entry.released.swap(true, Ordering::Relaxed) {
                 account.release(&entry.request.client_id, entry.cost);
             }
         })
@@ -381,5 +389,89 @@ impl Account {
             requests: self.requests.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    const START: Timestamp = Timestamp::from_millis(1_000_000);
+    const LIFETIMES: Lifetimes =
+        Lifetimes { redeem: Duration::from_secs(60), login: Duration::from_secs(1800) };
+
+    fn store() -> (MemoryStore, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at(START));
+        (MemoryStore::new(1 << 20, Arc::<ManualClock>::clone(&clock)), clock)
+    }
+
+    async fn put(store: &MemoryStore) -> Reference {
+        let reference = Reference::from_bytes([1; 32]);
+        let request =
+            PushedRequest { client_id: "a".into(), query: "x=1".into(), flow_key: [0; 32] };
+        store.put(&reference, request, LIFETIMES).await.unwrap();
+        reference
+    }
+
+    #[tokio::test]
+    async fn b161_a_second_browser_has_the_whole_login_time_too() {
+        let (mut store, clock) = store();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        store.requests = Cache::builder()
+            .expire_after(Watched(Arc::clone(&asked), Garbage { clock: Arc::clone(&store.clock) }))
+            .build();
+        let reference = put(&store).await;
+        for caller in [1, 2] {
+            clock.advance(Duration::from_secs(20));
+            let caller = CallerToken([caller; 12]);
+            let visit = Visit { client_id: "a", caller, starts: Starts::Many };
+            let start = store.start(&reference, visit).await.unwrap();
+            assert!(matches!(start, Start::Started { .. }), "{start:?}");
+        }
+        let whole = LIFETIMES.login + GRACE;
+        assert_eq!(*asked.lock(), [whole, whole], "what moka was told at each start");
+    }
+
+    /// Notes how long an entry shall live from now on.
+    struct Watched(Arc<Mutex<Vec<Duration>>>, Garbage);
+
+    impl Expiry<[u8; 32], Arc<Entry>> for Watched {
+        fn expire_after_update(
+            &self,
+            key: &[u8; 32],
+            entry: &Arc<Entry>,
+            now: Instant,
+            left: Option<Duration>,
+        ) -> Option<Duration> {
+            let lives = self.1.expire_after_update(key, entry, now, left);
+            self.0.lock().extend(lives);
+            lives
+        }
+    }
+
+    #[tokio::test]
+    async fn room_is_given_back_once_even_where_a_collected_entry_is_put_in_again() {
+        let (store, _clock) = store();
+        let reference = put(&store).await;
+        let entry = store.requests.get(&address(&reference)).unwrap();
+        for _ in 0..2 {
+            store.requests.invalidate(&address(&reference));
+            store.tidy();
+            assert_eq!(store.usage(), Usage { requests: 0, bytes: 0 });
+            store.requests.insert(address(&reference), Arc::clone(&entry));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_comes_again_after_its_time_takes_no_second_room() {
+        let (store, clock) = store();
+        for _ in 0..5 {
+            let until = clock.now() + Duration::from_secs(60);
+            assert!(store.first_use(ReplayKey([1; 32]), until).await.unwrap());
+            assert!(!store.first_use(ReplayKey([1; 32]), until).await.unwrap());
+            clock.advance(Duration::from_secs(60));
+        }
+        assert_eq!(store.usage().bytes, REPLAY_OVERHEAD);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -34,6 +35,9 @@ pub struct Discovery {
     authorization_path: Option<String>,
     current: ArcSwapOption<Snapshot>,
     fetching: Mutex<()>,
+    failures: AtomicU64,
+    issuer: String,
+    other_issuer_told: AtomicBool,
 }
 
 /// The documents as they were at one moment.
@@ -75,6 +79,9 @@ impl Discovery {
             authorization_path: config.upstream.authorization_path.clone(),
             current: ArcSwapOption::empty(),
             fetching: Mutex::new(()),
+            failures: AtomicU64::new(0),
+            issuer: config.server.issuer.as_str().to_owned(),
+            other_issuer_told: AtomicBool::new(false),
         }
     }
 
@@ -91,7 +98,7 @@ impl Discovery {
     }
 
     /// The last good documents, fetched now if there are none yet. Callers that come together
-    /// share one fetch.
+    /// share one fetch and its failure, so that none waits for more than one of them.
     ///
     /// # Errors
     /// [`FetchError`] of the fetch.
@@ -99,9 +106,13 @@ impl Discovery {
         if let Some(snapshot) = self.current() {
             return Ok(snapshot);
         }
+        let failures = self.failures.load(Ordering::Relaxed);
         let _one_at_a_time = self.fetching.lock().await;
         if let Some(snapshot) = self.current() {
             return Ok(snapshot);
+        }
+        if self.failures.load(Ordering::Relaxed) != failures {
+            return Err(FetchError::JustFailed);
         }
         self.refresh().await
     }
@@ -154,13 +165,31 @@ impl Discovery {
             Err(FetchError::Timeout) => MetadataFetchResult::Timeout,
             Err(FetchError::Status(_)) => MetadataFetchResult::Status,
             Err(FetchError::NotJson | FetchError::Body(_)) => MetadataFetchResult::Malformed,
-            Err(FetchError::Unreachable(_) | FetchError::Path(_)) => {
+            Err(FetchError::Unreachable(_) | FetchError::JustFailed | FetchError::Path(_)) => {
                 MetadataFetchResult::Unavailable
             }
         });
+        if fetched.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
         let snapshot = Arc::new(fetched?);
+        self.judge(&snapshot);
         self.current.store(Some(Arc::clone(&snapshot)));
         Ok(snapshot)
+    }
+
+    /// Says once where the upstream goes by another name: its tokens do then too, and clients
+    /// refuse them (`OpenID` Connect Core §3.1.3.7).
+    fn judge(&self, snapshot: &Snapshot) {
+        let issuer = snapshot.primary.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        if issuer != self.issuer && !self.other_issuer_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                upstream = issuer,
+                gateway = self.issuer,
+                "the upstream names another issuer than [server] issuer: clients will refuse its \
+                 tokens and answers"
+            );
+        }
     }
 
     async fn fetch(&self) -> Result<Snapshot, FetchError> {

@@ -52,6 +52,9 @@ pub enum FetchError {
     /// Not a JSON object.
     #[error("the upstream's answer is not a JSON object")]
     NotJson,
+    /// A fetch that was waited for failed.
+    #[error("the upstream's documents could not be had a moment ago")]
+    JustFailed,
     /// The path cannot be asked for.
     #[error("the path is not a legal request target")]
     Path(#[from] http::Error),

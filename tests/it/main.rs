@@ -7,6 +7,7 @@
 )]
 
 mod admin;
+mod attacks;
 mod cli;
 mod config;
 mod demo;

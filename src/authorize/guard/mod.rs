@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use crate::client::Registry;
 use crate::config;
@@ -15,6 +15,7 @@ use crate::upstream::Discovery;
 
 pub use scan::BodyScan;
 
+mod multipart;
 mod scan;
 
 /// Watches what passes through.
@@ -61,24 +62,19 @@ impl Guard {
         refused
     }
 
-    /// A scanner for a body that could hold a form.
+    /// A scanner for a body that could hold a form, whatever the method: some servers read the
+    /// body of a `GET` too.
     #[must_use]
-    pub fn body_scan(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<BodyScan> {
-        if matches!(*method, Method::GET | Method::HEAD) || self.is_other_endpoint(path) {
+    pub fn body_scan(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Option<BodyScan> {
+        if self.is_other_endpoint(path) {
             return None;
         }
-        let media_type =
-            headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
-        let media_type = media_type.unwrap_or_default();
-        if media_type.starts_with(b"multipart/") {
-            Some(BodyScan::multipart(self.clone()))
-        } else if media_type.is_empty()
-            || media_type.starts_with(b"application/x-www-form-urlencoded")
-        {
-            Some(BodyScan::form(self.clone()))
-        } else {
-            None
-        }
+        Some(BodyScan::new(self.clone(), Reading::of(headers)?, query))
     }
 
     /// Whether the rule holds for a request that names these clients. A request that names none is
@@ -110,12 +106,79 @@ impl Guard {
     }
 }
 
+/// How a server could read a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// `application/x-www-form-urlencoded`
+    Form,
+    /// `multipart/form-data`
+    Multipart,
+    /// As a form that cannot be watched: compressed, in a character set that is not built on
+    /// ASCII, or under two media types at once.
+    Unreadable,
+}
+
+impl Reading {
+    /// `None` where no server takes the body for a form. Without a media type it could be one.
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let types: Vec<String> =
+            headers.get_all(CONTENT_TYPE).iter().map(|value| lower(value.as_bytes())).collect();
+        let names = |what: &str| types.iter().any(|media_type| media_type.contains(what));
+        let unnamed = types.iter().all(|media_type| media_type.trim().is_empty());
+        let reading = match (names("form-urlencoded") || unnamed, names("multipart/")) {
+            (false, false) => return None,
+            (true, false) => Self::Form,
+            (false, true) => Self::Multipart,
+            (true, true) => Self::Unreadable,
+        };
+        let encoded = headers
+            .get_all(CONTENT_ENCODING)
+            .iter()
+            .any(|coding| !matches!(lower(coding.as_bytes()).trim(), "" | "identity"));
+        let strange = types.iter().any(|media_type| has_strange_charset(media_type));
+        Some(if encoded || strange { Self::Unreadable } else { reading })
+    }
+}
+
+/// Whether a media type in lower case names a character set in which ASCII text is not itself.
+fn has_strange_charset(media_type: &str) -> bool {
+    let like_ascii = ["utf-8", "utf8", "us-ascii", "ascii", "iso-8859-", "latin1", "windows-125"];
+    media_type.split("charset").skip(1).any(|rest| {
+        let value = rest.trim_start_matches([' ', '\t', '*', '=', '"', '\'']);
+        !value.is_empty() && !like_ascii.iter().any(|known| value.starts_with(known))
+    })
+}
+
+fn lower(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).to_ascii_lowercase()
+}
+
+/// One field of a form: its name, in every way in which it could be read, and its value.
+#[derive(Debug)]
+struct Pair {
+    names: Vec<String>,
+    value: String,
+}
+
+/// Longest name or value that is looked at; a longer one is none that matters.
+const LONGEST: usize = 1024;
+
+fn keep(buffer: &mut Vec<u8>, byte: u8) {
+    if buffer.len() < LONGEST {
+        buffer.push(byte);
+    }
+}
+
 /// Decodes a name as it came in a body.
 fn name_of(bytes: &[u8]) -> String {
     loose(&String::from_utf8_lossy(bytes)).into_owned()
 }
 
-/// Whether the value behind this name matters.
-fn value_matters(name: &str) -> bool {
-    names::reads_as(name, "client_id") || names::reads_as(name, "request_uri")
+/// Whether a field of this name makes an authorization request.
+fn names_matter(name: &str) -> bool {
+    let parts = ["client_id", "response_type", "request", "request_uri"];
+    parts.iter().any(|part| names::reads_as(name, part))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,163 +1,126 @@
 //! A form body watched while it streams by, in constant memory.
 
-use super::{Guard, name_of, value_matters};
+use super::multipart::MultipartReader;
+use super::{Guard, Pair, Reading, keep, name_of, names_matter};
 use crate::oauth::target::Traits;
 use crate::telemetry::metrics::{GuardPlace, meter};
-
-/// Longest name or value that is looked at; a longer one is none that matters.
-const LONGEST: usize = 1024;
 
 /// Sees a body piece by piece, before the upstream does.
 #[derive(Debug)]
 pub struct BodyScan {
     guard: Guard,
-    format: Format,
+    reader: Reader,
+    /// Of query and body together: some servers read both as one.
     traits: Traits,
-    name: Vec<u8>,
-    value: Vec<u8>,
-    place: Place,
+    concerned: bool,
+    unreadable: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    /// `application/x-www-form-urlencoded`
-    Form,
-    /// `multipart/form-data`
-    Multipart,
-}
-
-/// Where in the body the next byte stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// In a form's name; in a multipart body, outside any name.
-    Name,
-    /// In a value.
-    Value,
-    /// In a multipart header's `name="…"`.
-    Quoted,
-    /// Behind a multipart header's name, before the empty line.
-    Header,
+#[derive(Debug)]
+enum Reader {
+    Form(FormReader),
+    Multipart(MultipartReader),
+    Nothing,
 }
 
 impl BodyScan {
-    pub(super) fn form(guard: Guard) -> Self {
-        Self::new(guard, Format::Form)
-    }
-
-    pub(super) fn multipart(guard: Guard) -> Self {
-        Self::new(guard, Format::Multipart)
-    }
-
-    fn new(guard: Guard, format: Format) -> Self {
-        Self {
-            guard,
-            format,
-            traits: Traits::default(),
-            name: Vec::new(),
-            value: Vec::new(),
-            place: Place::Name,
-        }
+    pub(super) fn new(guard: Guard, reading: Reading, query: Option<&str>) -> Self {
+        let reader = match reading {
+            Reading::Form => Reader::Form(FormReader::default()),
+            Reading::Multipart => Reader::Multipart(MultipartReader::new()),
+            Reading::Unreadable => Reader::Nothing,
+        };
+        let traits = Traits::of(query.unwrap_or_default());
+        let mut scan = Self { guard, reader, traits, concerned: false, unreadable: false };
+        scan.weigh();
+        scan
     }
 
     /// Sees the next piece; true means that the request must be cut before this piece.
     pub fn feed(&mut self, piece: &[u8]) -> bool {
         for &byte in piece {
-            match self.format {
-                Format::Form => self.form_byte(byte),
-                Format::Multipart => self.multipart_byte(byte),
-            }
+            let pair = match &mut self.reader {
+                Reader::Form(reader) => reader.byte(byte),
+                Reader::Multipart(reader) => reader.byte(byte),
+                Reader::Nothing => {
+                    self.unreadable = true;
+                    break;
+                }
+            };
+            self.note(pair);
         }
         self.refuses()
     }
 
     /// Sees the end; true means that the request must be cut.
     pub fn end(&mut self) -> bool {
-        self.note();
+        let pair = match &mut self.reader {
+            Reader::Form(reader) => reader.pair(),
+            Reader::Multipart(reader) => reader.end(),
+            Reader::Nothing => None,
+        };
+        self.note(pair);
         self.refuses()
     }
 
     fn refuses(&self) -> bool {
-        let refused =
-            self.traits.is_authorization_request() && self.guard.concerns(&self.traits.client_ids);
-        if refused {
+        let asks = self.traits.is_authorization_request() && self.concerned;
+        if asks || self.unreadable {
             meter().guard_refusal(GuardPlace::Body);
         }
-        refused
+        asks || self.unreadable
     }
 
-    fn form_byte(&mut self, byte: u8) {
-        match (byte, self.place) {
-            (b'&' | b';', _) => self.note(),
-            (b'=', Place::Name) => self.place = Place::Value,
-            (_, Place::Value) => keep(&mut self.value, byte),
-            (_, _) => keep(&mut self.name, byte),
+    fn note(&mut self, pair: Option<Pair>) {
+        let Some(Pair { names, value }) = pair else {
+            return;
+        };
+        for name in names {
+            self.traits.note(&name, &value);
         }
+        self.weigh();
     }
 
-    /// `name="x"` of a part's header, then what stands behind the empty line up to the next line.
-    fn multipart_byte(&mut self, byte: u8) {
-        match self.place {
-            Place::Name => {
-                keep_last(&mut self.value, byte);
-                if ends_with_name(&self.value) {
-                    self.value.clear();
-                    self.place = Place::Quoted;
+    /// Judges the clients named so far and keeps one of them: however many are named, none is
+    /// forgotten.
+    fn weigh(&mut self) {
+        self.concerned = self.concerned || self.guard.concerns(&self.traits.client_ids);
+        self.traits.client_ids.truncate(1);
+        self.traits.request_uris.truncate(1);
+    }
+}
+
+/// Reads `application/x-www-form-urlencoded`; `&` and `;` separate.
+#[derive(Debug, Default)]
+struct FormReader {
+    name: Vec<u8>,
+    value: Vec<u8>,
+    in_value: bool,
+}
+
+impl FormReader {
+    fn byte(&mut self, byte: u8) -> Option<Pair> {
+        match byte {
+            b'&' | b';' => return self.pair(),
+            b'=' if !self.in_value => self.in_value = true,
+            _ if self.in_value => keep(&mut self.value, byte),
+            _ => {
+                keep(&mut self.name, byte);
+                // PHP takes any number of blanks off.
+                if [&b"+"[..], b" ", b"%20"].contains(&self.name.as_slice()) {
+                    self.name.clear();
                 }
             }
-            Place::Quoted
-                if matches!(byte, b'"' | b';' | b'\r' | b'\n') && !self.name.is_empty() =>
-            {
-                self.place = Place::Header;
-            }
-            Place::Quoted if byte == b'"' => {}
-            Place::Quoted => keep(&mut self.name, byte),
-            Place::Header => {
-                keep_last(&mut self.value, byte);
-                if self.value.ends_with(b"\r\n\r\n") || self.value.ends_with(b"\n\n") {
-                    self.value.clear();
-                    self.place = Place::Value;
-                }
-            }
-            Place::Value if byte == b'\r' || byte == b'\n' => self.note(),
-            Place::Value => keep(&mut self.value, byte),
         }
+        None
     }
 
-    /// One pair is read.
-    fn note(&mut self) {
+    fn pair(&mut self) -> Option<Pair> {
         let name = name_of(&self.name);
-        if !name.is_empty() {
-            let value =
-                if value_matters(&name) { String::from_utf8_lossy(&self.value) } else { "".into() };
-            if self.traits.client_ids.len() + self.traits.request_uris.len() < 16 {
-                self.traits.note(&name, &value);
-            }
-        }
+        let value = String::from_utf8_lossy(&self.value).into_owned();
         self.name.clear();
         self.value.clear();
-        self.place = Place::Name;
+        self.in_value = false;
+        names_matter(&name).then(|| Pair { names: vec![name], value })
     }
-}
-
-fn keep(buffer: &mut Vec<u8>, byte: u8) {
-    if buffer.len() < LONGEST {
-        buffer.push(byte);
-    }
-}
-
-/// Keeps the last few bytes only.
-fn keep_last(buffer: &mut Vec<u8>, byte: u8) {
-    if buffer.len() >= 16 {
-        buffer.drain(..8);
-    }
-    buffer.push(byte);
-}
-
-/// Whether a header parameter `name=` has just begun; `filename=` is another one.
-fn ends_with_name(seen: &[u8]) -> bool {
-    let Some(start) = seen.len().checked_sub(5) else {
-        return false;
-    };
-    let (before, tail) = seen.split_at(start);
-    tail.eq_ignore_ascii_case(b"name=") && !before.last().is_some_and(u8::is_ascii_alphanumeric)
 }

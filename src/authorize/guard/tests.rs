@@ -1,0 +1,173 @@
+//! Ways to hand an authorization request to the upstream past the guard.
+
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
+
+use super::*;
+use crate::config::Environment;
+use crate::config::{self, Config};
+use crate::upstream::HttpClient;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data; boundary=b";
+
+fn config(par: &str) -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    let text = format!(
+        "[server]\nissuer = \"http://127.0.0.1:1\"\nlisten = [\"127.0.0.1:0\"]\n\
+         [upstream]\nurl = \"http://127.0.0.1:2\"\nauthorization_path = \"/authorize\"\n{par}\n\
+         [[clients]]\nclient_id = \"must\"\nauthentication = \"none\"\n\
+         redirect_uris = [\"https://c.example/cb\"]\n\
+         require_pushed_authorization_requests = true\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    config::load(&file, &Environment::default()).unwrap().config
+}
+
+fn guard(par: &str) -> Guard {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let config = config(par);
+    let client = HttpClient::new(&config.upstream, &config.server.issuer).unwrap();
+    let registry = Arc::new(Registry::new(&config.clients, &config.par));
+    Guard::new(&config, registry, Arc::new(Discovery::new(client, &config))).unwrap()
+}
+
+const REQUIRED: &str = "[par]\nrequired = true";
+
+fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers
+}
+
+/// Whether the body is cut, fed whole and byte by byte.
+fn cut(guard: &Guard, headers: &HeaderMap, query: Option<&str>, body: &str) -> bool {
+    let run = |size: usize| {
+        let Some(mut scan) = guard.body_scan("/other", query, headers) else {
+            return false;
+        };
+        body.as_bytes().chunks(size).any(|piece| scan.feed(piece)) || scan.end()
+    };
+    let whole = run(body.len().max(1));
+    assert_eq!(run(1), whole, "{body}");
+    whole
+}
+
+fn part(field: &str, value: &str) -> String {
+    format!("--b\r\n{field}\r\n\r\n{value}\r\n")
+}
+
+#[test]
+fn b145_no_form_hides_an_authorization_request() {
+    let guard = guard(REQUIRED);
+    let form = headers(&[("content-type", FORM)]);
+    let request = "client_id=a&response_type=code";
+    let many = "client_id=a&".repeat(40) + "response_type=code";
+    let blanks =
+        format!("{}client_id=a&{}response_type=code", "%20+".repeat(600), "+".repeat(2000));
+    for body in [
+        request,
+        &many,
+        &blanks,
+        "[client_id]=a&[response_type]=code",
+        "Client.Id=a;RESPONSE_TYPE[]=code",
+        "client_id=a&request_uri=https://x",
+        "x=%&client%5fid=a&%72equest=eyJ",
+    ] {
+        assert!(cut(&guard, &form, None, body), "{body:.80}");
+    }
+    for body in ["", "client_id=a", "username=a&password=b", "a=client_id&b=response_type"] {
+        assert!(!cut(&guard, &form, None, body), "{body}");
+    }
+    assert!(cut(&guard, &form, Some("client_id=a"), "response_type=code"), "half in the query");
+    assert!(cut(&guard, &form, Some("response_type=code"), "client_id=a"), "half in the query");
+}
+
+#[test]
+fn b145_no_multipart_hides_an_authorization_request() {
+    let guard = guard(REQUIRED);
+    let multipart = headers(&[("content-type", MULTIPART)]);
+    let disposition = "Content-Disposition: form-data";
+    for dress in [
+        "; name=\"NAME\"",
+        "; NAME_=1; name=NAME",
+        "; name = \"NAME\"",
+        ";\r\n name=\r\n \"NAME\"",
+        "; name='NAME'",
+        "; name*=utf-8''NAME",
+        "; name*=UTF-8''%NAME",
+        "; name=\"x\"; name=\"NAME\"",
+        "; filename=\"x\"; name=NAME",
+        "; name=\"NAME\"\r\nContent-Type: text/plain; name=\"x\"",
+        "; name=NAME\r\nX: y",
+    ] {
+        let field = |name: &str| {
+            let encoded = name.replace('_', "%5F").replace('e', "%65");
+            let dress = dress.replace("%NAME", &encoded).replace("NAME_", "x");
+            format!("{disposition}{}", dress.replace("NAME", name))
+        };
+        let body =
+            part(&field("client_id"), "a") + &part(&field("response_type"), "code") + "--b--";
+        assert!(cut(&guard, &multipart, None, &body), "{body}");
+        let bare = body.replace('\r', "");
+        assert!(cut(&guard, &multipart, None, &bare), "{bare}");
+        let decoys = part(&format!("{disposition}; name=\"\""), "x");
+        let led = format!("{decoys}{decoys}{body}");
+        assert!(cut(&guard, &multipart, None, &led), "{led}");
+        let padded =
+            body.replace(disposition, &format!("X: {}\r\n{disposition}", "y".repeat(3000)));
+        assert!(cut(&guard, &multipart, None, &padded), "{padded}");
+    }
+    let pieces = |a: &str, b: &str| format!("{disposition}; name*0=\"{a}\"; name*1=\"{b}\"");
+    let body = part(&pieces("client_", "id"), "a") + &part(&pieces("request", "_uri"), "x");
+    assert!(cut(&guard, &multipart, None, &body), "{body}");
+}
+
+#[test]
+fn an_upload_that_speaks_of_requests_is_none() {
+    let guard = guard(REQUIRED);
+    let multipart = headers(&[("content-type", MULTIPART)]);
+    let page = "<input name=\"client_id\">\n\n<input name=\"response_type\">\n-- \n";
+    let field = "Content-Disposition: form-data; name=\"file\"; filename=\"client_id\"";
+    assert!(!cut(&guard, &multipart, None, &(part(field, page) + "--b--")));
+}
+
+#[test]
+fn b145_only_clients_that_must_push_are_held_back_however_many_are_named() {
+    let guard = guard("");
+    let form = headers(&[("content-type", FORM)]);
+    let decoys = "client_id=free&".repeat(40);
+    assert!(cut(&guard, &form, None, &format!("{decoys}client_id=must&response_type=code")));
+    assert!(cut(&guard, &form, Some("client_id=must"), "client_id=free&response_type=code"));
+    assert!(!cut(&guard, &form, None, &format!("{decoys}response_type=code")));
+}
+
+#[test]
+fn b145_a_form_that_cannot_be_watched_is_refused() {
+    let guard = guard(REQUIRED);
+    for fields in [
+        &[("content-type", FORM), ("content-encoding", "gzip")][..],
+        &[("content-type", "application/x-www-form-urlencoded; charset=utf-16")],
+        &[("content-type", "application/x-www-form-urlencoded; charset=\"IBM037\"")],
+        &[("content-type", FORM), ("content-type", MULTIPART)],
+        &[("content-encoding", "deflate")],
+    ] {
+        assert!(cut(&guard, &headers(fields), None, "\u{1f}x"), "{fields:?}");
+        assert!(!cut(&guard, &headers(fields), None, ""), "{fields:?}");
+    }
+    let request = "client_id=a&response_type=code";
+    for fields in [
+        &[][..],
+        &[("content-type", "")],
+        &[("content-type", "text/plain"), ("content-type", FORM)],
+        &[("content-type", "text/plain, application/x-www-form-urlencoded")],
+        &[("content-type", "Application/X-WWW-Form-Urlencoded;Charset=UTF-8")],
+    ] {
+        assert!(cut(&guard, &headers(fields), None, request), "{fields:?}");
+    }
+    let json = headers(&[("content-type", "application/json"), ("content-encoding", "gzip")]);
+    assert!(!cut(&guard, &json, None, "\u{1f}x"));
+}
