@@ -62,7 +62,8 @@ pub fn check_level(level: &str) -> Result<(), LogError> {
 /// Reports failed requests with their targets; the access log does that without the query.
 const SILENT: &str = "pingora_proxy=off";
 
-/// Libraries are heard from `warn` on, unless `level` says less or names them.
+/// Libraries are heard from `warn` on, unless `level` says less or names them, and then from `info`
+/// on at most: below that they print whole requests, `Authorization` included.
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
     let wrong = || LogError::Level(level.to_owned());
     let mut general = LevelFilter::INFO;
@@ -70,7 +71,7 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
     for part in level.split(',').map(str::trim) {
         match part.parse() {
             Ok(found) if !part.is_empty() => general = found,
-            _ if part.contains(['=', '[']) => named.push(part),
+            _ if part.contains(['=', '[']) => named.extend(bounded(part)),
             // A bare word that is no level would be taken for the name of a target.
             _ => return Err(wrong()),
         }
@@ -79,6 +80,19 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
     let named = named.join(",");
     let directives = format!("{library},{SILENT},parapet={general},{named}");
     EnvFilter::builder().parse(directives).map_err(|_| wrong())
+}
+
+/// One `target=level` of a filter, kept from what libraries must not print.
+fn bounded(part: &str) -> Option<String> {
+    let (target, level) = part.rsplit_once('=').unwrap_or((part, "trace"));
+    match target.split(['[', ':']).next() {
+        Some("parapet") => Some(part.to_owned()),
+        Some("pingora_proxy") => None,
+        _ => match level.parse::<LevelFilter>() {
+            Ok(level) => Some(format!("{target}={}", level.min(LevelFilter::INFO))),
+            Err(_) => Some(part.to_owned()),
+        },
+    }
 }
 
 fn layer<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -172,6 +186,20 @@ mod tests {
             tracing::error!("our own");
         });
         assert_eq!(text, "");
+    }
+
+    #[test]
+    fn b214_no_filter_makes_libraries_print_requests() {
+        let level = "trace,pingora_core=trace,pingora_proxy=trace,pingora_proxy::x=info,[s]=trace";
+        let text = logged(LogFormat::Text, level, || {
+            tracing::debug!(target: "pingora_core::protocols", "GET /?state=SECRET");
+            tracing::error!(target: "pingora_proxy", "GET /?state=SECRET");
+            tracing::error!(target: "pingora_proxy::x", "GET /?state=SECRET");
+            tracing::info!(target: "pingora_core", "chatter");
+            tracing::trace!("our own");
+        });
+        assert!(text.contains("chatter") && text.contains("our own"), "{text}");
+        assert!(!text.contains("SECRET"), "{text}");
     }
 
     #[test]

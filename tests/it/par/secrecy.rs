@@ -25,8 +25,9 @@ fn planted(client_id: &'static str) -> Vec<(&'static str, &'static str)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b214_planted_secrets_show_nowhere_at_trace() {
-    for format in ["json", "text"] {
-        let tables = format!("[log]\nlevel = \"trace\"\nformat = \"{format}\"");
+    let libraries = "trace,pingora_core=trace,pingora_proxy=trace,hyper=trace,hyper_util=trace";
+    for (format, level) in [("json", "trace"), ("text", libraries)] {
+        let tables = format!("[log]\nlevel = \"{level}\"\nformat = \"{format}\"");
         let road = Road::open(&tables).await;
         let mut secrets: Vec<String> = PLANTED.iter().map(|(_, value)| (*value).into()).collect();
         secrets.extend(["web-secret".to_owned(), "post-secret".to_owned()]);
