@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Response};
 
 use super::expansion;
 use super::flow::{Cookies, Ticket};
-use super::resume::ticket_for;
+use super::resume::{fields, ticket_for};
 use super::{AuthorizeError, Decision, Endpoint, Expansion, Flow, Visit, redeemed};
 use crate::client::Client;
 use crate::config::{ForeignRequestUri, SingleUse};
@@ -96,10 +96,13 @@ impl Endpoint {
     }
 
     fn names_a_client_that_must_push(&self, visit: &Visit<'_>) -> bool {
-        let query = visit.query.unwrap_or_default();
-        let form = String::from_utf8_lossy(visit.body.form());
-        let texts = [Traits::of(query), Traits::of(&form)];
-        texts.iter().flat_map(|traits| &traits.client_ids).any(|client_id| {
+        let mut traits = Traits::of(visit.query.unwrap_or_default());
+        match fields(visit) {
+            Ok(form) => form.iter().for_each(|(name, value)| traits.note(name, value)),
+            // A form that we cannot read could name any client.
+            Err(_) => return true,
+        }
+        traits.client_ids.iter().any(|client_id| {
             let client = self.registry.find(client_id);
             client.is_some_and(|client| client.require_pushed_authorization_requests)
         })

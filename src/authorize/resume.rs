@@ -13,6 +13,7 @@ use super::pin::{Emitter, Pin, carries_the_request};
 use super::{AuthorizeError, Body, Decision, Endpoint, Expansion, Flow, Visit};
 use crate::oauth::parameters::{Encoder, Parameters};
 use crate::oauth::request_uri::{Reference, RequestUri};
+use crate::oauth::target;
 use crate::store::{Held, REPEAT_WINDOW};
 use crate::telemetry::metrics::{RedeemResult, StoreOperation, meter};
 
@@ -238,10 +239,15 @@ fn multipart<'a>(content_type: &'a str, bytes: &'a [u8]) -> Result<Multipart<'a>
 }
 
 /// The plain fields of a body.
-fn fields<'a>(visit: &Visit<'a>) -> Result<Parameters<'a>, AuthorizeError> {
+pub(super) fn fields<'a>(visit: &Visit<'a>) -> Result<Parameters<'a>, AuthorizeError> {
     match visit.body {
         Body::None | Body::Unread => Ok(Parameters::default()),
-        Body::Form(bytes) => Parameters::parse(bytes).map_err(|_| AuthorizeError::Malformed),
+        Body::Form(bytes) => match Parameters::parse(bytes) {
+            Ok(form) => Ok(form),
+            // A login page in another character set; it passes as it is.
+            Err(_) if !target::names_a_registered_parameter(bytes) => Ok(Parameters::default()),
+            Err(_) => Err(AuthorizeError::Malformed),
+        },
         Body::Multipart(content_type, bytes) => {
             let form = multipart(content_type, bytes)?;
             Ok(Parameters::from_pairs(form.into_fields()))

@@ -94,9 +94,8 @@ impl Config {
     #[must_use]
     pub fn inactive_features(&self) -> Option<&'static str> {
         Some(
-            "continuation, pin and request objects are not active yet: the authorize URL of the \
-             upstream is shown to the browser as it is, pushed parameters do not win over what \
-             the browser sends back, and a pushed `request` is refused",
+            "request objects and the HTML mask are not active yet: a pushed `request` is refused, \
+             and pages of the upstream may show pushed values",
         )
     }
 }

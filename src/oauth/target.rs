@@ -85,6 +85,17 @@ impl Traits {
     }
 }
 
+/// Whether any pair of a query or form could be read as a registered authorization parameter.
+#[must_use]
+pub fn names_a_registered_parameter(text: &[u8]) -> bool {
+    text.split(|byte| b"&;".contains(byte)).any(|piece| {
+        let name = piece.split(|&byte| byte == b'=').next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name);
+        let name = loose(&name);
+        names::is_authorization(&name) || names::imitates_registered(&name)
+    })
+}
+
 /// Decodes what can be decoded and keeps the rest.
 #[must_use]
 pub fn loose(text: &str) -> Cow<'_, str> {
@@ -146,6 +157,14 @@ mod tests {
             assert_eq!(fold_path(alias).as_deref(), Some("/o/authorize"), "{alias}");
         }
         assert_eq!(fold_path("/o/authorize/x").as_deref(), Some("/o/authorize/x"));
+    }
+
+    #[test]
+    fn forms_in_other_character_sets_are_told_from_requests() {
+        assert!(!names_a_registered_parameter(b"username=a&password=%E9"));
+        for form in [&b"password=%E9&scope=x"[..], b"p=%E9;Client_Id=a", b"%73tate=%E9"] {
+            assert!(names_a_registered_parameter(form));
+        }
     }
 
     #[test]

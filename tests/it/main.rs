@@ -1,7 +1,6 @@
 //! One binary for all integration tests.
 
 #![cfg(test)]
-#![expect(clippy::too_many_lines, reason = "a table or a story reads better in one piece")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests wait for real servers by the real clock and spawn their own tasks"
