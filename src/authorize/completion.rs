@@ -7,6 +7,7 @@ use http::HeaderValue;
 use url::Url;
 
 use super::departure::{Departure, Onward};
+use super::pin::Emitter;
 use super::{AuthorizeError, Endpoint, Flow, circumstances, expansion, page};
 use crate::oauth::parameters::encode;
 use crate::oauth::redirect_uri::leads_to;
@@ -62,6 +63,7 @@ impl Endpoint {
                     id: ticket.flow,
                     request: held.request,
                     started_by: None,
+                    emitter: Emitter::Browser,
                 }));
             }
         }

@@ -83,32 +83,28 @@ impl Endpoint {
         let mut kept = Vec::new();
         let place = Place { origin: &self.settings.origin, path: departure.path };
         let location = continuation::rewrite(departure.location, place, &mut |path, query| {
-            let (index, emission) =
-                flows.iter().enumerate().find_map(|(index, (flow, emitter))| {
-                    Some((index, self.emission(flow, *emitter, (path, query))?))
-                })?;
+            let (index, emission) = flows
+                .iter()
+                .enumerate()
+                .find_map(|(index, flow)| Some((index, self.emission(flow, (path, query))?)))?;
             let (handle, continuation, replacement) = emission;
             kept.push(Kept { flow: index, handle, continuation });
             Some(replacement)
         });
         for Kept { flow, handle, continuation } in kept {
-            let Some((flow, _)) = flows.get(flow) else { continue };
+            let Some(flow) = flows.get(flow) else { continue };
             let put = self.store.put_continuation(&flow.reference, flow.id, &handle, continuation);
             put.await.map_err(|e| AuthorizeError::Store(StoreOperation::Put, e))?;
         }
         Ok(location)
     }
 
-    /// The flows that a URL could belong to: that of the answered request, whose upstream's word
-    /// counts, then those of the browser's tickets.
-    async fn flows(
-        &self,
-        departure: &Departure<'_>,
-    ) -> Result<Vec<(Flow, Emitter)>, AuthorizeError> {
-        let own = departure.flow.map(|flow| (flow.clone(), Emitter::Upstream));
-        let mut flows: Vec<_> = own.into_iter().collect();
+    /// The flows that a URL could belong to: that of the answered request, then those of the
+    /// browser's tickets.
+    async fn flows(&self, departure: &Departure<'_>) -> Result<Vec<Flow>, AuthorizeError> {
+        let mut flows: Vec<_> = departure.flow.cloned().into_iter().collect();
         for ticket in self.cookies.tickets(departure.headers) {
-            if flows.iter().any(|(flow, _)| flow.reference == ticket.reference) {
+            if flows.iter().any(|flow: &Flow| flow.reference == ticket.reference) {
                 continue;
             }
             let held = self.store.read(&ticket.reference).await;
@@ -117,8 +113,8 @@ impl Endpoint {
                 && ticket.is_genuine(&held.request.flow_key)
             {
                 let (reference, id) = (ticket.reference, ticket.flow);
-                let flow = Flow { reference, id, request: held.request, started_by: None };
-                flows.push((flow, Emitter::Browser));
+                let (started_by, emitter) = (None, Emitter::Browser);
+                flows.push(Flow { reference, id, request: held.request, started_by, emitter });
             }
         }
         Ok(flows)
@@ -129,7 +125,6 @@ impl Endpoint {
     fn emission(
         &self,
         flow: &Flow,
-        emitter: Emitter,
         (path, query): (&str, &str),
     ) -> Option<(Reference, Continuation, String)> {
         let given = Parameters::parse(query.as_bytes()).ok()?;
@@ -141,7 +136,7 @@ impl Endpoint {
             return None;
         }
         let pin = Pin::new(&flow.request.query, self.rules).ok()?;
-        let query = pin.query(&given, emitter).unwrap_or_else(|| query.to_owned());
+        let query = pin.query(&given, flow.emitter).unwrap_or_else(|| query.to_owned());
         let key = &flow.request.flow_key;
         let handle = continuation::handle(&flow.reference, key, flow.id, (path, &query));
         let mut replacement = Encoder::default();

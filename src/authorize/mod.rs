@@ -152,6 +152,8 @@ pub struct Flow {
     pub request: Arc<PushedRequest>,
     /// Set where this very call started the request: it takes the start back.
     pub started_by: Option<CallerToken>,
+    /// Whose word an authorize URL in the upstream's answer to this call is.
+    pub emitter: pin::Emitter,
 }
 
 impl Endpoint {

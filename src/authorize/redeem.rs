@@ -6,6 +6,7 @@ use http::{HeaderValue, Method, Response};
 
 use super::expansion;
 use super::flow::{Cookies, Ticket};
+use super::pin::Emitter;
 use super::resume::{fields, ticket_for};
 use super::{AuthorizeError, Decision, Endpoint, Expansion, Flow, Visit, redeemed};
 use crate::client::Client;
@@ -187,6 +188,7 @@ impl Endpoint {
             id: ticket.flow,
             request: held.request,
             started_by: None,
+            emitter: Emitter::Upstream,
         }))
     }
 
@@ -205,7 +207,8 @@ impl Endpoint {
                 meter().redeem_age(age);
                 let ticket = Ticket::issue(named.reference, flow, at, &request.flow_key);
                 let reference = named.reference;
-                Ok((Flow { reference, id: flow, request, started_by: Some(caller) }, ticket))
+                let (started_by, emitter) = (Some(caller), Emitter::Upstream);
+                Ok((Flow { reference, id: flow, request, started_by, emitter }, ticket))
             }
             Start::Unknown => Err(AuthorizeError::Unknown),
             Start::Expired => Err(AuthorizeError::Expired),

@@ -95,17 +95,14 @@ impl Endpoint {
                 continue;
             }
             let flow = self.live(visit, ticket, held)?;
-            let pin =
-                Pin::new(&flow.request.query, self.rules).map_err(|_| AuthorizeError::Malformed)?;
-            let given = visit.query.filter(|query| !query.is_empty());
-            let pinned = pin.query(&query, Emitter::Browser).map(Cow::Owned);
-            let pinned = pinned.or(given.map(Cow::Borrowed)).map(Cow::into_owned);
-            return self.pinned(visit, flow, pinned.as_deref()).map(Some);
+            return self.stepped(visit, flow, &query).map(Some);
         }
         self.step_of_a_page(visit, &tickets, (&query, &form)).await
     }
 
-    /// A login form that is posted to the bare path, with nothing of a request in it.
+    /// A step of a page that is posted to the bare path with nothing that names its request. It is
+    /// pinned to the newest flow that it contradicts nothing of; where it contradicts the only flow
+    /// there is, that one's values stand.
     async fn step_of_a_page(
         &self,
         visit: &Visit<'_>,
@@ -117,16 +114,44 @@ impl Endpoint {
         if visit.method != Method::POST || carries || asks {
             return Ok(None);
         }
+        let mut flows = Vec::new();
         for ticket in tickets {
             let Some(held) = self.held(ticket).await? else { continue };
-            if self.live(visit, ticket, held).is_ok() {
-                if matches!(visit.body, Body::Unread) {
-                    return Err(AuthorizeError::Unreadable);
-                }
-                return Ok(Some(Decision::Pass));
+            if let Ok(flow) = self.live(visit, ticket, held) {
+                flows.push((ticket.started_at, flow));
             }
         }
-        Ok(None)
+        flows.sort_by_key(|(started_at, _)| std::cmp::Reverse(*started_at));
+        let agreeing = flows.iter().position(|(_, flow)| self.agrees(flow, query, form));
+        let (flows, chosen) = match (flows.len(), agreeing) {
+            (0, _) => return Ok(None),
+            (1, None) => (flows, 0),
+            (_, None) => return Err(AuthorizeError::Malformed),
+            (_, Some(chosen)) => (flows, chosen),
+        };
+        let Some((_, flow)) = flows.into_iter().nth(chosen) else { return Ok(None) };
+        self.stepped(visit, flow, query).map(Some)
+    }
+
+    /// Whether nothing in a step would have to be set back to what this flow pushed.
+    fn agrees(&self, flow: &Flow, query: &Parameters<'_>, form: &Parameters<'_>) -> bool {
+        Pin::new(&flow.request.query, self.rules).is_ok_and(|pin| {
+            pin.form(form).is_none() && pin.query(query, Emitter::Browser).is_none()
+        })
+    }
+
+    /// A call with a query of the browser's own, pinned to `flow`.
+    fn stepped(
+        &self,
+        visit: &Visit<'_>,
+        flow: Flow,
+        query: &Parameters<'_>,
+    ) -> Result<Decision, AuthorizeError> {
+        let pin =
+            Pin::new(&flow.request.query, self.rules).map_err(|_| AuthorizeError::Malformed)?;
+        let given = visit.query.filter(|query| !query.is_empty()).map(str::to_owned);
+        let pinned = pin.query(query, Emitter::Browser).or(given);
+        self.pinned(visit, flow, pinned.as_deref())
     }
 
     async fn held(&self, ticket: &Ticket) -> Result<Option<Held>, AuthorizeError> {
@@ -159,6 +184,7 @@ impl Endpoint {
             id: ticket.flow,
             request: held.request,
             started_by: None,
+            emitter: by_what(visit.method),
         })
     }
 
@@ -170,7 +196,7 @@ impl Endpoint {
         query: Option<&str>,
     ) -> Result<Decision, AuthorizeError> {
         let target = match query {
-            Some(query) => [visit.path, "?", query].concat(),
+            Some(query) => [visit.path, "?", &one_separator(query)].concat(),
             None => visit.path.to_owned(),
         };
         let body = if visit.method == Method::POST { self.body(visit, &flow)? } else { None };
@@ -193,7 +219,10 @@ impl Endpoint {
             Body::Unread => Err(AuthorizeError::Unreadable),
             Body::Form(bytes) => {
                 let bytes = match pinned {
-                    None => Bytes::copy_from_slice(bytes),
+                    None => match std::str::from_utf8(bytes) {
+                        Ok(text) => one_separator(text).into_owned().into(),
+                        Err(_) => Bytes::copy_from_slice(bytes),
+                    },
                     Some(pairs) => {
                         let mut encoder = Encoder::with_capacity(bytes.len());
                         for (name, value) in &pairs {
@@ -215,6 +244,18 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// Whose word an authorize URL in the answer is: a `GET` within a flow is all ours, the body of a
+/// `POST` is the browser's, and some pages send on to an address that stands in it.
+fn by_what(method: &Method) -> Emitter {
+    if method == Method::POST { Emitter::Browser } else { Emitter::Upstream }
+}
+
+/// `text` for servers that take `;` for a separator too: they would read other pairs out of it than
+/// were pinned. Browsers never send one in a form.
+fn one_separator(text: &str) -> Cow<'_, str> {
+    if text.contains(';') { Cow::Owned(text.replace(';', "%3B")) } else { Cow::Borrowed(text) }
 }
 
 /// The ticket that a handle works with.
