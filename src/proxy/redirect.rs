@@ -18,9 +18,12 @@ pub(super) fn destination(response: &ResponseHeader) -> Option<HeaderValue> {
     HeaderValue::from_str(address).ok()
 }
 
-/// What stands before the address of a `Refresh` field, and the address.
+/// What stands before the address of a `Refresh` field, and the address; browsers need no `url=`.
 fn refresh_address(refresh: &str) -> Option<(&str, &str)> {
-    let at = refresh.to_ascii_lowercase().find("url=")? + 4;
+    let delay = refresh.find([';', ','])? + 1;
+    let blanks = refresh.get(delay..)?.len() - refresh.get(delay..)?.trim_start().len();
+    let named = refresh.get(delay + blanks..)?.to_ascii_lowercase().starts_with("url=");
+    let at = delay + blanks + if named { 4 } else { 0 };
     let (before, address) = refresh.split_at_checked(at)?;
     let address = address.trim();
     let bare = address.strip_prefix(['"', '\'']).and_then(|a| a.strip_suffix(['"', '\'']));
@@ -72,7 +75,7 @@ mod tests {
 
     #[test]
     fn refresh_is_a_redirect_too() {
-        for refresh in ["0; url=/a?b", "0;URL='/a?b'", "3; Url=\"/a?b\""] {
+        for refresh in ["0; url=/a?b", "0;URL='/a?b'", "3; Url=\"/a?b\"", "0; /a?b", "1,/a?b"] {
             let mut answer = answer("refresh", refresh);
             assert_eq!(destination(&answer).unwrap(), "/a?b", "{refresh}");
             redirect(&mut answer, HeaderValue::from_static("/c")).unwrap();

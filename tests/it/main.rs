@@ -16,6 +16,7 @@ mod conformance;
 mod continuation;
 mod demo;
 mod docs;
+mod legacy;
 mod listener;
 mod metadata;
 mod openid_client;

@@ -1,0 +1,166 @@
+//! `LemonLDAP::NG`: the login page is served at the authorize URL, every page posts to its own
+//! address, the consent page holds all parameters in hidden inputs, and its body wins.
+
+use super::{
+    Flow, begin, body_of, last, query_of, request_with, says_what_was_pushed, settings, submit,
+    submit_form,
+};
+use crate::authorize::{Front, refused};
+
+async fn front() -> Front {
+    Front::start(&settings("lemonldap-ng")).await
+}
+
+fn page(flow: &Flow) -> String {
+    format!("/authorize?{}", flow.query)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_form_comes_through_whole_and_the_pushed_query_comes_back() {
+    let front = front().await;
+    let flow = begin(&front).await;
+    let login = "user=alice&password=a%2Bb+c&token=t&url=aHR0cDov&token=u";
+    assert_eq!(submit_form(&front, &flow.cookie, &page(&flow), login).await.status, 200);
+    let call = last(&front);
+    says_what_was_pushed(query_of(&call.target));
+    assert_eq!(call.count("content-length"), 1);
+    assert_eq!(call.field("content-length"), Some(login.len().to_string().as_str()));
+    assert_eq!(body_of(&call), login);
+    // Some skins post to the bare path.
+    assert_eq!(submit_form(&front, &flow.cookie, "/authorize", login).await.status, 200);
+    assert_eq!(
+        (last(&front).target.as_str(), body_of(&last(&front)).as_str()),
+        ("/authorize", login)
+    );
+}
+
+const TAMPERINGS: &[(&str, Option<&str>)] = &[
+    ("scope", Some("openid profile admin")),
+    ("scope", Some("admin")),
+    ("nonce", Some("evil")),
+    ("nonce", None),
+    ("state", Some("evil")),
+    ("state", None),
+    ("code_challenge", Some("evil")),
+    ("code_challenge", None),
+    ("code_challenge_method", Some("plain")),
+    ("code_challenge_method", None),
+    ("redirect_uri", Some("https://client.example/second")),
+    ("redirect_uri", None),
+    ("response_type", Some("code token")),
+    ("client_id", Some("shop")),
+    ("request", Some("eyJhbGciOiJub25lIn0.e30.")),
+    ("request_uri", Some("https://evil.example/ro")),
+    ("acr_values", Some("low")),
+    ("claims", Some("{}")),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_consent_page_sends_back_is_what_was_pushed() {
+    let front = front().await;
+    let flow = begin(&front).await;
+    for change in TAMPERINGS {
+        let body = request_with(&[*change, ("confirm", Some("token"))]);
+        let answer = submit_form(&front, &flow.cookie, &page(&flow), &body).await;
+        assert_eq!(answer.status, 200, "{change:?}");
+        let call = last(&front);
+        let body = body_of(&call);
+        says_what_was_pushed(query_of(&call.target));
+        says_what_was_pushed(&body);
+        assert_eq!(super::values(&body, "confirm"), ["token"]);
+        assert_eq!(call.field("content-length"), Some(body.len().to_string().as_str()));
+    }
+    let less = request_with(&[("scope", Some("openid"))]);
+    submit_form(&front, &flow.cookie, &page(&flow), &less).await;
+    assert_eq!(super::values(&body_of(&last(&front)), "scope"), ["openid"]);
+}
+
+fn multipart(form: &str) -> String {
+    let pairs = url::form_urlencoded::parse(form.as_bytes());
+    let parts: Vec<_> = pairs
+        .map(|(name, value)| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        })
+        .collect();
+    parts.concat() + "--b--\r\n"
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_multipart_consent_page_is_pinned_too() {
+    let front = front().await;
+    let flow = begin(&front).await;
+    let honest = multipart(&request_with(&[("confirm", Some("token"))]));
+    let media_type = "multipart/form-data; boundary=b";
+    for change in [("confirm", Some("token")), ("scope", Some("admin")), ("nonce", Some("evil"))] {
+        let body = multipart(&request_with(&[change]));
+        submit(&front, &flow.cookie, &page(&flow), (media_type, &body)).await;
+        let call = last(&front);
+        let sent = body_of(&call);
+        assert_eq!(call.field("content-type"), Some(media_type));
+        assert_eq!(call.field("content-length"), Some(sent.len().to_string().as_str()));
+        assert!(!sent.contains("admin") && !sent.contains("evil"), "{sent}");
+        for (name, value) in super::PUSHED {
+            let part = format!("name=\"{name}\"\r\n\r\n{value}\r\n");
+            assert_eq!(sent.matches(&part).count(), 1, "{sent}");
+        }
+    }
+    submit(&front, &flow.cookie, &page(&flow), (media_type, &honest)).await;
+    assert_eq!(body_of(&last(&front)), honest);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_cannot_be_read_is_refused() {
+    let front = front().await;
+    let flow = begin(&front).await;
+    let before = front.calls().len();
+    let large = request_with(&[("confirm", Some(&"x".repeat(70_000)))]);
+    for target in [page(&flow), "/authorize".to_owned()] {
+        for (media_type, body) in [
+            ("application/json", "{\"scope\":\"admin\"}"),
+            ("text/plain", "scope=admin"),
+            ("multipart/form-data", "scope=admin"),
+            (super::FORM, &large),
+        ] {
+            let answer = submit(&front, &flow.cookie, &target, (media_type, body)).await;
+            assert!([400, 413].contains(&answer.status), "{media_type} {}", answer.status);
+        }
+    }
+    assert_eq!(front.calls().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_without_the_clients_name_is_pinned_all_the_same() {
+    let front = front().await;
+    let flow = begin(&front).await;
+    for (body, name, expected) in [
+        ("confirm=t&scope=admin", "scope", &["openid profile"][..]),
+        (
+            "confirm=t&code_challenge=evil",
+            "code_challenge",
+            &["E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"],
+        ),
+        ("confirm=t&acr_values=low", "acr_values", &[]),
+        ("confirm=t&Scope=admin", "Scope", &[]),
+        ("confirm=t;scope=admin", "scope", &[]),
+        ("confirm=t;client_id=web;response_type=code;scope=admin", "client_id", &[]),
+    ] {
+        for target in [page(&flow), "/authorize".to_owned()] {
+            let answer = submit_form(&front, &flow.cookie, &target, body).await;
+            assert_eq!(answer.status, 200, "{body}");
+            let sent = body_of(&last(&front));
+            assert_eq!(super::values(&sent, name), expected, "{body}");
+            assert!(!sent.contains(';'), "{sent}");
+        }
+    }
+    submit_form(&front, &flow.cookie, "/authorize?scope=admin;nonce=evil&acr_values=low", "a=b")
+        .await;
+    assert!(!query_of(&last(&front).target).contains("admin"), "{}", last(&front).target);
+    let before = front.calls().len();
+    for body in ["confirm=t&request_uri=https://evil.example", "confirm=t&request=eyJ"] {
+        let answer = submit_form(&front, &flow.cookie, "/authorize", body).await;
+        assert_eq!(answer.status, 400, "{body}");
+    }
+    let answer = submit_form(&front, "", "/authorize", "confirm=t").await;
+    refused(&answer, 400, "invalid_request");
+    assert_eq!(front.calls().len(), before);
+}
