@@ -96,7 +96,7 @@ impl Application for Joint {
                 let form = HeaderValue::from_static("application/x-www-form-urlencoded");
                 Decision::Forward(Forward {
                     method: expansion.method,
-                    target: expansion.target,
+                    target: expansion.target.into(),
                     body: expansion.form.map(|body| (form, body)),
                     set_cookies: expansion.set_cookies,
                     flow: Arc::new(expansion.flow),

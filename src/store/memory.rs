@@ -1,18 +1,19 @@
-//! The store of a single replica: moka holds the entries and collects the expired ones, our own
-//! account of bytes bounds it. moka has no capacity of its own, so it never evicts what is alive.
+//! The store of a single replica: moka holds the entries, our own queue says when to look for
+//! expired ones, our own account of bytes bounds it. moka has neither capacity nor expiry here, so
+//! it never evicts what is alive.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
-use moka::Expiry;
-use moka::notification::RemovalCause;
+use moka::ops::compute::Op;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
+use super::due::Due;
 use super::{
     CallerToken, FlowId, Held, Lifetimes, PushedRequest, REPEAT_WINDOW, ReplayKey, Spend, Start,
     Starts, Store, StoreError, Usage, Visit,
@@ -30,7 +31,7 @@ const REPLAY_OVERHEAD: u64 = 400;
 /// No client may hold more than this part of the room.
 const CLIENT_SHARE: u64 = 4;
 
-/// moka's clock only collects garbage: entries outlive their judged expiry by this much.
+/// Entries outlive their judged expiry by this much, so that an answer says that they expired.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Requests in this process's memory.
@@ -38,7 +39,9 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct MemoryStore {
     requests: Cache<[u8; 32], Arc<Entry>>,
     replays: Cache<ReplayKey, Timestamp>,
-    account: Arc<Account>,
+    due_requests: Due<[u8; 32]>,
+    due_replays: Due<ReplayKey>,
+    account: Account,
     clock: Arc<dyn Clock>,
 }
 
@@ -46,20 +49,62 @@ impl MemoryStore {
     /// A store that refuses pushes above `max_bytes`.
     #[must_use]
     pub fn new(max_bytes: u64, clock: Arc<dyn Clock>) -> Self {
-        let account = Arc::new(Account::new(max_bytes));
         Self {
-            requests: request_cache(Arc::clone(&account), Arc::clone(&clock)),
-            replays: replay_cache(Arc::clone(&account), Arc::clone(&clock)),
-            account,
+            requests: Cache::builder().build(),
+            replays: Cache::builder().build(),
+            due_requests: Due::new(),
+            due_replays: Due::new(),
+            account: Account::new(max_bytes),
             clock,
         }
     }
 
-    /// Collects expired entries. To be called a few times a second from a thread of its own:
-    /// otherwise the first request after a pause would pay for all of them.
+    /// Collects expired entries. To be called a few times a second from a thread of its own;
+    /// requests that come meanwhile do not wait for it.
     pub fn tidy(&self) {
+        let now = self.clock.now();
+        while let Some(addresses) = self.due_requests.pop(now) {
+            for address in addresses {
+                self.collect_request(address, now);
+            }
+        }
+        while let Some(keys) = self.due_replays.pop(now) {
+            for key in keys {
+                self.collect_replay(key, now);
+            }
+        }
         self.requests.run_pending_tasks();
         self.replays.run_pending_tasks();
+    }
+
+    fn collect_request(&self, address: [u8; 32], now: Timestamp) {
+        let Some(entry) = self.requests.get(&address) else {
+            return;
+        };
+        let gone_at = entry.gone_at() + GRACE;
+        if now < gone_at {
+            self.due_requests.push(gone_at, address);
+        } else if let Some(entry) = self.requests.remove(&address) {
+            self.account.release(&entry.request.client_id, entry.cost);
+        }
+    }
+
+    fn collect_replay(&self, key: ReplayKey, now: Timestamp) {
+        let mut removed = false;
+        self.replays.entry(key).and_compute_with(|until| match until.map(|e| *e.value()) {
+            None => Op::Nop,
+            Some(until) if now < until => {
+                self.due_replays.push(until, key);
+                Op::Nop
+            }
+            Some(_) => {
+                removed = true;
+                Op::Remove
+            }
+        });
+        if removed {
+            self.account.release_shared(REPLAY_OVERHEAD);
+        }
     }
 }
 
@@ -81,22 +126,17 @@ impl Store for MemoryStore {
             lifetimes,
             state: Mutex::new(State::default()),
         };
-        self.requests.insert(address(reference), Arc::new(entry));
+        let (address, gone_at) = (address(reference), entry.gone_at());
+        self.requests.insert(address, Arc::new(entry));
+        self.due_requests.push(gone_at + GRACE, address);
         Ok(())
     }
 
     async fn start(&self, reference: &Reference, visit: Visit<'_>) -> Result<Start, StoreError> {
-        let address = address(reference);
-        let Some(entry) = self.requests.get(&address) else {
+        let Some(entry) = self.requests.get(&address(reference)) else {
             return Ok(Start::Unknown);
         };
-        let now = self.clock.now();
-        let (answer, first) = entry.start(visit, now);
-        if first {
-            // The same entry again: moka asks how long it lives now.
-            self.requests.insert(address, entry);
-        }
-        Ok(answer)
+        Ok(entry.start(visit, self.clock.now()))
     }
 
     async fn undo_start(
@@ -108,7 +148,8 @@ impl Store for MemoryStore {
         if let Some(entry) = self.requests.get(&address)
             && entry.undo_start(caller)
         {
-            self.requests.insert(address, entry);
+            // It may be gone sooner than was thought when it was last looked at.
+            self.due_requests.push(entry.gone_at() + GRACE, address);
         }
         Ok(())
     }
@@ -131,16 +172,18 @@ impl Store for MemoryStore {
     async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError> {
         self.account.reserve_shared(REPLAY_OVERHEAD)?;
         let now = self.clock.now();
-        let mut first = true;
-        self.replays.entry(key).and_upsert_with(|seen| match seen {
-            Some(seen) if *seen.value() > now => {
-                first = false;
-                (*seen.value()).max(until)
-            }
-            _ => until,
+        let (mut first, mut known) = (true, false);
+        self.replays.entry(key).and_upsert_with(|seen| {
+            let seen = seen.map(|entry| *entry.value());
+            known = seen.is_some();
+            first = seen.is_none_or(|seen| seen <= now);
+            seen.filter(|_| !first).map_or(until, |seen| seen.max(until))
         });
-        if !first {
+        if known {
+            // Its place is paid for, and it is due already.
             self.account.release_shared(REPLAY_OVERHEAD);
+        } else {
+            self.due_replays.push(until, key);
         }
         Ok(first)
     }
@@ -173,21 +216,20 @@ struct State {
 }
 
 impl Entry {
-    /// The answer, and whether this was the first start.
-    fn start(&self, visit: Visit<'_>, now: Timestamp) -> (Start, bool) {
+    fn start(&self, visit: Visit<'_>, now: Timestamp) -> Start {
         if *self.request.client_id != *visit.client_id {
-            return (Start::OtherClient, false);
+            return Start::OtherClient;
         }
         let mut state = self.state.lock();
         if state.spent.is_some() {
-            return (Start::Spent, false);
+            return Start::Spent;
         }
         let repeated = state.last_caller == Some(visit.caller);
         if visit.starts == Starts::Once && state.starts > 0 && !repeated {
-            return (Start::Taken, false);
+            return Start::Taken;
         }
         if now >= self.pushed_at + self.lifetimes.redeem {
-            return (Start::Expired, false);
+            return Start::Expired;
         }
         if !repeated {
             state.starts = state.starts.saturating_add(1);
@@ -196,7 +238,7 @@ impl Entry {
         state.started_at = Some(now);
         let age = now.since(self.pushed_at);
         let request = Arc::clone(&self.request);
-        (Start::Started { request, at: now, age }, state.starts == 1)
+        Start::Started { request, at: now, age }
     }
 
     /// Whether the start was taken back.
@@ -229,81 +271,6 @@ impl Entry {
             Some(started_at) => started_at + self.lifetimes.login,
         }
     }
-}
-
-/// Tells moka when an entry is garbage.
-struct Garbage {
-    clock: Arc<dyn Clock>,
-}
-
-impl Garbage {
-    fn after(&self, gone_at: Timestamp) -> Duration {
-        gone_at.since(self.clock.now()) + GRACE
-    }
-}
-
-impl Expiry<[u8; 32], Arc<Entry>> for Garbage {
-    fn expire_after_create(
-        &self,
-        _: &[u8; 32],
-        entry: &Arc<Entry>,
-        _: Instant,
-    ) -> Option<Duration> {
-        Some(self.after(entry.gone_at()))
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &[u8; 32],
-        entry: &Arc<Entry>,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(self.after(entry.gone_at()))
-    }
-}
-
-impl Expiry<ReplayKey, Timestamp> for Garbage {
-    fn expire_after_create(
-        &self,
-        _: &ReplayKey,
-        until: &Timestamp,
-        _: Instant,
-    ) -> Option<Duration> {
-        Some(self.after(*until))
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &ReplayKey,
-        until: &Timestamp,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(self.after(*until))
-    }
-}
-
-fn request_cache(account: Arc<Account>, clock: Arc<dyn Clock>) -> Cache<[u8; 32], Arc<Entry>> {
-    Cache::builder()
-        .expire_after(Garbage { clock })
-        .eviction_listener(move |_, entry: Arc<Entry>, cause| {
-            if cause != RemovalCause::Replaced {
-                account.release(&entry.request.client_id, entry.cost);
-            }
-        })
-        .build()
-}
-
-fn replay_cache(account: Arc<Account>, clock: Arc<dyn Clock>) -> Cache<ReplayKey, Timestamp> {
-    Cache::builder()
-        .expire_after(Garbage { clock })
-        .eviction_listener(move |_, _, cause| {
-            if cause != RemovalCause::Replaced {
-                account.release_shared(REPLAY_OVERHEAD);
-            }
-        })
-        .build()
 }
 
 /// References are not kept: a digest is all that leads to an entry.
