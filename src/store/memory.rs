@@ -23,10 +23,10 @@ use crate::oauth::request_uri::Reference;
 
 /// Bytes a request costs beside its query: key, entry, and moka's own nodes, as measured over a
 /// million entries (`docs/performance.md`).
-const REQUEST_OVERHEAD: u64 = 560;
+const REQUEST_OVERHEAD: u64 = 504;
 
 /// Bytes a remembered single-use token costs.
-const REPLAY_OVERHEAD: u64 = 400;
+const REPLAY_OVERHEAD: u64 = 300;
 
 /// No client may hold more than this part of the room.
 const CLIENT_SHARE: u64 = 4;
@@ -37,9 +37,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Requests in this process's memory.
 #[derive(Debug)]
 pub struct MemoryStore {
-    requests: Cache<[u8; 32], Arc<Entry>>,
+    requests: Cache<Address, Arc<Entry>>,
     replays: Cache<ReplayKey, Timestamp>,
-    due_requests: Due<[u8; 32]>,
+    due_requests: Due<Address>,
     due_replays: Due<ReplayKey>,
     account: Account,
     clock: Arc<dyn Clock>,
@@ -77,7 +77,7 @@ impl MemoryStore {
         self.replays.run_pending_tasks();
     }
 
-    fn collect_request(&self, address: [u8; 32], now: Timestamp) {
+    fn collect_request(&self, address: Address, now: Timestamp) {
         let Some(entry) = self.requests.get(&address) else {
             return;
         };
@@ -85,7 +85,7 @@ impl MemoryStore {
         if now < gone_at {
             self.due_requests.push(gone_at, address);
         } else if let Some(entry) = self.requests.remove(&address) {
-            self.account.release(&entry.request.client_id, entry.cost);
+            self.account.release(&entry.request.client_id, cost(&entry.request));
         }
     }
 
@@ -116,14 +116,13 @@ impl Store for MemoryStore {
         request: PushedRequest,
         lifetimes: Lifetimes,
     ) -> Result<(), StoreError> {
-        let cost = REQUEST_OVERHEAD + request.query.len() as u64;
-        self.account.reserve(&request.client_id, cost)?;
+        self.account.reserve(&request.client_id, cost(&request))?;
         let pushed_at = self.clock.now();
         let entry = Entry {
             request: Arc::new(request),
-            cost,
             pushed_at,
-            lifetimes,
+            redeem_millis: millis(lifetimes.redeem),
+            login_millis: millis(lifetimes.login),
             state: Mutex::new(State::default()),
         };
         let (address, gone_at) = (address(reference), entry.gone_at());
@@ -197,13 +196,13 @@ impl Store for MemoryStore {
     }
 }
 
-/// One request and what has become of it.
+/// One request and what has become of it. Kept small: there may be a million.
 #[derive(Debug)]
 struct Entry {
     request: Arc<PushedRequest>,
-    cost: u64,
     pushed_at: Timestamp,
-    lifetimes: Lifetimes,
+    redeem_millis: u32,
+    login_millis: u32,
     state: Mutex<State>,
 }
 
@@ -228,7 +227,7 @@ impl Entry {
         if visit.starts == Starts::Once && state.starts > 0 && !repeated {
             return Start::Taken;
         }
-        if now >= self.pushed_at + self.lifetimes.redeem {
+        if now >= self.redeem_by() {
             return Start::Expired;
         }
         if !repeated {
@@ -263,21 +262,35 @@ impl Entry {
         }
     }
 
+    fn redeem_by(&self) -> Timestamp {
+        self.pushed_at + Duration::from_millis(self.redeem_millis.into())
+    }
+
     /// From when on nothing can come of it: a spent request is kept as long as any of its flows
     /// could still complete, so that a second completion is recognised and refused.
     fn gone_at(&self) -> Timestamp {
         match self.state.lock().started_at {
-            None => self.pushed_at + self.lifetimes.redeem,
-            Some(started_at) => started_at + self.lifetimes.login,
+            None => self.redeem_by(),
+            Some(started_at) => started_at + Duration::from_millis(self.login_millis.into()),
         }
     }
 }
 
-/// References are not kept: a digest is all that leads to an entry.
-fn address(reference: &Reference) -> [u8; 32] {
-    let mut address = [0; 32];
-    address.copy_from_slice(digest(&SHA256, reference.as_bytes()).as_ref());
-    address
+fn cost(request: &PushedRequest) -> u64 {
+    REQUEST_OVERHEAD + request.query.len() as u64
+}
+
+/// Up to 49 days.
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// References are not kept: half a digest is all that leads to an entry.
+type Address = [u8; 16];
+
+fn address(reference: &Reference) -> Address {
+    let whole = digest(&SHA256, reference.as_bytes());
+    whole.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// Who holds how much of the room.
