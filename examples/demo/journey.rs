@@ -67,6 +67,8 @@ pub(crate) struct Hop {
     pub(crate) url: String,
     /// Whither it carries its parameters.
     pub(crate) direction: Direction,
+    /// Names of the request's parameters in hidden fields of the page itself.
+    pub(crate) in_the_page: Vec<String>,
 }
 
 impl Hop {

@@ -51,7 +51,7 @@ pub fn page(
 }
 
 #[derive(Template)]
-#[template(path = "error.html")]
+#[template(path = "error.html", config = ".askama.toml")]
 struct ErrorPage<'a> {
     lang: &'static str,
     words: Text,
@@ -92,7 +92,7 @@ fn dress(headers: &mut HeaderMap) {
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
 }
 
-const STYLE: &str = include_str!("../../templates/error.css");
+const STYLE: &str = include_str!("error.css");
 
 /// Allows this page's own style sheet, by its hash, and nothing else.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {

@@ -8,7 +8,7 @@ use super::expansion;
 use super::flow::{Cookies, Ticket};
 use super::pin::Emitter;
 use super::resume::{fields, ticket_for};
-use super::{AuthorizeError, Decision, Endpoint, Expansion, Flow, Visit, redeemed};
+use super::{AuthorizeError, Body, Decision, Endpoint, Expansion, Flow, Visit, redeemed};
 use crate::client::Client;
 use crate::config::{ForeignRequestUri, SingleUse};
 use crate::oauth::names;
@@ -65,11 +65,15 @@ impl Endpoint {
         }
         meter().ignored_parameters(parameters.iter().count().saturating_sub(2));
         let tickets = self.cookies.tickets(visit.headers);
+        let by_form = visit.method == Method::POST && !names_a_request_uri(query_of(visit));
         if let Some(ticket) = ticket_for(&reference, &tickets) {
+            // A form that names the request is a call of its own, as by GET (B-135).
+            let call = Visit { method: &Method::GET, body: Body::None, ..*visit };
+            let visit = if by_form { &call } else { visit };
             let continued = self.continued(visit, &parameters, (reference, ticket));
             return continued.await.map_err(refused);
         }
-        if visit.method == Method::POST && names_a_request_uri(query_of(visit)) {
+        if visit.method == Method::POST && !by_form {
             let ticket = tickets.iter().find(|ticket| ticket.reference == reference);
             let ticket = ticket.ok_or(AuthorizeError::OtherBrowser).map_err(refused)?;
             return self.posted(visit, ticket).await.map_err(refused);

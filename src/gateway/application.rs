@@ -97,7 +97,7 @@ impl Application for Joint {
             authorize::Decision::Answer(response) => Decision::Answer(response),
             authorize::Decision::Expand(expansion) => Decision::Forward(Forward {
                 method: expansion.method,
-                target: expansion.target,
+                target: expansion.target.into(),
                 body: expansion.body,
                 set_cookies: expansion.set_cookies,
                 flow: Arc::new(expansion.flow),

@@ -3,7 +3,6 @@
 use std::fmt::{self, Write as _};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::SecureRandom;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -35,17 +34,7 @@ pub enum RequestUri {
 pub struct RandomnessError;
 
 impl Reference {
-    /// Draws a new one.
-    ///
-    /// # Errors
-    /// [`RandomnessError`] where `random` fails.
-    pub fn mint(random: &dyn SecureRandom) -> Result<Self, RandomnessError> {
-        let mut bytes = [0; 32];
-        random.fill(&mut bytes).map_err(|_| RandomnessError)?;
-        Ok(Self(bytes))
-    }
-
-    /// A reference that was kept as bytes.
+    /// A reference from 32 bytes, freshly drawn or kept.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -111,7 +100,9 @@ mod tests {
 
     #[test]
     fn what_is_minted_is_read_back() {
-        let reference = Reference::mint(&SystemRandom::new()).unwrap();
+        let reference = Reference::from_bytes(
+            aws_lc_rs::rand::generate(&SystemRandom::new()).unwrap().expose(),
+        );
         let text = reference.to_request_uri();
         assert_eq!(text.len(), 77);
         assert_eq!(RequestUri::parse(&text), RequestUri::Ours(reference));

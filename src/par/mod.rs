@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::parameters::{ParameterError, Parameters};
-use crate::oauth::request_uri::Reference;
+use crate::oauth::request_uri::{RandomnessError, Reference};
 use crate::store::{Lifetimes, PushedRequest, Store, StoreError};
 use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{AuthMethod, AuthVerdict, RateScope, StoreOperation, meter};
@@ -205,9 +205,11 @@ impl Endpoint {
         query: String,
     ) -> Result<Accepted, ParError> {
         let client = &authenticated.client;
-        let reference = Reference::mint(&*self.random)?;
-        let mut flow_key = [0; 32];
-        self.random.fill(&mut flow_key).map_err(|_| crate::oauth::request_uri::RandomnessError)?;
+        // One drawing for both: a drawing costs more than the bytes.
+        let mut drawn = [[0; 32]; 2];
+        self.random.fill(drawn.as_flattened_mut()).map_err(|_| RandomnessError)?;
+        let [reference, flow_key] = drawn;
+        let reference = Reference::from_bytes(reference);
         let pushed = PushedRequest {
             client_id: Arc::clone(&client.client_id),
             query: query.into_boxed_str(),

@@ -96,7 +96,7 @@ pub struct Forward {
     /// Its method.
     pub method: Method,
     /// Its target in origin form: path and query.
-    pub target: String,
+    pub target: Bytes,
     /// Media type and body; without one nothing is sent, whatever the browser sent.
     pub body: Option<(HeaderValue, Bytes)>,
     /// Added to the upstream's answer.

@@ -20,7 +20,7 @@ pub(super) fn rewrite_head(request: &mut RequestHeader, context: &Context) -> pi
     let Some(forward) = &context.forward else {
         return Ok(());
     };
-    let target = Uri::from_maybe_shared(Bytes::from(forward.target.clone()))
+    let target = Uri::from_maybe_shared(forward.target.clone())
         .or_err(ErrorType::InternalError, "forwarded target")?;
     request.set_uri(target);
     request.set_method(forward.method.clone());

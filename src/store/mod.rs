@@ -16,6 +16,7 @@ use crate::telemetry::metrics::StoreCause;
 pub use memory::MemoryStore;
 
 mod account;
+mod due;
 pub mod memory;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also

@@ -46,11 +46,18 @@ pub(super) fn to_stderr() -> io::Result<(LineWriter, LogGuard)> {
     start(io::stderr(), WAITING)
 }
 
+/// How long lines are gathered before they are written. A thread that woke up for each of them
+/// would cost as much as making them.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// Lines in the order in which they came; one flush whenever none waits. A sink that fails loses
 /// lines: there is no better place to report that.
 fn write(lines: &Receiver<Message>, sink: impl Write) {
     let mut sink = io::BufWriter::with_capacity(64 * 1024, sink);
     while let Ok(mut message) = lines.recv() {
+        if matches!(message, Message::Line(_)) {
+            thread::sleep(GATHER);
+        }
         loop {
             match message {
                 Message::Line(line) => drop(sink.write_all(&line)),

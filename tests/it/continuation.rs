@@ -56,10 +56,10 @@ async fn b152_prompt_login_asks_once_and_a_session_asks_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_request_of_6000_bytes_survives_the_login_redirect() {
+async fn a_request_too_long_for_djangos_next_survives_the_login_redirect() {
     let stage = Stage::django_as("django-oauth-toolkit", "required = true").await;
     let mut party = RelyingParty::discover(&stage.issuer, Client::ConfidentialBasic).await;
-    // Django by itself takes targets of up to 4,094 bytes and drops a `next` of over 2,048.
+    // Django by itself drops a `next` of over 2,048 characters and lands nowhere.
     party.further = vec![("ui_locales", "de ".repeat(600))];
     let journey = sign_in(&party, Browser::default()).await;
     assert_addresses_show_nothing(&party, &journey);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -34,7 +35,11 @@ async fn both_buttons_sign_in_through_the_gateway() {
         let new = sign_in(&client).await;
         assert!(new.title.contains("Signed in as Alice Liddell, with PAR"));
         let first = new.hops.first().unwrap();
-        assert_eq!(first.exposed, "");
+        assert_no_address_exposes_the_request(&new);
+        let verdict = client.find(Locator::Css("#verdict.fine")).await.unwrap();
+        let verdict = verdict.text().await.unwrap();
+        assert!(verdict.contains("out of every address that the browser saw"), "{verdict}");
+        assert!(verdict.contains("still held the request, in hidden fields"), "{verdict}");
         let (page, query) = first.url.split_once('?').unwrap();
         assert_eq!(page, format!("{gateway}/authorize"));
         let names: Vec<_> = query.split('&').filter_map(|pair| pair.split('=').next()).collect();
@@ -113,6 +118,7 @@ struct Hop {
     title: String,
     url: String,
     exposed: String,
+    hidden: String,
 }
 
 fn assert_whole_request_exposed(journey: &Journey, origin: &str) {
@@ -120,6 +126,25 @@ fn assert_whole_request_exposed(journey: &Journey, origin: &str) {
     let first = journey.hops.first().unwrap();
     assert!(first.url.starts_with(&format!("{origin}/authorize?response_type=code&")));
     assert_eq!(first.exposed, WHOLE_REQUEST);
+}
+
+/// By the page's own reading, and by ours: decoded as often as one likes, no address to the server
+/// holds a parameter that was pushed.
+fn assert_no_address_exposes_the_request(journey: &Journey) {
+    let [first, login, consent, answer] = journey.hops.as_slice() else { panic!("four hops") };
+    assert!(login.url.contains("/login?next="), "{}", login.url);
+    assert!(consent.url.contains("/authorize?"), "{}", consent.url);
+    assert_eq!((consent.hidden.as_str(), answer.exposed.as_str()), (WHOLE_REQUEST, ""));
+    for hop in [first, login, consent] {
+        assert_eq!(hop.exposed, "", "{}", hop.url);
+        assert!(hop.url.contains("request_uri"), "{}", hop.url);
+        let decode = |text: String| percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        let plain = (0..4).fold(hop.url.clone(), |text, _| decode(text));
+        for name in WHOLE_REQUEST.split(' ') {
+            assert!(!plain.contains(&format!("{name}=")), "{name} in {}", hop.url);
+        }
+        assert!(!plain.contains("wonderland"), "the login_hint in {}", hop.url);
+    }
 }
 
 /// From the login page to the result.
@@ -135,6 +160,7 @@ async fn sign_in(client: &Client) -> Journey {
             title: title.text().await.unwrap(),
             url: hop.attr("data-url").await.unwrap().unwrap(),
             exposed: hop.attr("data-exposed").await.unwrap().unwrap(),
+            hidden: hop.attr("data-in-the-page").await.unwrap().unwrap(),
         });
     }
     let title = client.title().await.unwrap();

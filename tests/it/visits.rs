@@ -21,7 +21,7 @@ fn forwarding(method: Method, body: Option<&'static str>) -> impl Fn() -> Decisi
     move || {
         Decision::Forward(Forward {
             method: method.clone(),
-            target: "/authorize?full=1".to_owned(),
+            target: "/authorize?full=1".into(),
             body: body.map(|body| {
                 let media = HeaderValue::from_static("application/x-www-form-urlencoded");
                 (media, Bytes::from_static(body.as_bytes()))

@@ -76,6 +76,7 @@ impl DemoClient {
             source: "the Location that this client sent",
             url: url.clone(),
             direction: Direction::Request,
+            in_the_page: Vec::new(),
         });
         let id = web::random_token()?;
         self.journeys.begin(id.clone(), journey);
@@ -114,6 +115,7 @@ impl DemoClient {
             source: "the address by which the browser called this client",
             url: format!("{}?{}", self.settings.redirect_uri, call.query),
             direction: Direction::Answer,
+            in_the_page: Vec::new(),
         };
         self.journeys.saw(id, hop);
         let outcome = match self.complete(&journey, &answer).await {

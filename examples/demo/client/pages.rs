@@ -110,15 +110,14 @@ fn verdict(journey: &Journey) -> String {
     let later: Vec<_> = hops.collect();
     let later = later.iter().map(|parts| request_parameters(parts).len());
     let at_most_later = later.max().unwrap_or_default();
-    let stayed_out = "<strong>The request stayed out of the address that the client sent.</strong> \
-        It carried a reference that means nothing to anybody but the gateway.";
     let (class, text) = match (at_first, at_most_later) {
-        (0, 0) => ("verdict fine", stayed_out.to_owned()),
+        (0, 0) => ("verdict fine", stayed_out(journey)),
         (0, later) => (
             "verdict partly",
             format!(
-                "{stayed_out}</p><p>Further on, this old server wrote the request into addresses \
-                 of its own, with up to {later} parameters to read: see below."
+                "<strong>The request stayed out of the address that the client sent.</strong></p>\
+                 <p>Further on, this old server wrote the request into addresses of its own, with \
+                 up to {later} parameters to read: see below."
             ),
         ),
         (first, _) => (
@@ -130,6 +129,23 @@ fn verdict(journey: &Journey) -> String {
         ),
     };
     format!("<div class=\"card {class}\" id=\"verdict\"><p>{text}</p></div>")
+}
+
+/// The verdict on a journey whose addresses gave nothing away.
+fn stayed_out(journey: &Journey) -> String {
+    let mut text =
+        "<strong>The request stayed out of every address that the browser saw.</strong> \
+        They carried references that mean nothing to anybody but the gateway, which also replaced \
+        the addresses that this old server had made of the request."
+            .to_owned();
+    if journey.hops.iter().any(|hop| !hop.in_the_page.is_empty()) {
+        text.push_str(
+            "</p><p>The consent page itself still held the request, in hidden fields: who reads \
+             pages can read it there, but not change it. The gateway sets the pushed values back \
+             when the form is sent.",
+        );
+    }
+    text
 }
 
 fn pushed(push: &Push) -> String {
@@ -148,10 +164,19 @@ fn pushed(push: &Push) -> String {
 fn listed(number: usize, hop: &Hop) -> String {
     let parts = hop.parts();
     let names = request_parameters(&parts);
+    let hidden = if hop.in_the_page.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "<p class=\"small soft\">In hidden fields of the page, not in its address:</p>\
+             <p class=\"names\">{}</p>",
+            escape(&hop.in_the_page.join(", "))
+        )
+    };
     let tally = if hop.direction == Direction::Answer {
         "<p class=\"tally\">The answer to the client</p>".to_owned()
     } else if names.is_empty() {
-        "<p class=\"tally good\">No parameter of the request exposed</p>".to_owned()
+        "<p class=\"tally good\">No parameter of the request in the address</p>".to_owned()
     } else {
         format!(
             "<p class=\"tally bad\">{} parameters exposed</p><p class=\"names\">{}</p>",
@@ -160,10 +185,12 @@ fn listed(number: usize, hop: &Hop) -> String {
         )
     };
     format!(
-        "<li class=\"card hop\" data-exposed=\"{}\" data-url=\"{}\"><h3>{number}. {}</h3>\
-         <p class=\"url\">{}</p>{tally}<p class=\"small soft\">How we know: {}.</p></li>",
+        "<li class=\"card hop\" data-exposed=\"{}\" data-url=\"{}\" \
+         data-in-the-page=\"{}\"><h3>{number}. {}</h3>\
+         <p class=\"url\">{}</p>{tally}{hidden}<p class=\"small soft\">How we know: {}.</p></li>",
         escape(&names.join(" ")),
         escape(&hop.url),
+        escape(&hop.in_the_page.join(" ")),
         escape(hop.title),
         parts.iter().map(marked).collect::<String>(),
         escape(hop.source),

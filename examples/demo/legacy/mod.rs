@@ -107,9 +107,12 @@ impl Legacy {
         if !same(form.value("csrf_token"), &session.csrf_token) {
             return Ok(pages::stale());
         }
-        self.note(call, "The consent page");
         let allowed = form.value("answer") == "allow";
         let parameters = form.without(&["csrf_token", "answer"]);
+        // These stood in the page, whatever stood in its address; of them `client_id` tells nothing.
+        let hidden = parameters.0.iter().map(|(name, _)| name.clone());
+        let hidden = hidden.filter(|name| name != "client_id").collect();
+        self.note(call, "The consent page", hidden);
         if let Err(refusal) = request::check(&parameters, &self.client) {
             return self.refuse(&refusal, &parameters);
         }
@@ -146,7 +149,7 @@ impl Legacy {
         if !next.starts_with("/authorize?") {
             return Ok(pages::stale());
         }
-        self.note(call, "The login page");
+        self.note(call, "The login page", Vec::new());
         if form.value("username") != USERNAME || !same(form.value("password"), PASSWORD) {
             let page = pages::login(&session.csrf_token, next, "Wrong name or password.");
             return Ok(web::html(StatusCode::OK, page));
@@ -198,7 +201,7 @@ impl Legacy {
     }
 
     /// Writes down the address of the page whose form this is, as the browser names it.
-    fn note(&self, call: &Call, title: &'static str) {
+    fn note(&self, call: &Call, title: &'static str, in_the_page: Vec<String>) {
         let referer = call.header(REFERER);
         if referer.is_empty() {
             return;
@@ -208,6 +211,7 @@ impl Legacy {
             source: "the Referer that the browser sent along with this page's form",
             url: referer.to_owned(),
             direction: Direction::Request,
+            in_the_page,
         };
         self.journeys.saw(call.cookie(journey::COOKIE), hop);
     }

@@ -215,11 +215,10 @@ pub struct Authorize {
     /// How long a login that was started in time may take.
     #[schemars(extend("x-shortest" = "1m", "x-longest" = "24h"))]
     pub login_lifetime: Time,
-    /// Stand in for the authorize URL that the upstream sends through the browser. Not active yet;
-    /// `false` is not yet supported.
-    pub continuation: bool,
-    /// Pushed parameters win over whatever the browser sends back. Not active yet; `false` is not
+    /// Stand in for the authorize URL that the upstream sends through the browser. `false` is not
     /// yet supported.
+    pub continuation: bool,
+    /// Pushed parameters win over whatever the browser sends back. `false` is not yet supported.
     pub pin: bool,
     /// What happens to a page over the bound. Only `pass` is supported yet.
     pub mask_failure: MaskFailure,

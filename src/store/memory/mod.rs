@@ -1,17 +1,18 @@
-//! The store of a single replica: moka holds the entries and collects the expired ones, our own
-//! account of bytes bounds it. moka has no capacity of its own, so it never evicts what is alive.
+//! The store of a single replica: moka holds the entries, our own queue says when to look for
+//! expired ones, our own account of bytes bounds it. moka has neither capacity nor expiry here, so
+//! it never evicts what is alive.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
-use moka::Expiry;
-use moka::notification::RemovalCause;
+use moka::ops::compute::Op;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
 use super::account::Account;
+use super::due::Due;
 use super::{
     CallerToken, Continuation, FlowId, Held, Lifetimes, MOST_CONTINUATIONS, PushedRequest,
     REPEAT_WINDOW, ReplayKey, Spend, Start, Starts, Store, StoreError, Usage, Visit,
@@ -21,23 +22,25 @@ use crate::oauth::request_uri::Reference;
 
 /// Bytes a request costs beside its query: key, entry, and moka's own nodes, as measured over a
 /// million entries (`docs/performance.md`).
-const REQUEST_OVERHEAD: u64 = 560;
+const REQUEST_OVERHEAD: u64 = 536;
+
+/// Bytes a remembered single-use token costs.
+const REPLAY_OVERHEAD: u64 = 300;
 
 /// Bytes a continuation costs beside path and query.
 const CONTINUATION_OVERHEAD: u64 = 160;
 
-/// Bytes a remembered single-use token costs.
-const REPLAY_OVERHEAD: u64 = 400;
-
-/// moka's clock only collects garbage: entries outlive their judged expiry by this much.
+/// Entries outlive their judged expiry by this much, so that an answer says that they expired.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Requests in this process's memory.
 #[derive(Debug)]
 pub struct MemoryStore {
-    requests: Cache<[u8; 32], Arc<Entry>>,
+    requests: Cache<Address, Arc<Entry>>,
     replays: Cache<ReplayKey, Timestamp>,
-    account: Arc<Account>,
+    due_requests: Due<Address>,
+    due_replays: Due<ReplayKey>,
+    account: Account,
     clock: Arc<dyn Clock>,
 }
 
@@ -45,20 +48,65 @@ impl MemoryStore {
     /// A store that refuses pushes above `max_bytes`.
     #[must_use]
     pub fn new(max_bytes: u64, clock: Arc<dyn Clock>) -> Self {
-        let account = Arc::new(Account::new(max_bytes));
         Self {
-            requests: request_cache(Arc::clone(&account), Arc::clone(&clock)),
-            replays: replay_cache(Arc::clone(&account), Arc::clone(&clock)),
-            account,
+            requests: Cache::builder().build(),
+            replays: Cache::builder().build(),
+            due_requests: Due::new(),
+            due_replays: Due::new(),
+            account: Account::new(max_bytes),
             clock,
         }
     }
 
-    /// Collects expired entries. To be called a few times a second from a thread of its own:
-    /// otherwise the first request after a pause would pay for all of them.
+    /// Collects expired entries. To be called a few times a second from a thread of its own;
+    /// requests that come meanwhile do not wait for it.
     pub fn tidy(&self) {
+        let now = self.clock.now();
+        while let Some(addresses) = self.due_requests.pop(now) {
+            for address in addresses {
+                self.collect_request(address, now);
+            }
+        }
+        while let Some(keys) = self.due_replays.pop(now) {
+            for key in keys {
+                self.collect_replay(key, now);
+            }
+        }
         self.requests.run_pending_tasks();
         self.replays.run_pending_tasks();
+    }
+
+    fn collect_request(&self, address: Address, now: Timestamp) {
+        let Some(entry) = self.requests.get(&address) else {
+            return;
+        };
+        let gone_at = entry.gone_at() + GRACE;
+        if now < gone_at {
+            self.due_requests.push(gone_at, address);
+        } else if let Some(entry) = self.requests.remove(&address) {
+            let mut state = entry.state.lock();
+            state.gone = true;
+            let continuations: u64 = state.continuations.iter().map(Kept::cost).sum();
+            self.account.release(&entry.request.client_id, cost(&entry.request) + continuations);
+        }
+    }
+
+    fn collect_replay(&self, key: ReplayKey, now: Timestamp) {
+        let mut removed = false;
+        self.replays.entry(key).and_compute_with(|until| match until.map(|e| *e.value()) {
+            None => Op::Nop,
+            Some(until) if now < until => {
+                self.due_replays.push(until, key);
+                Op::Nop
+            }
+            Some(_) => {
+                removed = true;
+                Op::Remove
+            }
+        });
+        if removed {
+            self.account.release_shared(REPLAY_OVERHEAD);
+        }
     }
 }
 
@@ -70,32 +118,26 @@ impl Store for MemoryStore {
         request: PushedRequest,
         lifetimes: Lifetimes,
     ) -> Result<(), StoreError> {
-        let cost = REQUEST_OVERHEAD + request.query.len() as u64;
-        self.account.reserve(&request.client_id, cost)?;
+        self.account.reserve(&request.client_id, cost(&request))?;
         let pushed_at = self.clock.now();
         let entry = Entry {
             request: Arc::new(request),
-            cost,
             pushed_at,
-            lifetimes,
+            redeem_millis: millis(lifetimes.redeem),
+            login_millis: millis(lifetimes.login),
             state: Mutex::new(State::default()),
         };
-        self.requests.insert(address(reference), Arc::new(entry));
+        let (address, gone_at) = (address(reference), entry.gone_at());
+        self.requests.insert(address, Arc::new(entry));
+        self.due_requests.push(gone_at + GRACE, address);
         Ok(())
     }
 
     async fn start(&self, reference: &Reference, visit: Visit<'_>) -> Result<Start, StoreError> {
-        let address = address(reference);
-        let Some(entry) = self.requests.get(&address) else {
+        let Some(entry) = self.requests.get(&address(reference)) else {
             return Ok(Start::Unknown);
         };
-        let now = self.clock.now();
-        let answer = entry.start(visit, now);
-        if matches!(answer, Start::Started { .. }) {
-            // The same entry again: moka asks how long it lives now.
-            self.requests.insert(address, entry);
-        }
-        Ok(answer)
+        Ok(entry.start(visit, self.clock.now()))
     }
 
     async fn undo_start(
@@ -107,7 +149,8 @@ impl Store for MemoryStore {
         if let Some(entry) = self.requests.get(&address)
             && entry.undo_start(caller)
         {
-            self.requests.insert(address, entry);
+            // It may be gone sooner than was thought when it was last looked at.
+            self.due_requests.push(entry.gone_at() + GRACE, address);
         }
         Ok(())
     }
@@ -137,14 +180,13 @@ impl Store for MemoryStore {
         if state.continuation(flow, handle).is_some() {
             return Ok(());
         }
-        if state.continuations.iter().filter(|(of, ..)| *of == flow).count() >= MOST_CONTINUATIONS {
+        if state.continuations.iter().filter(|kept| kept.flow == flow).count() >= MOST_CONTINUATIONS
+        {
             return Err(StoreError::TooManyContinuations);
         }
-        let cost =
-            CONTINUATION_OVERHEAD + (continuation.path.len() + continuation.query.len()) as u64;
-        self.account.reserve_more(&entry.request.client_id, cost)?;
-        state.continuations_cost += cost;
-        state.continuations.push((flow, *handle, Arc::new(continuation)));
+        let kept = Kept { flow, handle: *handle, continuation: Arc::new(continuation) };
+        self.account.reserve_more(&entry.request.client_id, kept.cost())?;
+        state.continuations.push(kept);
         Ok(())
     }
 
@@ -168,21 +210,18 @@ impl Store for MemoryStore {
     async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError> {
         self.account.reserve_shared(REPLAY_OVERHEAD)?;
         let now = self.clock.now();
-        let (mut first, mut remembered) = (true, false);
-        self.replays.entry(key).and_upsert_with(|seen| match seen {
-            Some(seen) if *seen.value() > now => {
-                first = false;
-                (*seen.value()).max(until)
-            }
-            Some(_) => {
-                // Its time is over but it is not collected yet, so its room is still reserved.
-                remembered = true;
-                until
-            }
-            None => until,
+        let (mut first, mut known) = (true, false);
+        self.replays.entry(key).and_upsert_with(|seen| {
+            let seen = seen.map(|entry| *entry.value());
+            known = seen.is_some();
+            first = seen.is_none_or(|seen| seen <= now);
+            seen.filter(|_| !first).map_or(until, |seen| seen.max(until))
         });
-        if !first || remembered {
+        if known {
+            // Its place is paid for, and it is due already.
             self.account.release_shared(REPLAY_OVERHEAD);
+        } else {
+            self.due_replays.push(until, key);
         }
         Ok(first)
     }
@@ -196,13 +235,13 @@ impl Store for MemoryStore {
     }
 }
 
-/// One request and what has become of it.
+/// One request and what has become of it. Kept small: there may be a million.
 #[derive(Debug)]
 struct Entry {
     request: Arc<PushedRequest>,
-    cost: u64,
     pushed_at: Timestamp,
-    lifetimes: Lifetimes,
+    redeem_millis: u32,
+    login_millis: u32,
     state: Mutex<State>,
 }
 
@@ -212,8 +251,7 @@ struct State {
     last_caller: Option<CallerToken>,
     started_at: Option<Timestamp>,
     spent: Option<(FlowId, Timestamp)>,
-    continuations: Vec<(FlowId, Reference, Arc<Continuation>)>,
-    continuations_cost: u64,
+    continuations: Vec<Kept>,
     /// Its room was given back: nothing may be added.
     gone: bool,
 }
@@ -221,8 +259,23 @@ struct State {
 impl State {
     fn continuation(&self, flow: FlowId, handle: &Reference) -> Option<Arc<Continuation>> {
         let mut all = self.continuations.iter();
-        let found = all.find(|(of, known, _)| *of == flow && known == handle);
-        found.map(|(.., continuation)| Arc::clone(continuation))
+        let found = all.find(|kept| kept.flow == flow && kept.handle == *handle);
+        found.map(|kept| Arc::clone(&kept.continuation))
+    }
+}
+
+/// A continuation that is kept with its request.
+#[derive(Debug)]
+struct Kept {
+    flow: FlowId,
+    handle: Reference,
+    continuation: Arc<Continuation>,
+}
+
+impl Kept {
+    fn cost(&self) -> u64 {
+        CONTINUATION_OVERHEAD
+            + (self.continuation.path.len() + self.continuation.query.len()) as u64
     }
 }
 
@@ -239,7 +292,7 @@ impl Entry {
         if visit.starts == Starts::Once && state.starts > 0 && !repeated {
             return Start::Taken;
         }
-        if now >= self.pushed_at + self.lifetimes.redeem {
+        if now >= self.redeem_by() {
             return Start::Expired;
         }
         if !repeated {
@@ -276,98 +329,35 @@ impl Entry {
         }
     }
 
+    fn redeem_by(&self) -> Timestamp {
+        self.pushed_at + Duration::from_millis(self.redeem_millis.into())
+    }
+
     /// From when on nothing can come of it: a spent request is kept as long as any of its flows
     /// could still complete, so that a second completion is recognised and refused.
     fn gone_at(&self) -> Timestamp {
         match self.state.lock().started_at {
-            None => self.pushed_at + self.lifetimes.redeem,
-            Some(started_at) => started_at + self.lifetimes.login,
+            None => self.redeem_by(),
+            Some(started_at) => started_at + Duration::from_millis(self.login_millis.into()),
         }
     }
 }
 
-/// Tells moka when an entry is garbage.
-struct Garbage {
-    clock: Arc<dyn Clock>,
+fn cost(request: &PushedRequest) -> u64 {
+    REQUEST_OVERHEAD + request.query.len() as u64
 }
 
-impl Garbage {
-    fn after(&self, gone_at: Timestamp) -> Duration {
-        gone_at.since(self.clock.now()) + GRACE
-    }
+/// Up to 49 days.
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
-impl Expiry<[u8; 32], Arc<Entry>> for Garbage {
-    fn expire_after_create(
-        &self,
-        _: &[u8; 32],
-        entry: &Arc<Entry>,
-        _: Instant,
-    ) -> Option<Duration> {
-        Some(self.after(entry.gone_at()))
-    }
+/// References are not kept: half a digest is all that leads to an entry.
+type Address = [u8; 16];
 
-    fn expire_after_update(
-        &self,
-        _: &[u8; 32],
-        entry: &Arc<Entry>,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(self.after(entry.gone_at()))
-    }
-}
-
-impl Expiry<ReplayKey, Timestamp> for Garbage {
-    fn expire_after_create(
-        &self,
-        _: &ReplayKey,
-        until: &Timestamp,
-        _: Instant,
-    ) -> Option<Duration> {
-        Some(self.after(*until))
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &ReplayKey,
-        until: &Timestamp,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(self.after(*until))
-    }
-}
-
-fn request_cache(account: Arc<Account>, clock: Arc<dyn Clock>) -> Cache<[u8; 32], Arc<Entry>> {
-    Cache::builder()
-        .expire_after(Garbage { clock })
-        .eviction_listener(move |_, entry: Arc<Entry>, cause| {
-            let mut state = entry.state.lock();
-            if cause != RemovalCause::Replaced && !state.gone {
-                state.gone = true;
-                account.release(&entry.request.client_id, entry.cost + state.continuations_cost);
-            }
-        })
-        .build()
-}
-
-fn replay_cache(account: Arc<Account>, clock: Arc<dyn Clock>) -> Cache<ReplayKey, Timestamp> {
-    Cache::builder()
-        .expire_after(Garbage { clock })
-        .eviction_listener(move |_, _, cause| {
-            if cause != RemovalCause::Replaced {
-                account.release_shared(REPLAY_OVERHEAD);
-            }
-        })
-        .build()
-}
-
-/// References are not kept: a digest is all that leads to an entry.
-fn address(reference: &Reference) -> [u8; 32] {
-    let mut address = [0; 32];
-    address.copy_from_slice(digest(&SHA256, reference.as_bytes()).as_ref());
-    address
+fn address(reference: &Reference) -> Address {
+    let whole = digest(&SHA256, reference.as_bytes());
+    whole.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

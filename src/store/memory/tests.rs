@@ -17,53 +17,59 @@ async fn put(store: &MemoryStore) -> Reference {
     reference
 }
 
+async fn start(store: &MemoryStore, reference: &Reference, caller: u8) {
+    let caller = CallerToken([caller; 12]);
+    let visit = Visit { client_id: "a", caller, starts: Starts::Many };
+    let start = store.start(reference, visit).await.unwrap();
+    assert!(matches!(start, Start::Started { .. }), "{start:?}");
+}
+
 #[tokio::test]
 async fn b161_a_second_browser_has_the_whole_login_time_too() {
-    let (mut store, clock) = store();
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    store.requests = Cache::builder()
-        .expire_after(Watched(Arc::clone(&asked), Garbage { clock: Arc::clone(&store.clock) }))
-        .build();
+    let (store, clock) = store();
     let reference = put(&store).await;
     for caller in [1, 2] {
         clock.advance(Duration::from_secs(20));
-        let caller = CallerToken([caller; 12]);
-        let visit = Visit { client_id: "a", caller, starts: Starts::Many };
-        let start = store.start(&reference, visit).await.unwrap();
-        assert!(matches!(start, Start::Started { .. }), "{start:?}");
+        start(&store, &reference, caller).await;
     }
-    let whole = LIFETIMES.login + GRACE;
-    assert_eq!(*asked.lock(), [whole, whole], "what moka was told at each start");
-}
-
-/// Notes how long an entry shall live from now on.
-struct Watched(Arc<Mutex<Vec<Duration>>>, Garbage);
-
-impl Expiry<[u8; 32], Arc<Entry>> for Watched {
-    fn expire_after_update(
-        &self,
-        key: &[u8; 32],
-        entry: &Arc<Entry>,
-        now: Instant,
-        left: Option<Duration>,
-    ) -> Option<Duration> {
-        let lives = self.1.expire_after_update(key, entry, now, left);
-        self.0.lock().extend(lives);
-        lives
-    }
+    // The first browser's time is over, the second one's is not.
+    clock.advance(Duration::from_secs(1790));
+    store.tidy();
+    assert!(store.read(&reference).await.unwrap().is_some());
+    clock.advance(Duration::from_secs(10) + GRACE + Duration::from_secs(1));
+    store.tidy();
+    assert_eq!(store.usage(), Usage { requests: 0, bytes: 0 });
 }
 
 #[tokio::test]
-async fn room_is_given_back_once_even_where_a_collected_entry_is_put_in_again() {
-    let (store, _clock) = store();
+async fn continuations_are_counted_bounded_and_given_back() {
+    let (store, clock) = store();
     let reference = put(&store).await;
-    let entry = store.requests.get(&address(&reference)).unwrap();
-    for _ in 0..2 {
-        store.requests.invalidate(&address(&reference));
-        store.tidy();
-        assert_eq!(store.usage(), Usage { requests: 0, bytes: 0 });
-        store.requests.insert(address(&reference), Arc::clone(&entry));
+    start(&store, &reference, 1).await;
+    let before = store.usage().bytes;
+    let put = |number: u8, flow: u8| {
+        let continuation = Continuation { path: "/a".into(), query: "q=1".into() };
+        let handle = Reference::from_bytes([number; 32]);
+        let store = &store;
+        async move {
+            store.put_continuation(&reference, FlowId([flow; 12]), &handle, continuation).await
+        }
+    };
+    for number in 0..16 {
+        put(number, 1).await.unwrap();
+        put(number, 1).await.unwrap();
     }
+    assert_eq!(store.usage().bytes, before + 16 * (CONTINUATION_OVERHEAD + 5));
+    assert_eq!(put(16, 1).await, Err(StoreError::TooManyContinuations));
+    put(16, 2).await.unwrap();
+    let handle = Reference::from_bytes([3; 32]);
+    let found = store.continuation(&reference, FlowId([1; 12]), &handle).await.unwrap();
+    assert_eq!(&*found.unwrap().1.query, "q=1");
+    assert!(store.continuation(&reference, FlowId([2; 12]), &handle).await.unwrap().is_none());
+    clock.advance(LIFETIMES.login + GRACE + Duration::from_secs(1));
+    store.tidy();
+    assert_eq!(store.usage(), Usage { requests: 0, bytes: 0 });
+    assert_eq!(put(17, 1).await, Err(StoreError::Gone));
 }
 
 #[tokio::test]
