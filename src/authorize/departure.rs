@@ -140,7 +140,8 @@ impl Endpoint {
         {
             return None;
         }
-        let pin = Pin::new(&flow.request.query, self.rules).ok()?;
+        let whole = self.whole_query(&flow.request);
+        let pin = Pin::new(&whole, self.rules).ok()?;
         let query = pin.query(&given, emitter).unwrap_or_else(|| query.to_owned());
         let key = &flow.request.flow_key;
         let handle = continuation::handle(&flow.reference, key, flow.id, (path, &query));
@@ -152,7 +153,7 @@ impl Endpoint {
     }
 
     /// Whether a path is the authorization endpoint's, in any spelling.
-    fn is_authorize_path(&self, path: &str) -> bool {
+    pub(super) fn is_authorize_path(&self, path: &str) -> bool {
         let folded = fold_path(path);
         let advertised = self.discovery.authorization_path();
         let advertised =

@@ -72,7 +72,7 @@ impl Endpoint {
     ) -> Result<Decision, AuthorizeError> {
         let held = self.held(ticket).await?.ok_or(AuthorizeError::Unknown)?;
         let flow = self.live(visit, ticket, held)?;
-        let target = self.expansion.expand("", &flow.request.query).target;
+        let target = self.expansion.expand("", &self.whole_query(&flow.request)).target;
         let query = target.strip_prefix('?').map(str::to_owned);
         self.pinned(visit, flow, query.as_deref())
     }
@@ -95,8 +95,8 @@ impl Endpoint {
                 continue;
             }
             let flow = self.live(visit, ticket, held)?;
-            let pin =
-                Pin::new(&flow.request.query, self.rules).map_err(|_| AuthorizeError::Malformed)?;
+            let whole = self.whole_query(&flow.request);
+            let pin = Pin::new(&whole, self.rules).map_err(|_| AuthorizeError::Malformed)?;
             let given = visit.query.filter(|query| !query.is_empty());
             let pinned = pin.query(&query, Emitter::Browser).map(Cow::Owned);
             let pinned = pinned.or(given.map(Cow::Borrowed)).map(Cow::into_owned);

@@ -6,6 +6,7 @@ mod cookies;
 mod desk;
 mod logs;
 mod outage;
+mod own_query;
 mod pages;
 mod plain;
 mod post;
