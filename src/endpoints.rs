@@ -183,13 +183,22 @@ impl Endpoints {
         if !matches!(resumed, authorize::Decision::Pass) {
             return resumed;
         }
-        let guarded = self.guard.as_ref().is_some_and(|guard| guard.refuses(path, visit.query));
-        if guarded {
-            let refusal = authorize::AuthorizeError::PushRequired;
-            let page = authorize::page(refusal, visit.headers, visit.peer);
-            return authorize::Decision::Answer(page);
+        match self.refusal(path, visit.query) {
+            Some(refusal) => {
+                let page = authorize::page(refusal, visit.headers, visit.peer);
+                authorize::Decision::Answer(page)
+            }
+            None => authorize::Decision::Pass,
         }
-        authorize::Decision::Pass
+    }
+
+    /// Why a request that would pass through must not.
+    #[must_use]
+    pub fn refusal(&self, path: &str, query: Option<&str>) -> Option<authorize::AuthorizeError> {
+        if self.guard.as_ref().is_some_and(|guard| guard.refuses(path, query)) {
+            return Some(authorize::AuthorizeError::PushRequired);
+        }
+        self.authorize.would_leak(path, query).then_some(authorize::AuthorizeError::NotIssued)
     }
 
     /// Ends the flow that ends with this answer of the upstream, or hides the request in it.

@@ -126,9 +126,8 @@ impl Application for Joint {
     }
 
     fn guard(&self, head: &Parts, request_id: &RequestId) -> Option<Response<Bytes>> {
-        let guard = self.endpoints.guard()?;
-        let refused = guard.refuses(head.uri.path(), head.uri.query());
-        refused.then(|| push_required(head.headers.get(ACCEPT), request_id))
+        let error = self.endpoints.refusal(head.uri.path(), head.uri.query())?;
+        Some(page(error, head.headers.get(ACCEPT), request_id))
     }
 
     fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>> {
@@ -203,12 +202,15 @@ impl BodyScan for Scan {
     }
 
     fn refusal(&self) -> Response<Bytes> {
-        push_required(self.accept.as_ref(), &self.request_id)
+        page(AuthorizeError::PushRequired, self.accept.as_ref(), &self.request_id)
     }
 }
 
-fn push_required(accept: Option<&HeaderValue>, request_id: &RequestId) -> Response<Bytes> {
-    let error = AuthorizeError::PushRequired;
+fn page(
+    error: AuthorizeError,
+    accept: Option<&HeaderValue>,
+    request_id: &RequestId,
+) -> Response<Bytes> {
     answer::page(error.code(), error.reason(), request_id.as_str(), accept)
 }
 

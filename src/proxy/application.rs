@@ -212,7 +212,8 @@ pub trait Application: Send + Sync + 'static {
     /// with a [`Flow`] or carries one of the gateway's cookies.
     fn location(&self, departure: Departure<'_>) -> impl Future<Output = LocationOutcome> + Send;
 
-    /// Refuses a pass-through request that is an authorization request in disguise.
+    /// Refuses a pass-through request that is an authorization request in disguise, or would show
+    /// the upstream a reference.
     fn guard(&self, head: &Parts, request_id: &RequestId) -> Option<Response<Bytes>>;
 
     /// A scanner for the body of a request that goes upstream unread.
