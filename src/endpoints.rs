@@ -17,7 +17,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::client::{Limits, Registry};
+use crate::client::{Limits, Peer, Registry};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::oauth::error::ErrorCode;
@@ -127,16 +127,22 @@ impl Endpoints {
         }
     }
 
-    /// Answers a push; [`Peer`](crate::client::Peer) is in the request's extensions.
+    /// Answers a push; [`Peer`] is in the request's extensions.
     pub async fn push(&self, request: Request<Bytes>) -> Response<Bytes> {
         let Ok(response) = self.par.clone().oneshot(request).await;
         response
     }
 
-    /// Answers a push that cannot be read: JSON like every answer there, and readable for the
-    /// configured origins.
+    /// Answers a push that cannot be read, logged and counted like one that was: JSON like every
+    /// answer there, and readable for the configured origins.
     #[must_use]
-    pub fn unreadable_push(&self, code: ErrorCode, headers: &HeaderMap) -> Response<Bytes> {
+    pub fn unreadable_push(
+        &self,
+        code: ErrorCode,
+        headers: &HeaderMap,
+        peer: &Peer,
+    ) -> Response<Bytes> {
+        par::refused_unread(code, peer);
         let description = if code == ErrorCode::PayloadTooLarge {
             "the body is too large"
         } else if code == ErrorCode::MethodNotAllowed {

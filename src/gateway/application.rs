@@ -52,7 +52,7 @@ impl Joint {
 
     fn peer(&self, peer: &Peer, request_id: &RequestId) -> client::Peer {
         client::Peer {
-            address: Some(peer.address),
+            address: peer.address,
             insecure: self.https && peer.trusted && !peer.secure,
             request_id: request_id.as_str().into(),
         }
@@ -137,9 +137,16 @@ impl Application for Joint {
         Some(Box::new(Scan { inner: scan, accept, request_id: request_id.clone() }))
     }
 
-    fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
+    fn failure(
+        &self,
+        code: ErrorCode,
+        head: &Parts,
+        peer: &Peer,
+        request_id: &RequestId,
+    ) -> Response<Bytes> {
         if self.endpoints.route(head.uri.path()) == endpoints::Route::Par {
-            return self.endpoints.unreadable_push(code, &head.headers);
+            let peer = self.peer(peer, request_id);
+            return self.endpoints.unreadable_push(code, &head.headers, &peer);
         }
         let accept = head.headers.get(ACCEPT);
         let page = answer::page(code, reason(code), request_id.as_str(), accept);
@@ -290,7 +297,7 @@ fn log(exchange: &Exchange<'_>) {
         upstream: exchange.upstream_duration,
         route,
         request_id: exchange.request_id.as_str(),
-        client_address: Some(exchange.peer.address),
+        client_address: exchange.peer.address,
         protocol: http::Version::HTTP_11,
     }
     .log();

@@ -314,6 +314,18 @@ impl Trail {
     }
 }
 
+/// Logs and counts a push that was refused before it could be read.
+pub fn refused_unread(code: ErrorCode, peer: &Peer) {
+    meter().push(Some(code), AuthMethod::Unknown, Duration::ZERO);
+    let at = Circumstances {
+        client_id: None,
+        request_id: &peer.request_id,
+        reference: None,
+        client_address: peer.address,
+    };
+    audit::push_refused(at, AuthMethod::Unknown, code, "unreadable");
+}
+
 /// The `Allow` field of the endpoint: preflights are answered where browsers may push.
 #[must_use]
 pub const fn allowed_methods(cors_origins: &[HeaderValue]) -> &'static str {

@@ -43,9 +43,10 @@ impl Route {
 /// [`Application::answer`] gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// The client: the connection's other end, or whom trusted proxies name (RFC 7239 §5.2). The
-    /// peer of a unix socket counts as 127.0.0.1.
-    pub address: IpAddr,
+    /// The client: the connection's other end, or whom trusted proxies name (RFC 7239 §5.2).
+    /// `None` for the peer of a unix socket, unless it names somebody and 127.0.0.1 is trusted:
+    /// whatever comes through that socket would else share one budget.
+    pub address: Option<IpAddr>,
     /// The connection's other end is one of `[server] trusted_proxies`.
     pub trusted: bool,
     /// The client's connection is encrypted, on the word of a trusted proxy.
@@ -220,7 +221,13 @@ pub trait Application: Send + Sync + 'static {
     fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>>;
 
     /// The page or JSON for a request that the proxy refuses or cannot get answered.
-    fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes>;
+    fn failure(
+        &self,
+        code: ErrorCode,
+        head: &Parts,
+        peer: &Peer,
+        request_id: &RequestId,
+    ) -> Response<Bytes>;
 
     /// Called before the gateway answers where the upstream gave no answer: nothing was begun, so
     /// that whoever reads the answer may try again at once.

@@ -1,7 +1,5 @@
 //! What one request carries from phase to phase.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -41,11 +39,7 @@ impl Context {
         Self {
             started,
             request_id: RequestId(HeaderValue::from_static("-")),
-            peer: Peer {
-                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                trusted: false,
-                secure: false,
-            },
+            peer: Peer { address: None, trusted: false, secure: false },
             route: Route::PassThrough,
             forward: None,
             replayed: false,

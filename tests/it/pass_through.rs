@@ -241,7 +241,7 @@ async fn trusted_peer_names_client_scheme_and_request() {
     assert_eq!(seen.field("x-forwarded-proto"), Some("http"), "the issuer's scheme");
     let peer = gateway.told(1).await[0].peer;
     assert!(peer.trusted && peer.secure);
-    assert_eq!(peer.address.to_string(), "203.0.113.7");
+    assert_eq!(peer.address.unwrap().to_string(), "203.0.113.7");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
