@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, ORIGIN, VARY};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, VARY,
+};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
@@ -121,6 +124,23 @@ impl Endpoints {
         } else if self.metadata.serves(path) {
             Route::Metadata
         } else if self.discovery.could_be_authorization_path(path) {
+            Route::Authorize
+        } else {
+            Route::PassThrough
+        }
+    }
+
+    /// The same, from a whole head. While the authorization endpoint is not known, a request whose
+    /// query is no call, and whose body is none that can be read ahead for sure, passes through.
+    #[must_use]
+    pub fn route_of(&self, head: &Parts) -> Route {
+        let route = self.route(head.uri.path());
+        if route != Route::Authorize || self.discovery.authorization_path().is_some() {
+            return route;
+        }
+        let is_call = Traits::of(head.uri.query().unwrap_or_default()).is_authorization_request();
+        let has_length = head.headers.contains_key(CONTENT_LENGTH);
+        if is_call || (head.method == Method::POST && has_length) {
             Route::Authorize
         } else {
             Route::PassThrough

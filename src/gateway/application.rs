@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Request, Response};
 
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
@@ -60,9 +60,9 @@ impl Joint {
 }
 
 impl Application for Joint {
-    fn route(&self, _method: &Method, path: &str) -> Route {
+    fn route(&self, head: &Parts) -> Route {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        match self.endpoints.route(path) {
+        match self.endpoints.route_of(head) {
             endpoints::Route::Par => Route::Par,
             endpoints::Route::Metadata => Route::Metadata,
             endpoints::Route::Authorize => Route::Authorize,

@@ -195,8 +195,8 @@ pub struct Exchange<'a> {
 /// [`route`](Self::route), [`guard`](Self::guard), [`body_scan`](Self::body_scan) and
 /// [`finished`](Self::finished) are called.
 pub trait Application: Send + Sync + 'static {
-    /// Where a request goes; `path` as it stands in the target.
-    fn route(&self, method: &Method, path: &str) -> Route;
+    /// Where a request goes.
+    fn route(&self, head: &Parts) -> Route;
 
     /// Answers [`Route::Par`] and [`Route::Metadata`]. [`Peer`] and [`RequestId`] are in the
     /// request's extensions.

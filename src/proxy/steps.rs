@@ -35,7 +35,7 @@ impl<A: Application> Gateway<A> {
         let trusted = &self.config.server.trusted_proxies;
         context.peer = client_address::peer(direct, trusted, &head.headers);
         context.request_id = context::request_id(&context.peer, &head.headers);
-        context.route = self.application.route(&head.method, head.uri.path());
+        context.route = self.application.route(head);
     }
 
     /// PAR and metadata: the whole request in, the whole answer out.

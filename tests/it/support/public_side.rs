@@ -74,8 +74,8 @@ impl Script {
 }
 
 impl Application for Script {
-    fn route(&self, _method: &Method, path: &str) -> Route {
-        match path {
+    fn route(&self, head: &Parts) -> Route {
+        match head.uri.path() {
             "/par" => Route::Par,
             "/metadata" => Route::Metadata,
             "/authorize" => Route::Authorize,
