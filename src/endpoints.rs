@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, ORIGIN, VARY};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, VARY,
+};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::client::{Limits, Registry};
+use crate::client::{Limits, Peer, Registry};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::oauth::error::ErrorCode;
@@ -127,16 +130,39 @@ impl Endpoints {
         }
     }
 
-    /// Answers a push; [`Peer`](crate::client::Peer) is in the request's extensions.
+    /// The same, from a whole head. While the authorization endpoint is not known, a request whose
+    /// query is no call, and whose body is none that can be read ahead for sure, passes through.
+    #[must_use]
+    pub fn route_of(&self, head: &Parts) -> Route {
+        let route = self.route(head.uri.path());
+        if route != Route::Authorize || self.discovery.authorization_path().is_some() {
+            return route;
+        }
+        let is_call = Traits::of(head.uri.query().unwrap_or_default()).is_authorization_request();
+        let has_length = head.headers.contains_key(CONTENT_LENGTH);
+        if is_call || (head.method == Method::POST && has_length) {
+            Route::Authorize
+        } else {
+            Route::PassThrough
+        }
+    }
+
+    /// Answers a push; [`Peer`] is in the request's extensions.
     pub async fn push(&self, request: Request<Bytes>) -> Response<Bytes> {
         let Ok(response) = self.par.clone().oneshot(request).await;
         response
     }
 
-    /// Answers a push that cannot be read: JSON like every answer there, and readable for the
-    /// configured origins.
+    /// Answers a push that cannot be read, logged and counted like one that was: JSON like every
+    /// answer there, and readable for the configured origins.
     #[must_use]
-    pub fn unreadable_push(&self, code: ErrorCode, headers: &HeaderMap) -> Response<Bytes> {
+    pub fn unreadable_push(
+        &self,
+        code: ErrorCode,
+        headers: &HeaderMap,
+        peer: &Peer,
+    ) -> Response<Bytes> {
+        par::refused_unread(code, peer);
         let description = if code == ErrorCode::PayloadTooLarge {
             "the body is too large"
         } else if code == ErrorCode::MethodNotAllowed {
@@ -183,13 +209,22 @@ impl Endpoints {
         if !matches!(resumed, authorize::Decision::Pass) {
             return resumed;
         }
-        let guarded = self.guard.as_ref().is_some_and(|guard| guard.refuses(path, visit.query));
-        if guarded {
-            let refusal = authorize::AuthorizeError::PushRequired;
-            let page = authorize::page(refusal, visit.headers, visit.peer);
-            return authorize::Decision::Answer(page);
+        match self.refusal(path, visit.query) {
+            Some(refusal) => {
+                let page = authorize::page(refusal, visit.headers, visit.peer);
+                authorize::Decision::Answer(page)
+            }
+            None => authorize::Decision::Pass,
         }
-        authorize::Decision::Pass
+    }
+
+    /// Why a request that would pass through must not.
+    #[must_use]
+    pub fn refusal(&self, path: &str, query: Option<&str>) -> Option<authorize::AuthorizeError> {
+        if self.guard.as_ref().is_some_and(|guard| guard.refuses(path, query)) {
+            return Some(authorize::AuthorizeError::PushRequired);
+        }
+        self.authorize.would_leak(path, query).then_some(authorize::AuthorizeError::NotIssued)
     }
 
     /// Ends the flow that ends with this answer of the upstream, or hides the request in it.

@@ -16,6 +16,25 @@ use crate::store::{PushedRequest, Spend};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::{CompletionOutcome, StoreOperation, meter};
 
+/// How an answer stands to the flows of this browser.
+enum Ending {
+    /// It ends none of them.
+    None,
+    /// It ends this one.
+    Of(Flow),
+    /// It would end this one, whose time is over.
+    Late(Flow),
+}
+
+/// What an answer without `state` may end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stateless {
+    /// Any request: it answers that very request.
+    Any,
+    /// A request that had no `state` either.
+    Equal,
+}
+
 /// What an authorization response in a URL says (RFC 6749 §4.1.2).
 struct Answered<'a> {
     /// Where in the URL its parameters end.
@@ -33,8 +52,9 @@ impl Endpoint {
             return Onward::Unchanged;
         };
         match self.ending(departure, &answered).await {
-            Ok(None) => Onward::Unchanged,
-            Ok(Some(flow)) => self.end(departure, &answered, &flow).await,
+            Ok(Ending::None) => Onward::Unchanged,
+            Ok(Ending::Of(flow)) => self.end(departure, &answered, &flow).await,
+            Ok(Ending::Late(flow)) => refused(departure, AuthorizeError::Expired, Some(&flow)),
             Err(error) => refused(departure, error, None),
         }
     }
@@ -44,44 +64,51 @@ impl Endpoint {
         &self,
         departure: &Departure<'_>,
         answered: &Answered<'_>,
-    ) -> Result<Option<Flow>, AuthorizeError> {
+    ) -> Result<Ending, AuthorizeError> {
+        let ends = |request: &PushedRequest, stateless| {
+            answered.is_for(request, stateless) && self.leads_back(departure.location, request)
+        };
         if let Some(flow) = departure.flow
-            && self.ends(departure.location, answered, &flow.request)
+            && ends(&flow.request, Stateless::Any)
         {
-            return Ok(Some(flow.clone()));
+            return Ok(Ending::Of(flow.clone()));
         }
+        let mut ending = Ending::None;
         for ticket in self.cookies.tickets(departure.headers) {
             let held = self.store.read(&ticket.reference).await;
             let held = held.map_err(|e| AuthorizeError::Store(StoreOperation::Read, e))?;
             let Some(held) = held else { continue };
-            if ticket.is_genuine(&held.request.flow_key)
-                && self.ends(departure.location, answered, &held.request)
+            if !ticket.is_genuine(&held.request.flow_key) || !ends(&held.request, Stateless::Equal)
             {
-                meter().login_duration(held.now.since(ticket.started_at));
-                return Ok(Some(Flow {
-                    reference: ticket.reference,
-                    id: ticket.flow,
-                    request: held.request,
-                    started_by: None,
-                    emitter: Emitter::Browser,
-                }));
+                continue;
             }
+            let (reference, id) = (ticket.reference, ticket.flow);
+            let flow = Flow {
+                reference,
+                id,
+                request: held.request,
+                started_by: None,
+                emitter: Emitter::Browser,
+            };
+            if held.now < ticket.started_at + self.settings.login_lifetime {
+                meter().login_duration(held.now.since(ticket.started_at));
+                return Ok(Ending::Of(flow));
+            }
+            ending = Ending::Late(flow);
         }
-        Ok(None)
+        Ok(ending)
     }
 
-    /// Whether `location` is the pushed `redirect_uri` (where none was pushed, the only registered
-    /// one) with an answer to this request.
-    fn ends(&self, location: &str, answered: &Answered<'_>, request: &PushedRequest) -> bool {
+    /// Whether `location` is the pushed `redirect_uri`; where none was pushed, the only registered
+    /// one.
+    fn leads_back(&self, location: &str, request: &PushedRequest) -> bool {
         let pushed = expansion::value(&request.query, "redirect_uri");
         let client = self.registry.find(&request.client_id);
         let only = || client.and_then(|client| client.redirect_uris.first()).map(String::as_str);
         let Some(redirect_uri) = pushed.as_deref().or_else(only) else {
             return false;
         };
-        let state = expansion::value(&request.query, "state");
-        let same_state = answered.is_jarm || answered.state.is_none() || answered.state == state;
-        same_state && (leads_to(location, redirect_uri) || leads_respelled(location, redirect_uri))
+        leads_to(location, redirect_uri) || leads_respelled(location, redirect_uri)
     }
 
     async fn end(&self, departure: &Departure<'_>, answered: &Answered<'_>, flow: &Flow) -> Onward {
@@ -136,6 +163,14 @@ impl<'a> Answered<'a> {
         };
         let (state, has_iss) = (value("state"), value("iss").is_some());
         Some(Self { end, state, outcome, has_iss, is_jarm })
+    }
+}
+
+impl Answered<'_> {
+    /// Whether this is an answer to `request`, by its `state`; signed answers hide theirs.
+    fn is_for(&self, request: &PushedRequest, stateless: Stateless) -> bool {
+        let state = expansion::value(&request.query, "state");
+        self.is_jarm || self.state == state || (self.state.is_none() && stateless == Stateless::Any)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::oauth::request_uri::Reference;
 use crate::oauth::target::fold_path;
 use crate::store::Continuation;
 use crate::telemetry::metrics::{StoreOperation, meter};
+use crate::upstream::discovery::AuthorizationPath;
 
 /// An answer of the upstream that sends the browser elsewhere.
 #[derive(Debug, Clone, Copy)]
@@ -135,7 +136,8 @@ impl Endpoint {
         {
             return None;
         }
-        let pin = Pin::new(&flow.request.query, self.rules).ok()?;
+        let whole = self.whole_query(&flow.request);
+        let pin = Pin::new(&whole, self.rules).ok()?;
         let query = pin.query(&given, flow.emitter).unwrap_or_else(|| query.to_owned());
         let key = &flow.request.flow_key;
         let handle = continuation::handle(&flow.reference, key, flow.id, (path, &query));
@@ -147,11 +149,10 @@ impl Endpoint {
     }
 
     /// Whether a path is the authorization endpoint's, in any spelling.
-    fn is_authorize_path(&self, path: &str) -> bool {
+    pub(super) fn is_authorize_path(&self, path: &str) -> bool {
         let folded = fold_path(path);
         let advertised = self.discovery.authorization_path();
-        let advertised =
-            advertised.as_ref().map(super::super::upstream::discovery::AuthorizationPath::as_str);
+        let advertised = advertised.as_ref().map(AuthorizationPath::as_str);
         let mut known = self.extra_paths.iter().copied().chain(advertised);
         folded.is_some() && known.any(|known| !known.is_empty() && fold_path(known) == folded)
     }

@@ -1,11 +1,14 @@
 //! From what is kept to the request that goes upstream. Nothing of the browser's query is in it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::Method;
 
 use crate::config;
 use crate::oauth::names;
 use crate::oauth::parameters::{Encoder, Parameters};
+use crate::oauth::target::loose;
 
 /// How the full parameter set travels.
 #[derive(Debug, Clone)]
@@ -77,9 +80,24 @@ fn split(query: &str, further: &[String]) -> (String, String) {
     (body.finish(), rest.finish())
 }
 
+/// A kept query behind the one that the endpoint's own URL has (RFC 6749 §3.1). What was pushed
+/// under a name of that one stands in its place, so that no name comes twice.
+#[must_use]
+pub fn with_own<'a>(own: &str, query: &'a str) -> Cow<'a, str> {
+    let name = |pair: &str| loose(pair.split('=').next().unwrap_or_default()).into_owned();
+    let pushed: Vec<_> = if own.is_empty() { vec![] } else { query.split('&').map(name).collect() };
+    let mut whole: Vec<_> =
+        own.split('&').filter(|pair| !pair.is_empty() && !pushed.contains(&name(pair))).collect();
+    if whole.is_empty() {
+        return Cow::Borrowed(query);
+    }
+    whole.push(query);
+    Cow::Owned(whole.join("&"))
+}
+
 /// The value of `name` in a query that we encoded ourselves.
 #[must_use]
-pub fn value<'a>(query: &'a str, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+pub fn value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;
     crate::oauth::parameters::decode(value.as_bytes()).ok()
@@ -106,6 +124,20 @@ mod tests {
         assert_eq!(full.target, "/authorize?answer=accept");
         assert_eq!(full.form.unwrap(), "client_id=a&scope=x%20y&kc_idp_hint=g");
         assert_eq!(rules.expand("/a", "client_id=a").target, "/a");
+    }
+
+    #[test]
+    fn the_endpoints_own_query_goes_first_and_no_name_comes_twice() {
+        assert_eq!(with_own("", "client_id=a"), "client_id=a");
+        assert_eq!(with_own("p=x", "client_id=a"), "p=x&client_id=a");
+        assert_eq!(with_own("p=x&q=1", "client_id=a&p=y"), "q=1&client_id=a&p=y");
+        assert_eq!(with_own("%70=x", "client_id=a&p=y"), "client_id=a&p=y");
+        let rules = Rules::Body(Vec::new());
+        let full = rules.expand("/a", &with_own("p=x", "client_id=a"));
+        assert_eq!(
+            (full.target.as_str(), full.form.unwrap().as_ref()),
+            ("/a?p=x", &b"client_id=a"[..])
+        );
     }
 
     #[test]

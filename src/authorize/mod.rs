@@ -1,6 +1,7 @@
 //! The authorization endpoint in front of the server (RFC 9126 §4): a live `request_uri` becomes
 //! the full request, on our side of the browser; everything else passes or is refused.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::answer;
 use crate::client::{Peer, Registry};
 use crate::config;
 use crate::oauth::error::ErrorCode;
-use crate::oauth::request_uri::Reference;
+use crate::oauth::parameters::Parameters;
+use crate::oauth::request_uri::{Reference, RequestUri};
 use crate::store::{CallerToken, FlowId, PushedRequest, Store};
 use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{PlainDecision, RedeemResult, StoreOperation, meter};
@@ -200,6 +202,26 @@ impl Endpoint {
             Ok(decision) => decision,
             Err(error) => Decision::Answer(self.refuse(&visit, &error.into())),
         }
+    }
+
+    /// Whether a query that would pass through carries a reference of ours to another spelling of
+    /// the endpoint's path: nothing there could redeem it, and the upstream's log would show it.
+    #[must_use]
+    pub fn would_leak(&self, path: &str, query: Option<&str>) -> bool {
+        let Some(query) = query.filter(|query| query.contains("request_uri")) else {
+            return false;
+        };
+        let Ok(parameters) = Parameters::parse(query.as_bytes()) else { return false };
+        let ours = parameters.iter().any(|(name, value)| {
+            name == "request_uri" && !matches!(RequestUri::parse(value), RequestUri::Foreign)
+        });
+        ours && parameters.count("client_id") > 0 && self.is_authorize_path(path)
+    }
+
+    /// What was pushed, as the upstream gets it at its endpoint.
+    fn whole_query<'a>(&self, request: &'a PushedRequest) -> Cow<'a, str> {
+        let path = self.discovery.authorization_path();
+        expansion::with_own(path.as_ref().map_or("", |path| path.query()), &request.query)
     }
 
     /// Takes the start of `flow` back, where this very call made it: no answer reached the browser.

@@ -17,6 +17,7 @@ use crate::oauth::request_uri::{Reference, RequestUri};
 use crate::oauth::target::Traits;
 use crate::store::{self, CallerToken, FlowId, PushedRequest, Start, Starts};
 use crate::telemetry::metrics::{PlainDecision, RedeemResult, StoreOperation, meter};
+use crate::upstream::discovery::AuthorizationPath;
 
 /// A refusal, with what the log may say of it.
 pub(super) struct Refusal {
@@ -79,11 +80,11 @@ impl Endpoint {
             return self.posted(visit, ticket).await.map_err(refused);
         }
         let path = self.discovery.authorization_path();
-        let path = path.ok_or(AuthorizeError::UpstreamUnknown).map_err(refused)?;
+        let path = path.as_ref().ok_or(AuthorizeError::UpstreamUnknown).map_err(refused)?;
         let (flow, new) = self.flow(&named, &tickets).await.map_err(refused)?;
         let result = if new.is_some() { RedeemResult::Ok } else { RedeemResult::Reload };
         let set_cookies = new.map(|ticket| self.new_cookies(&ticket, &tickets));
-        let expansion = self.expanded(path.as_str(), flow, set_cookies.unwrap_or_default());
+        let expansion = self.expanded(path, flow, set_cookies.unwrap_or_default());
         redeemed(visit, &expansion.flow, result);
         Ok(Decision::Expand(Box::new(expansion)))
     }
@@ -225,8 +226,14 @@ impl Endpoint {
         }
     }
 
-    fn expanded(&self, path: &str, flow: Flow, set_cookies: Vec<HeaderValue>) -> Expansion {
-        let full = self.expansion.expand(path, &flow.request.query);
+    fn expanded(
+        &self,
+        path: &AuthorizationPath,
+        flow: Flow,
+        set_cookies: Vec<HeaderValue>,
+    ) -> Expansion {
+        let query = expansion::with_own(path.query(), &flow.request.query);
+        let full = self.expansion.expand(path.as_str(), &query);
         let expansion::Full { method, target, form } = full;
         let media_type = HeaderValue::from_static("application/x-www-form-urlencoded");
         let body = form.map(|form| (media_type, form));

@@ -72,7 +72,7 @@ impl Endpoint {
     ) -> Result<Decision, AuthorizeError> {
         let held = self.held(ticket).await?.ok_or(AuthorizeError::Unknown)?;
         let flow = self.live(visit, ticket, held)?;
-        let target = self.expansion.expand("", &flow.request.query).target;
+        let target = self.expansion.expand("", &self.whole_query(&flow.request)).target;
         let query = target.strip_prefix('?').map(str::to_owned);
         self.pinned(visit, flow, query.as_deref())
     }
@@ -147,10 +147,11 @@ impl Endpoint {
         flow: Flow,
         query: &Parameters<'_>,
     ) -> Result<Decision, AuthorizeError> {
-        let pin =
-            Pin::new(&flow.request.query, self.rules).map_err(|_| AuthorizeError::Malformed)?;
+        let whole = self.whole_query(&flow.request);
+        let pin = Pin::new(&whole, self.rules).map_err(|_| AuthorizeError::Malformed)?;
         let given = visit.query.filter(|query| !query.is_empty()).map(str::to_owned);
         let pinned = pin.query(query, Emitter::Browser).or(given);
+        drop(whole);
         self.pinned(visit, flow, pinned.as_deref())
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Request, Response};
 
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
@@ -52,7 +52,7 @@ impl Joint {
 
     fn peer(&self, peer: &Peer, request_id: &RequestId) -> client::Peer {
         client::Peer {
-            address: Some(peer.address),
+            address: peer.address,
             insecure: self.https && peer.trusted && !peer.secure,
             request_id: request_id.as_str().into(),
         }
@@ -60,9 +60,9 @@ impl Joint {
 }
 
 impl Application for Joint {
-    fn route(&self, _method: &Method, path: &str) -> Route {
+    fn route(&self, head: &Parts) -> Route {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        match self.endpoints.route(path) {
+        match self.endpoints.route_of(head) {
             endpoints::Route::Par => Route::Par,
             endpoints::Route::Metadata => Route::Metadata,
             endpoints::Route::Authorize => Route::Authorize,
@@ -126,9 +126,8 @@ impl Application for Joint {
     }
 
     fn guard(&self, head: &Parts, request_id: &RequestId) -> Option<Response<Bytes>> {
-        let guard = self.endpoints.guard()?;
-        let refused = guard.refuses(head.uri.path(), head.uri.query());
-        refused.then(|| push_required(head.headers.get(ACCEPT), request_id))
+        let error = self.endpoints.refusal(head.uri.path(), head.uri.query())?;
+        Some(page(error, head.headers.get(ACCEPT), request_id))
     }
 
     fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>> {
@@ -138,9 +137,16 @@ impl Application for Joint {
         Some(Box::new(Scan { inner: scan, accept, request_id: request_id.clone() }))
     }
 
-    fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes> {
+    fn failure(
+        &self,
+        code: ErrorCode,
+        head: &Parts,
+        peer: &Peer,
+        request_id: &RequestId,
+    ) -> Response<Bytes> {
         if self.endpoints.route(head.uri.path()) == endpoints::Route::Par {
-            return self.endpoints.unreadable_push(code, &head.headers);
+            let peer = self.peer(peer, request_id);
+            return self.endpoints.unreadable_push(code, &head.headers, &peer);
         }
         let accept = head.headers.get(ACCEPT);
         let page = answer::page(code, reason(code), request_id.as_str(), accept);
@@ -203,12 +209,15 @@ impl BodyScan for Scan {
     }
 
     fn refusal(&self) -> Response<Bytes> {
-        push_required(self.accept.as_ref(), &self.request_id)
+        page(AuthorizeError::PushRequired, self.accept.as_ref(), &self.request_id)
     }
 }
 
-fn push_required(accept: Option<&HeaderValue>, request_id: &RequestId) -> Response<Bytes> {
-    let error = AuthorizeError::PushRequired;
+fn page(
+    error: AuthorizeError,
+    accept: Option<&HeaderValue>,
+    request_id: &RequestId,
+) -> Response<Bytes> {
     answer::page(error.code(), error.reason(), request_id.as_str(), accept)
 }
 
@@ -288,7 +297,7 @@ fn log(exchange: &Exchange<'_>) {
         upstream: exchange.upstream_duration,
         route,
         request_id: exchange.request_id.as_str(),
-        client_address: Some(exchange.peer.address),
+        client_address: exchange.peer.address,
         protocol: http::Version::HTTP_11,
     }
     .log();

@@ -22,12 +22,16 @@ use crate::store::{Lifetimes, PushedRequest, Store, StoreError};
 use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{AuthMethod, AuthVerdict, RateScope, StoreOperation, meter};
 use crate::upstream::Discovery;
+use crate::upstream::discovery::AuthorizationPath;
 
 pub use error::ParError;
 pub use request::{BodyNames, RequestError};
 
 pub mod error;
 pub mod request;
+
+/// What is left free for the authorization endpoint's path while it is not known.
+const UNKNOWN_ENDPOINT_BYTES: usize = 256;
 
 /// The endpoint and what it works with.
 #[derive(Debug)]
@@ -192,7 +196,7 @@ impl Endpoint {
         }
         let room = request::Room {
             max_target_bytes: self.settings.max_target_bytes,
-            authorization_path: path.as_ref().map_or("", |path| path.as_str()),
+            endpoint_bytes: endpoint_bytes(path.as_ref()),
             body_names: self.settings.body_names.as_ref(),
         };
         let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);
@@ -246,6 +250,14 @@ impl Endpoint {
             | ParError::Randomness(_) => answer,
         }
     }
+}
+
+/// What the authorization endpoint's own path and query take of a target.
+fn endpoint_bytes(path: Option<&AuthorizationPath>) -> usize {
+    path.map_or(UNKNOWN_ENDPOINT_BYTES, |path| match path.query().len() {
+        0 => path.as_str().len(),
+        query => path.as_str().len() + 1 + query,
+    })
 }
 
 struct Accepted {
@@ -304,6 +316,18 @@ impl Trail {
     }
 }
 
+/// Logs and counts a push that was refused before it could be read.
+pub fn refused_unread(code: ErrorCode, peer: &Peer) {
+    meter().push(Some(code), AuthMethod::Unknown, Duration::ZERO);
+    let at = Circumstances {
+        client_id: None,
+        request_id: &peer.request_id,
+        reference: None,
+        client_address: peer.address,
+    };
+    audit::push_refused(at, AuthMethod::Unknown, code, "unreadable");
+}
+
 /// The `Allow` field of the endpoint: preflights are answered where browsers may push.
 #[must_use]
 pub const fn allowed_methods(cors_origins: &[HeaderValue]) -> &'static str {
@@ -318,4 +342,26 @@ fn media_type_is_form(headers: &HeaderMap) -> Result<(), ParError> {
         essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
     });
     if form && types.next().is_none() { Ok(()) } else { Err(ParError::MediaType) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::{Capabilities, Snapshot};
+
+    #[test]
+    fn room_is_left_for_an_endpoint_that_is_not_known_yet() {
+        assert_eq!(endpoint_bytes(None), 256);
+        let configured = AuthorizationPath::Configured("/authorize".into());
+        assert_eq!(endpoint_bytes(Some(&configured)), 10);
+        let capabilities = Capabilities {
+            authorization_path: "/authorize".into(),
+            authorization_query: Some("p=x".into()),
+            ..Capabilities::default()
+        };
+        let (documents, primary) = (std::collections::BTreeMap::new(), serde_json::Map::new());
+        let snapshot = Snapshot { documents, primary, capabilities };
+        let discovered = AuthorizationPath::Discovered(Arc::new(snapshot));
+        assert_eq!(endpoint_bytes(Some(&discovered)), "/authorize?p=x".len());
+    }
 }

@@ -115,8 +115,8 @@ impl RequestError {
 pub struct Room<'a> {
     /// Longest request target.
     pub max_target_bytes: usize,
-    /// Path of the authorization endpoint, empty while it is not known.
-    pub authorization_path: &'a str,
+    /// What the authorization endpoint's own path and query take of it.
+    pub endpoint_bytes: usize,
     /// Names that travel in the body instead; `None` where all travel in the query.
     pub body_names: Option<&'a BodyNames>,
 }
@@ -313,7 +313,7 @@ fn fits(form: &Parameters<'_>, query: &str, room: Room<'_>) -> Result<(), Reques
             rest.finish().len()
         }
     };
-    if room.authorization_path.len() + 1 + in_query > room.max_target_bytes {
+    if room.endpoint_bytes + 1 + in_query > room.max_target_bytes {
         return Err(RequestError::TooLong(room.max_target_bytes));
     }
     Ok(())

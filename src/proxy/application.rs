@@ -43,9 +43,10 @@ impl Route {
 /// [`Application::answer`] gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// The client: the connection's other end, or whom trusted proxies name (RFC 7239 §5.2). The
-    /// peer of a unix socket counts as 127.0.0.1.
-    pub address: IpAddr,
+    /// The client: the connection's other end, or whom trusted proxies name (RFC 7239 §5.2).
+    /// `None` for the peer of a unix socket, unless it names somebody and 127.0.0.1 is trusted:
+    /// whatever comes through that socket would else share one budget.
+    pub address: Option<IpAddr>,
     /// The connection's other end is one of `[server] trusted_proxies`.
     pub trusted: bool,
     /// The client's connection is encrypted, on the word of a trusted proxy.
@@ -194,8 +195,8 @@ pub struct Exchange<'a> {
 /// [`route`](Self::route), [`guard`](Self::guard), [`body_scan`](Self::body_scan) and
 /// [`finished`](Self::finished) are called.
 pub trait Application: Send + Sync + 'static {
-    /// Where a request goes; `path` as it stands in the target.
-    fn route(&self, method: &Method, path: &str) -> Route;
+    /// Where a request goes.
+    fn route(&self, head: &Parts) -> Route;
 
     /// Answers [`Route::Par`] and [`Route::Metadata`]. [`Peer`] and [`RequestId`] are in the
     /// request's extensions.
@@ -212,14 +213,21 @@ pub trait Application: Send + Sync + 'static {
     /// with a [`Flow`] or carries one of the gateway's cookies.
     fn location(&self, departure: Departure<'_>) -> impl Future<Output = LocationOutcome> + Send;
 
-    /// Refuses a pass-through request that is an authorization request in disguise.
+    /// Refuses a pass-through request that is an authorization request in disguise, or would show
+    /// the upstream a reference.
     fn guard(&self, head: &Parts, request_id: &RequestId) -> Option<Response<Bytes>>;
 
     /// A scanner for the body of a request that goes upstream unread.
     fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>>;
 
     /// The page or JSON for a request that the proxy refuses or cannot get answered.
-    fn failure(&self, code: ErrorCode, head: &Parts, request_id: &RequestId) -> Response<Bytes>;
+    fn failure(
+        &self,
+        code: ErrorCode,
+        head: &Parts,
+        peer: &Peer,
+        request_id: &RequestId,
+    ) -> Response<Bytes>;
 
     /// Called before the gateway answers where the upstream gave no answer: nothing was begun, so
     /// that whoever reads the answer may try again at once.

@@ -11,13 +11,12 @@ use super::application::Peer;
 /// Judges a request by the connection it came on. Forwarding fields count only from a trusted
 /// peer, and each further hop only if the one that names it is trusted too (RFC 7239 §8.1).
 pub(super) fn peer(direct: Option<IpAddr>, trusted: &[IpNet], headers: &HeaderMap) -> Peer {
-    // Whoever may open a unix socket runs on this machine.
-    let direct = direct.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.to_canonical());
+    let mut address = direct.map(|address| address.to_canonical());
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
-    if !is_trusted(direct) {
-        return Peer { address: direct, trusted: false, secure: false };
+    // Whoever may open a unix socket runs on this machine.
+    if !is_trusted(address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))) {
+        return Peer { address, trusted: false, secure: false };
     }
-    let mut address = direct;
     // A proxy that sets one field lets the client's other one through, and X-Forwarded-For is the
     // one that proxies set.
     let hops = if headers.contains_key(X_FORWARDED_FOR) {
@@ -27,8 +26,9 @@ pub(super) fn peer(direct: Option<IpAddr>, trusted: &[IpNet], headers: &HeaderMa
     };
     for hop in hops {
         let Some(named) = hop else { break };
-        address = named.to_canonical();
-        if !is_trusted(address) {
+        let named = named.to_canonical();
+        address = Some(named);
+        if !is_trusted(named) {
             break;
         }
     }
@@ -106,7 +106,7 @@ mod tests {
             "192.0.2.9",
             &[("x-forwarded-for", "198.51.100.1"), ("x-forwarded-proto", "https")],
         );
-        assert_eq!(peer.address.to_string(), "192.0.2.9");
+        assert_eq!(peer.address.unwrap().to_string(), "192.0.2.9");
         assert!(!peer.trusted && !peer.secure);
     }
 
@@ -124,7 +124,7 @@ mod tests {
             ("forwarded", "proto=https;for=192.0.2.4", "192.0.2.4"),
         ] {
             assert_eq!(
-                judged("10.1.1.1", &[(field, value)]).address.to_string(),
+                judged("10.1.1.1", &[(field, value)]).address.unwrap().to_string(),
                 client,
                 "{value}"
             );
@@ -141,7 +141,7 @@ mod tests {
                 ("x-forwarded-for", "203.0.113.7, 10.3.3.3"),
             ],
         );
-        assert_eq!(peer.address.to_string(), "203.0.113.7");
+        assert_eq!(peer.address.unwrap().to_string(), "203.0.113.7");
         assert!(peer.trusted);
     }
 
@@ -153,7 +153,14 @@ mod tests {
 
     #[test]
     fn unix_socket_peer_counts_as_loopback() {
-        let peer = peer(None, &["127.0.0.1/32".parse().unwrap()], &HeaderMap::new());
-        assert!(peer.trusted);
+        let loopback = ["127.0.0.1/32".parse().unwrap()];
+        let mut headers = HeaderMap::new();
+        let unnamed = peer(None, &loopback, &headers);
+        assert_eq!((unnamed.address, unnamed.trusted), (None, true), "nobody in particular");
+        headers.insert(X_FORWARDED_FOR, "203.0.113.7".parse().unwrap());
+        let named = peer(None, &loopback, &headers);
+        assert_eq!(named.address, Some("203.0.113.7".parse().unwrap()));
+        let stranger = peer(None, &[], &headers);
+        assert_eq!((stranger.address, stranger.trusted), (None, false));
     }
 }

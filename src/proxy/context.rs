@@ -1,7 +1,6 @@
 //! What one request carries from phase to phase.
 
 use std::cell::RefCell;
-use std::net::{IpAddr, Ipv4Addr};
 
 use aws_lc_rs::rand;
 use base64::Engine as _;
@@ -42,11 +41,7 @@ impl Context {
         Self {
             started,
             request_id: RequestId(HeaderValue::from_static("-")),
-            peer: Peer {
-                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                trusted: false,
-                secure: false,
-            },
+            peer: Peer { address: None, trusted: false, secure: false },
             route: Route::PassThrough,
             forward: None,
             replayed: false,

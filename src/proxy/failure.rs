@@ -5,7 +5,8 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Response, StatusCode};
 use pingora::{Error, ErrorSource, ErrorType};
 
-use super::application::{Application, RequestId};
+use super::application::Application;
+use super::context::Context;
 use super::screen::Fault;
 use crate::oauth::error::ErrorCode;
 
@@ -43,14 +44,14 @@ pub(super) fn refusal<A: Application>(
     application: &A,
     fault: Fault,
     head: &http::request::Parts,
-    id: &RequestId,
+    context: &Context,
 ) -> Response<Bytes> {
     let code = match fault.status {
         StatusCode::METHOD_NOT_ALLOWED => ErrorCode::MethodNotAllowed,
         StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge,
         _ => ErrorCode::InvalidRequest,
     };
-    let mut response = application.failure(code, head, id);
+    let mut response = application.failure(code, head, &context.peer, &context.request_id);
     *response.status_mut() = fault.status;
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response

@@ -1,6 +1,8 @@
 //! What the upstream is told in header fields, and what it must not hear; what its answers must not
 //! say of where it is.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use http::header::{CONTENT_LOCATION, COOKIE, FORWARDED, HOST, HeaderName, LOCATION, REFRESH};
 use http::{HeaderMap, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -76,8 +78,9 @@ impl ForwardingFields {
         }
         // One address and no chain: whoever counts hops from the right, and whoever takes the
         // leftmost, both find the client.
-        let address = peer.address.to_string();
-        let node = if peer.address.is_ipv6() {
+        let client = peer.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let address = client.to_string();
+        let node = if client.is_ipv6() {
             format!("for=\"[{address}]\"{}", self.forwarded_tail)
         } else {
             format!("for={address}{}", self.forwarded_tail)

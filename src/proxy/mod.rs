@@ -211,7 +211,8 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         let response = match (context.answer.take(), failure.code) {
             (Some(answer), _) => Some(answer),
             (None, Some(code)) => {
-                Some(self.application.failure(code, session.req_header(), &context.request_id))
+                let (peer, request_id) = (&context.peer, &context.request_id);
+                Some(self.application.failure(code, session.req_header(), peer, request_id))
             }
             (None, None) => None,
         };

@@ -35,7 +35,7 @@ impl<A: Application> Gateway<A> {
         let trusted = &self.config.server.trusted_proxies;
         context.peer = client_address::peer(direct, trusted, &head.headers);
         context.request_id = context::request_id(&context.peer, &head.headers);
-        context.route = self.application.route(&head.method, head.uri.path());
+        context.route = self.application.route(head);
     }
 
     /// PAR and metadata: the whole request in, the whole answer out.
@@ -113,7 +113,7 @@ impl<A: Application> Gateway<A> {
         self.give_up(context).await;
         let code = failure.code.unwrap_or(ErrorCode::BadGateway);
         let head = session.req_header();
-        let response = self.application.failure(code, head, &context.request_id);
+        let response = self.application.failure(code, head, &context.peer, &context.request_id);
         respond(session, context, response).await
     }
 
@@ -189,7 +189,7 @@ impl<A: Application> Gateway<A> {
         fault: Fault,
     ) -> pingora::Result<bool> {
         let head = session.req_header();
-        let response = failure::refusal(&*self.application, fault, head, &context.request_id);
+        let response = failure::refusal(&*self.application, fault, head, context);
         let code = match fault.status {
             StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge,
             StatusCode::METHOD_NOT_ALLOWED => ErrorCode::MethodNotAllowed,

@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, watch};
 
-use super::{FetchError, HttpClient};
+use super::{Capabilities, FetchError, HttpClient};
 use crate::config;
 use crate::telemetry::metrics::{MetadataFetchResult, meter};
 
@@ -49,21 +49,6 @@ pub struct Snapshot {
     pub primary: Document,
     /// What the documents say that the gateway acts on.
     pub capabilities: Capabilities,
-}
-
-/// What the upstream can do, as its documents say. A list that it does not publish is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Path of the authorization endpoint.
-    pub authorization_path: String,
-    /// `response_types_supported`
-    pub response_types: Vec<String>,
-    /// `response_modes_supported`
-    pub response_modes: Vec<String>,
-    /// Paths of all other endpoints.
-    pub other_paths: Vec<String>,
-    /// `authorization_response_iss_parameter_supported`
-    pub adds_iss: bool,
 }
 
 impl Discovery {
@@ -219,7 +204,9 @@ impl Discovery {
             let first = self.places.iter().find_map(|place| documents.get(place));
             first.cloned().ok_or(failure)?
         };
-        let capabilities = self.capabilities(&primary);
+        let origins = [self.public_origin.as_str(), self.internal_origin.as_str()];
+        let configured = self.authorization_path.as_deref();
+        let capabilities = Capabilities::of(&primary, origins, configured);
         Ok(Snapshot { documents, primary, capabilities })
     }
 
@@ -246,41 +233,6 @@ impl Discovery {
             _ => Err(FetchError::NotJson),
         }
     }
-
-    fn capabilities(&self, document: &Document) -> Capabilities {
-        let endpoints = document.iter().filter(|(name, _)| {
-            name.ends_with("_endpoint") || *name == "jwks_uri" || *name == "check_session_iframe"
-        });
-        let mut authorization_path = self.authorization_path.clone().unwrap_or_default();
-        let mut other_paths = Vec::new();
-        for (name, value) in endpoints {
-            let Some(path) = value.as_str().and_then(|url| self.path_of(url)) else {
-                continue;
-            };
-            if name != "authorization_endpoint" {
-                other_paths.push(path.to_owned());
-            } else if authorization_path.is_empty() {
-                path.clone_into(&mut authorization_path);
-            }
-        }
-        let flag = "authorization_response_iss_parameter_supported";
-        Capabilities {
-            authorization_path,
-            response_types: strings(document, "response_types_supported"),
-            response_modes: strings(document, "response_modes_supported"),
-            other_paths,
-            adds_iss: document.get(flag).and_then(Value::as_bool).unwrap_or(false),
-        }
-    }
-
-    /// The path of a URL on the public or the internal origin.
-    fn path_of<'a>(&self, url: &'a str) -> Option<&'a str> {
-        [&self.public_origin, &self.internal_origin]
-            .into_iter()
-            .find_map(|origin| url.strip_prefix(origin.as_str()))
-            .filter(|path| path.starts_with('/'))
-            .map(|path| path.split(['?', '#']).next().unwrap_or(path))
-    }
 }
 
 /// Where the authorization endpoint is, borrowed from whoever knows it.
@@ -301,6 +253,17 @@ impl AuthorizationPath {
             Self::Discovered(snapshot) => &snapshot.capabilities.authorization_path,
         }
     }
+
+    /// The query that the endpoint's URL has of its own (RFC 6749 §3.1); empty without one.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        match self {
+            Self::Configured(_) => "",
+            Self::Discovered(snapshot) => {
+                snapshot.capabilities.authorization_query.as_deref().unwrap_or_default()
+            }
+        }
+    }
 }
 
 /// The public paths of metadata for an issuer with this path (RFC 8414 §3.1, `OpenID` Connect
@@ -315,12 +278,6 @@ fn places(issuer_path: &str) -> Vec<String> {
         places.push(format!("{issuer_path}/.well-known/oauth-authorization-server"));
     }
     places
-}
-
-fn strings(document: &Document, name: &str) -> Vec<String> {
-    let list = document.get(name).and_then(Value::as_array);
-    let texts = list.into_iter().flatten().filter_map(Value::as_str);
-    texts.map(str::to_owned).collect()
 }
 
 #[cfg(test)]

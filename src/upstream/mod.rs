@@ -14,8 +14,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::config;
 
-pub use discovery::{Capabilities, Discovery, Document, Snapshot};
+pub use capabilities::Capabilities;
+pub use discovery::{Discovery, Document, Snapshot};
 
+pub mod capabilities;
 pub mod discovery;
 pub mod tls;
 

@@ -93,6 +93,7 @@ async fn b153_b165_an_error_ends_a_flow_and_other_redirects_do_not() {
         "https://client.example.evil/cb?code=c&state=pushed-state",
         "https://client.example/second?code=c&state=pushed-state",
         "https://client.example/cb?code=c&state=another",
+        "https://client.example/cb?code=c",
     ] {
         let answer = done(&front, &cookie, to).await;
         assert_eq!(answer.field("location"), Some(to));
@@ -207,4 +208,21 @@ async fn b231_redirects_to_the_upstreams_own_origin_become_public() {
     let answer = front.visit_with(&target, &format!("X-Port: {port}\r\n")).await;
     assert_eq!(answer.field("location"), Some("https://login.example/login?a=b"));
     assert!(answer.field("set-cookie").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b154_an_answer_without_state_ends_only_what_it_answers() {
+    let to = "https://client.example/cb?code=c";
+    let at_once = Front::answering("", move |_| redirect("302 Found", to)).await;
+    let answer = at_once.visit(&format!("/authorize?{}", at_once.pushed().await)).await;
+    assert_eq!(answer.field("location"), Some(format!("{to}&{ISS}").as_str()));
+
+    let front = front("").await;
+    let mut form = FORM.to_vec();
+    form.retain(|(name, _)| *name != "state");
+    let cookie = login(&front, &front.push("web", &form).await).await;
+    let stray = format!("{to}&state=another");
+    assert_eq!(done(&front, &cookie, &stray).await.field("location"), Some(stray.as_str()));
+    let answer = done(&front, &cookie, to).await;
+    assert_eq!(answer.field("location"), Some(format!("{to}&{ISS}").as_str()));
 }

@@ -6,12 +6,14 @@ mod cookies;
 mod desk;
 mod logs;
 mod outage;
+mod own_query;
 mod pages;
 mod plain;
 mod post;
 mod redeem;
 mod required;
 mod single_use;
+mod unknown;
 
 use std::net::SocketAddr;
 

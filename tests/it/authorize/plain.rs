@@ -91,3 +91,23 @@ async fn b170_b220_lifetime_and_quota_are_each_clients_own() {
     assert_eq!(statuses, [201, 201, 201, 429]);
     assert_eq!(front.try_push("shop", &shop).await.status, 201);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reference_reaches_the_upstream_on_no_spelling_of_the_path() {
+    let front = Front::start("").await;
+    let query = front.pushed().await;
+    for path in ["/authorize/", "//authorize", "/%61uthorize", "/x/../authorize", "/Authorize"] {
+        let answer = front.visit(&format!("{path}?{query}")).await;
+        refused(&answer, 400, "invalid_request_uri");
+        let upper = query.replace("urn:ietf", "URN:ietf");
+        let body = format!("a={}", "x".repeat(70_000));
+        refused(&front.visit(&format!("{path}?{upper}")).await, 400, "invalid_request_uri");
+        let answer = front.post(&format!("{path}?{query}"), &body).await;
+        refused(&answer, 400, "invalid_request_uri");
+    }
+    let before = front.calls();
+    assert!(before.is_empty(), "{before:?}");
+    assert_eq!(front.visit(&format!("/other?{query}")).await.status, 200);
+    assert_eq!(front.visit("/authorize/?client_id=web&request_uri=https://a").await.status, 200);
+    assert_eq!(front.visit(&format!("/authorize?{query}")).await.status, 200, "nothing is burnt");
+}

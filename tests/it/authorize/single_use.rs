@@ -142,3 +142,22 @@ async fn b145_switched_off_after_the_push_a_reference_is_dead() {
     desk.reconfigure("[par]\nenabled = false");
     assert_eq!(desk.visit(&mut Browser::default(), &query).await.unwrap_err(), EXPIRED);
 }
+
+#[tokio::test]
+async fn b163_an_answer_that_comes_after_the_login_window_is_withheld() {
+    let desk = desk("completion");
+    let query = desk.push().await;
+    let mut own = Browser::default();
+    desk.visit(&mut own, &query).await.unwrap();
+    desk.wait(30);
+    // Another browser's later start keeps the request longer than the first one may take.
+    desk.visit(&mut Browser::default(), &query).await.unwrap();
+    desk.wait(570);
+    let Onward::Refused(page) = desk.complete(&own).await else {
+        panic!("a code of a login that took too long");
+    };
+    assert_eq!(page.status(), 400);
+    let page: serde_json::Value = serde_json::from_slice(page.body()).unwrap();
+    assert_eq!(page["error"], EXPIRED);
+    assert!(page["error_description"].as_str().unwrap().contains("limited time"), "{page}");
+}

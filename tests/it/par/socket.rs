@@ -67,6 +67,9 @@ async fn b008_b126_body_over_the_limit_is_413_in_json() {
     assert_json(&answer, 413, "invalid_request");
     assert!(client.is_closed_within(crate::support::raw::PATIENCE).await);
     assert!(road.gateway.output().contains("413"), "the access log tells it");
+    let (_, output) = road.gateway.stop();
+    let told = output.lines().filter(|line| line.contains("\"push.refused\""));
+    assert_eq!(told.filter(|line| line.contains("\"unreadable\"")).count(), 3, "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

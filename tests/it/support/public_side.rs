@@ -74,8 +74,8 @@ impl Script {
 }
 
 impl Application for Script {
-    fn route(&self, _method: &Method, path: &str) -> Route {
-        match path {
+    fn route(&self, head: &Parts) -> Route {
+        match head.uri.path() {
             "/par" => Route::Par,
             "/metadata" => Route::Metadata,
             "/authorize" => Route::Authorize,
@@ -87,6 +87,7 @@ impl Application for Script {
         let peer = request.extensions().get::<Peer>().unwrap().address;
         let id = request.extensions().get::<RequestId>().unwrap().as_str().to_owned();
         let body = String::from_utf8_lossy(request.body()).into_owned();
+        let peer = peer.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let text = format!("{} {peer} {id} {body}", route.label());
         Response::builder().status(201).body(text.into()).unwrap()
     }
@@ -112,7 +113,7 @@ impl Application for Script {
         Some(Box::new(Forbidden(Vec::new())))
     }
 
-    fn failure(&self, code: ErrorCode, _head: &Parts, id: &RequestId) -> Response<Bytes> {
+    fn failure(&self, code: ErrorCode, _: &Parts, _: &Peer, id: &RequestId) -> Response<Bytes> {
         Response::builder()
             .status(code.status())
             .body(format!("{} {}", code.label(), id.as_str()).into())
