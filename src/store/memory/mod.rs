@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use moka::ops::compute::Op;
 use moka::sync::Cache;
-use parking_lot::Mutex;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::account::Account;
 use super::due::Due;
@@ -21,8 +21,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::oauth::request_uri::Reference;
 
 /// Bytes a request costs beside its query: key, entry, and moka's own nodes, as measured over a
-/// million entries (`docs/performance.md`).
-const REQUEST_OVERHEAD: u64 = 536;
+/// million entries (`docs/performance.md`), and the state of the login it may become.
+const REQUEST_OVERHEAD: u64 = 616;
 
 /// Bytes a remembered single-use token costs.
 const REPLAY_OVERHEAD: u64 = 300;
@@ -84,7 +84,7 @@ impl MemoryStore {
         if now < gone_at {
             self.due_requests.push(gone_at, address);
         } else if let Some(entry) = self.requests.remove(&address) {
-            let mut state = entry.state.lock();
+            let mut state = entry.state();
             state.gone = true;
             let continuations: u64 = state.continuations.iter().map(Kept::cost).sum();
             self.account.release(&entry.request.client_id, cost(&entry.request) + continuations);
@@ -125,7 +125,7 @@ impl Store for MemoryStore {
             pushed_at,
             redeem_millis: millis(lifetimes.redeem),
             login_millis: millis(lifetimes.login),
-            state: Mutex::new(State::default()),
+            state: Mutex::default(),
         };
         let (address, gone_at) = (address(reference), entry.gone_at());
         self.requests.insert(address, Arc::new(entry));
@@ -161,7 +161,7 @@ impl Store for MemoryStore {
         Ok(entry.filter(|entry| now < entry.gone_at()).map(|entry| Held {
             request: Arc::clone(&entry.request),
             now,
-            spent: entry.state.lock().spent,
+            spent: entry.state().spent,
         }))
     }
 
@@ -173,7 +173,7 @@ impl Store for MemoryStore {
         continuation: Continuation,
     ) -> Result<(), StoreError> {
         let entry = self.requests.get(&address(reference)).ok_or(StoreError::Gone)?;
-        let mut state = entry.state.lock();
+        let mut state = entry.state();
         if state.gone {
             return Err(StoreError::Gone);
         }
@@ -198,7 +198,7 @@ impl Store for MemoryStore {
     ) -> Result<Option<(Held, Arc<Continuation>)>, StoreError> {
         let held = self.read(reference).await?;
         let entry = self.requests.get(&address(reference));
-        let found = entry.and_then(|entry| entry.state.lock().continuation(flow, handle));
+        let found = entry.and_then(|entry| entry.state().continuation(flow, handle));
         Ok(held.zip(found))
     }
 
@@ -242,7 +242,8 @@ struct Entry {
     pushed_at: Timestamp,
     redeem_millis: u32,
     login_millis: u32,
-    state: Mutex<State>,
+    /// `None` until something happens: most requests wait, and then they are gone.
+    state: Mutex<Option<Box<State>>>,
 }
 
 #[derive(Debug, Default)]
@@ -280,11 +281,15 @@ impl Kept {
 }
 
 impl Entry {
+    fn state(&self) -> MappedMutexGuard<'_, State> {
+        MutexGuard::map(self.state.lock(), |state| &mut **state.get_or_insert_default())
+    }
+
     fn start(&self, visit: Visit<'_>, now: Timestamp) -> Start {
         if *self.request.client_id != *visit.client_id {
             return Start::OtherClient;
         }
-        let mut state = self.state.lock();
+        let mut state = self.state();
         if state.spent.is_some() {
             return Start::Spent;
         }
@@ -307,7 +312,7 @@ impl Entry {
 
     /// Whether the start was taken back.
     fn undo_start(&self, caller: CallerToken) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let only = state.starts == 1 && state.last_caller == Some(caller) && state.spent.is_none();
         if only {
             state.starts = 0;
@@ -318,7 +323,7 @@ impl Entry {
     }
 
     fn spend(&self, flow: FlowId, now: Timestamp) -> Spend {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         match state.spent {
             None => {
                 state.spent = Some((flow, now));
@@ -336,7 +341,7 @@ impl Entry {
     /// From when on nothing can come of it: a spent request is kept as long as any of its flows
     /// could still complete, so that a second completion is recognised and refused.
     fn gone_at(&self) -> Timestamp {
-        match self.state.lock().started_at {
+        match self.state.lock().as_ref().and_then(|state| state.started_at) {
             None => self.redeem_by(),
             Some(started_at) => started_at + Duration::from_millis(self.login_millis.into()),
         }
