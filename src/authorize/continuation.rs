@@ -43,11 +43,30 @@ fn walk(
 ) -> Option<String> {
     let (address, fragment) = split_keeping(url, '#');
     let (address, query) = split_keeping(address, '?');
-    let query = query.strip_prefix('?')?;
     let path = own_path(address, place)?;
-    if let Some(replaced) = replace(&path, query) {
-        return Some([address, "?", &replaced, fragment].concat());
+    // Pages made by scripts keep their own path and query behind the `#`.
+    let (route, route_query) = split_keeping(fragment, '?');
+    let new_query = query
+        .strip_prefix('?')
+        .and_then(|query| replace(&path, query).or_else(|| pieces(query, place, depth, replace)));
+    let new_route_query =
+        route_query.strip_prefix('?').and_then(|query| pieces(query, place, depth, replace));
+    if new_query.is_none() && new_route_query.is_none() {
+        return None;
     }
+    let marked =
+        |new: Option<String>, old: &str| new.map_or(old.to_owned(), |new| format!("?{new}"));
+    let (query, route_query) = (marked(new_query, query), marked(new_route_query, route_query));
+    Some([address, &query, route, &route_query].concat())
+}
+
+/// A query in whose parameters something was replaced.
+fn pieces(
+    query: &str,
+    place: Place<'_>,
+    depth: usize,
+    replace: &mut dyn FnMut(&str, &str) -> Option<String>,
+) -> Option<String> {
     if depth == DEEPEST {
         return None;
     }
@@ -60,7 +79,7 @@ fn walk(
             nested.map_or(Cow::Borrowed(piece), Cow::Owned)
         })
         .collect();
-    changed.then(|| [address, "?", &pieces.join("&"), fragment].concat())
+    changed.then(|| pieces.join("&"))
 }
 
 /// A parameter whose value is a URL in which something was replaced.
@@ -212,6 +231,19 @@ mod tests {
         let out = rewritten(&outer).unwrap();
         let once = loose(out.strip_prefix("/broker?to=").unwrap()).into_owned();
         assert_eq!(once, "/o/login?next=%2Fo%2Fauthorize%2F%3FH%3D1");
+    }
+
+    #[test]
+    fn urls_are_found_behind_the_hash_of_a_scripts_page() {
+        assert_eq!(
+            rewritten("/app#/login?next=%2Fo%2Fauthorize%2F%3Fclient_id%3Da&l=1").as_deref(),
+            Some("/app#/login?next=%2Fo%2Fauthorize%2F%3FH%3D1&l=1")
+        );
+        assert_eq!(rewritten("/app#/login?client_id=a"), None);
+        assert_eq!(
+            rewritten("https://client.example/#/x?next=%2Fo%2Fauthorize%2F%3Fclient_id%3Da"),
+            None
+        );
     }
 
     #[test]

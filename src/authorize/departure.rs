@@ -130,7 +130,8 @@ impl Endpoint {
     ) -> Option<(Reference, Continuation, String)> {
         let given = Parameters::parse(query.as_bytes()).ok()?;
         let whole = given.value("client_id").is_some() && given.value("response_type").is_some();
-        if given.value("request_uri").is_some()
+        let is_handle = given.value("request_uri").is_some() && !whole;
+        if is_handle
             || !(whole || self.is_authorize_path(path))
             || !speaks_of(&given, &flow.request.query)
         {

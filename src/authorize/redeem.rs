@@ -293,7 +293,7 @@ fn preview(visit: &Visit<'_>) -> Result<Option<Decision>, AuthorizeError> {
 }
 
 /// B-146: the client may have lost the address since the push.
-fn redirect_uri_still_stands(request: &PushedRequest, client: &Client) -> bool {
+pub(super) fn redirect_uri_still_stands(request: &PushedRequest, client: &Client) -> bool {
     expansion::value(&request.query, "redirect_uri")
         .is_none_or(|redirect_uri| client.may_redirect_to(&redirect_uri))
 }

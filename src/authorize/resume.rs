@@ -10,6 +10,7 @@ use super::continuation::is_handle_of;
 use super::flow::Ticket;
 use super::pin::multipart::Multipart;
 use super::pin::{Emitter, Pin, carries_the_request};
+use super::redeem::redirect_uri_still_stands;
 use super::{AuthorizeError, Body, Decision, Endpoint, Expansion, Flow, Visit};
 use crate::oauth::parameters::{Encoder, Parameters};
 use crate::oauth::request_uri::{Reference, RequestUri};
@@ -179,7 +180,10 @@ impl Endpoint {
             return Err(AuthorizeError::Expired);
         }
         let client = self.registry.find(&held.request.client_id).filter(|client| client.enabled);
-        client.ok_or(AuthorizeError::ClientDisabled)?;
+        let client = client.ok_or(AuthorizeError::ClientDisabled)?;
+        if !redirect_uri_still_stands(&held.request, client) {
+            return Err(AuthorizeError::ClientDisabled);
+        }
         Ok(Flow {
             reference: ticket.reference,
             id: ticket.flow,
