@@ -7,6 +7,7 @@ use http::{HeaderValue, Response};
 use bytes::Bytes;
 
 use super::continuation::{self, Place};
+use super::guard::is_endpoint_path;
 use super::pin::{Emitter, Pin};
 use super::resume::speaks_of;
 use super::{AuthorizeError, Endpoint, Flow, page};
@@ -16,7 +17,6 @@ use crate::oauth::request_uri::Reference;
 use crate::oauth::target::fold_path;
 use crate::store::Continuation;
 use crate::telemetry::metrics::{StoreOperation, meter};
-use crate::upstream::discovery::AuthorizationPath;
 
 /// An answer of the upstream that sends the browser elsewhere.
 #[derive(Debug, Clone, Copy)]
@@ -151,10 +151,7 @@ impl Endpoint {
 
     /// Whether a path is the authorization endpoint's, in any spelling.
     pub(super) fn is_authorize_path(&self, path: &str) -> bool {
-        let folded = fold_path(path);
-        let advertised = self.discovery.authorization_path();
-        let advertised = advertised.as_ref().map(AuthorizationPath::as_str);
-        let mut known = self.extra_paths.iter().copied().chain(advertised);
-        folded.is_some() && known.any(|known| !known.is_empty() && fold_path(known) == folded)
+        fold_path(path)
+            .is_some_and(|folded| is_endpoint_path(&self.discovery, self.extra_paths, &folded))
     }
 }

@@ -12,6 +12,7 @@ use crate::oauth::names;
 use crate::oauth::target::{Traits, fold_path, loose};
 use crate::telemetry::metrics::{GuardPlace, meter};
 use crate::upstream::Discovery;
+use crate::upstream::discovery::AuthorizationPath;
 
 pub use scan::BodyScan;
 
@@ -90,20 +91,22 @@ impl Guard {
     /// Whether the path is the authorization endpoint's to some server. A path that does not stop
     /// unfolding could be.
     fn is_authorize_path(&self, path: &str) -> bool {
-        let Some(folded) = fold_path(path) else {
-            return true;
-        };
-        let advertised = self.discovery.authorization_path();
-        let advertised =
-            advertised.as_ref().map(super::super::upstream::discovery::AuthorizationPath::as_str);
-        let mut paths = self.extra_paths.iter().copied().chain(advertised);
-        paths.any(|known| !known.is_empty() && fold_path(known).as_ref() == Some(&folded))
+        fold_path(path)
+            .is_none_or(|folded| is_endpoint_path(&self.discovery, self.extra_paths, &folded))
     }
 
     fn is_other_endpoint(&self, path: &str) -> bool {
         let snapshot = self.discovery.current();
         snapshot.is_some_and(|known| known.capabilities.other_paths.iter().any(|p| p == path))
     }
+}
+
+/// Whether a folded path is that of the authorization endpoint, or a further one of the preset's.
+pub(super) fn is_endpoint_path(discovery: &Discovery, extra: &[&str], folded: &str) -> bool {
+    let advertised = discovery.authorization_path();
+    let advertised = advertised.as_ref().map(AuthorizationPath::as_str);
+    let mut paths = extra.iter().copied().chain(advertised);
+    paths.any(|known| !known.is_empty() && fold_path(known).as_deref() == Some(folded))
 }
 
 /// How a server could read a body.
