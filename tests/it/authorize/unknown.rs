@@ -5,12 +5,10 @@ use toml::Table;
 
 use super::{Front, configuration, ok};
 use crate::support::gateway::Gateway;
-use crate::support::ports::free_port;
 use crate::support::upstream::{Step, Upstream};
 
 async fn front(settings: &str) -> Front {
-    let address = ([127, 0, 0, 1], free_port()).into();
-    let upstream = Upstream::on(address, |seen| {
+    let upstream = Upstream::scripted(|seen| {
         let failed = b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n".to_vec();
         let is_metadata = seen.target.contains("/.well-known/");
         vec![Step::Bytes(if is_metadata { failed } else { ok("upstream") })]
