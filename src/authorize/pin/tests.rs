@@ -102,7 +102,8 @@ fn a_consent_form_gets_its_values_back_and_nothing_of_the_clients_making() {
 #[test]
 fn repeated_resources_are_one_parameter() {
     let pushed = "client_id=a&resource=https%3A%2F%2Fx&resource=https%3A%2F%2Fy";
-    let pin = Pin::new(pushed, RULES).unwrap();
+    let rules = rules(Reach::Request);
+    let pin = Pin::new(pushed, &rules).unwrap();
     let given = |text: &'static str| Parameters::parse(text.as_bytes()).unwrap();
     assert_eq!(
         pin.query(&given("client_id=a&resource=https://x&resource=https://y"), Emitter::Browser),

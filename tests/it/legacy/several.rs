@@ -94,12 +94,16 @@ async fn b152_signing_out_and_in_again_is_a_login_of_its_own() {
     let done = "/done?https://client.example/cb?code=c&state=pushed-state";
     front.visit_with(done, &first.cookie).await;
     assert_eq!(front.visit_with("/logout", &first.cookie).await.text(), "login");
-    // The same state, as some clients push it: the old ticket is still in the browser.
-    let query = front.push("web", super::PUSHED).await;
+    // The old ticket is still in the browser.
+    let mut form = super::PUSHED.to_vec();
+    form.retain(|(name, _)| *name != "state");
+    form.push(("state", "second-state"));
+    let query = front.push("web", &form).await;
     let second = front.visit_with(&format!("/authorize?{query}"), &first.cookie).await;
     let both = cookies(&[&first.first, &second]);
     let handle = nested(&location(&second), "next");
     assert_eq!(front.visit_with(&handle, &both).await.status, 200);
+    let done = "/done?https://client.example/cb?code=c&state=second-state";
     assert_eq!(front.visit_with(done, &both).await.status, 302);
     refused(&front.visit_with(&handle, &both).await, 400, "invalid_request_uri");
 }

@@ -56,8 +56,11 @@ async fn a_page_that_posts_gets_the_query_that_its_server_needs() {
     for (post_query, on_page, on_path) in
         [("as-emitted", true, false), ("stored", true, true), ("none", false, false)]
     {
-        let settings = settings("generic")
-            .replacen("[par]", &format!("post_query = \"{post_query}\"\n[par]"), 1);
+        let settings = settings("generic").replacen(
+            "[par]",
+            &format!("post_query = \"{post_query}\"\n[par]"),
+            1,
+        );
         let front = Front::start(&settings).await;
         let flow = begin(&front).await;
         let page = format!("/authorize?{}", flow.query);
