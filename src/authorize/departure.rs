@@ -168,10 +168,9 @@ impl Endpoint {
         };
         let whole = given.value("response_type").is_some();
         let is_handle = given.value("request_uri").is_some() && !whole;
-        let belongs = match proof {
-            Proof::Answer => contradicts_nothing(&given, &flow.request.query),
-            Proof::Telling => speaks_of(&given, &flow.request.query),
-        };
+        let pushed = &*flow.request.query;
+        let belongs = speaks_of(&given, pushed)
+            || (proof == Proof::Answer && contradicts_nothing(&given, pushed));
         if is_handle || !(whole || self.is_authorize_path(path)) || !belongs {
             return Emission::Foreign;
         }
