@@ -91,10 +91,11 @@ impl AuthorizeError {
             | Self::LostRace => ErrorCode::InvalidRequestUri,
             Self::Foreign => ErrorCode::RequestUriNotSupported,
             // The upstream sends the browser in circles; trying again does not end them.
-            Self::Store(_, TooManyContinuations) | Self::Unconcealed => ErrorCode::BadGateway,
+            Self::Store(_, TooManyContinuations) | Self::Unconcealed | Self::UpstreamUnknown => {
+                ErrorCode::BadGateway
+            }
             Self::Prefetch | Self::Store(..) => ErrorCode::TemporarilyUnavailable,
             Self::Randomness => ErrorCode::ServerError,
-            Self::UpstreamUnknown => ErrorCode::BadGateway,
         }
     }
 

@@ -63,7 +63,7 @@ impl Checker<'_> {
         let known = file.preset.ways();
         let authorize_paths = self.list(
             ("upstream.authorize_paths", file.authorize_paths.as_deref(), known.authorize_paths),
-            |path| is_path(path),
+            is_path,
             "a path such as \"/connect/authorize/callback\"",
         );
         let beside_handle = self.list(
