@@ -56,10 +56,10 @@ async fn b152_prompt_login_asks_once_and_a_session_asks_not_at_all() {
     }
 }
 
-/// Asks for languages until the authorize URL of old would have this many bytes.
+/// Lengthens the request by characters that no encoding makes longer, until the authorize URL of old would have this many bytes.
 fn lengthen(party: &mut RelyingParty, bytes: usize) {
     let missing = bytes.saturating_sub(party.plain_url().as_str().len());
-    party.further = vec![("ui_locales", "de ".repeat(missing / 3 + 1))];
+    party.further = vec![("ui_locales", "de-".repeat(missing / 3 + 1))];
     assert!(party.plain_url().as_str().len() >= bytes);
 }
 

@@ -50,7 +50,8 @@ async fn b150_no_hop_at_django_discloses_what_was_pushed() {
     for preset in ["django-oauth-toolkit", "generic"] {
         let stage = Stage::django_as(preset, "required = true").await;
         let mut browser = Browser::default();
-        for further in [&[][..], &[("prompt", "login")], &[("resource", "https://api.example/a?b")]] {
+        for further in [&[][..], &[("prompt", "login")], &[("resource", "https://api.example/a?b")]]
+        {
             sign_in(&mut browser, &stage.issuer, further).await;
         }
     }

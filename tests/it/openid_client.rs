@@ -136,7 +136,10 @@ async fn b150_b152_openid_client_pushes_to_django_where_par_is_required() {
         assert_eq!(asked, passwords, "{prompt}");
         for (name, value) in login.request.as_object().expect("parameters") {
             let value = value.as_str().expect("text");
-            for hop in hops.iter().filter(|_| !["prompt", "code_challenge_method"].contains(&name.as_str())) {
+            for hop in hops
+                .iter()
+                .filter(|_| !["prompt", "code_challenge_method"].contains(&name.as_str()))
+            {
                 assert!(!discloses(hop.url.as_str(), value), "{name} in {}", hop.url);
             }
         }

@@ -62,7 +62,8 @@ async fn sign_in(client: &Driver, authorize_url: &Url, asks: bool) -> Seen {
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
         log.extend(network_log(client).await);
-        let requests = log.iter().filter_map(|message| message["params"]["request"]["url"].as_str());
+        let requests =
+            log.iter().filter_map(|message| message["params"]["request"]["url"].as_str());
         let back = requests.filter(|url| url.starts_with(&format!("{REDIRECT_URI}?"))).last();
         if let Some(callback) = back {
             let callback = Url::parse(callback).expect("a URL");

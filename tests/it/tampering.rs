@@ -13,9 +13,8 @@ use crate::support::stage::Stage;
 
 const CLAIMS: &str = r#"{"id_token":{"email":{"essential":true}}}"#;
 
-/// What is tried, and what each would bring the attacker.
+/// What is tried. Less `scope` is not: people may take scopes away.
 const EVIL: &[(&str, &str)] = &[
-    ("scope", "openid"),
     ("scope", "openid profile email introspection"),
     ("nonce", "evil-nonce"),
     ("state", "evil-state"),
@@ -48,7 +47,7 @@ fn set_query_parameter(url: &mut Url, name: &str, value: &str) {
     url.query_pairs_mut().clear().extend_pairs(kept).append_pair(name, value);
 }
 
-/// Signs in while one thing is changed, and demands that it was tried.
+/// Signs in while one thing is changed once, and demands that it was tried.
 async fn attack(
     party: &RelyingParty,
     change: impl Fn(&mut Url, &mut Vec<(String, String)>) -> bool + Send + Sync + 'static,
@@ -57,7 +56,9 @@ async fn attack(
     let changes = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&changes);
     let mut browser = Browser::tampering(move |url, fields| {
-        counter.fetch_add(usize::from(change(url, fields)), Ordering::Relaxed);
+        if counter.load(Ordering::Relaxed) == 0 {
+            counter.fetch_add(usize::from(change(url, fields)), Ordering::Relaxed);
+        }
     });
     let journey = browser.sign_in(&authorize_url, REDIRECT_URI).await;
     assert!(changes.load(Ordering::Relaxed) > 0, "nothing was changed: {journey:?}");
@@ -73,7 +74,7 @@ async fn assert_as_pushed(party: &RelyingParty, journey: &Journey, (name, evil):
     let consent = journey.hops.iter().rev().find(|hop| hop.page_shows("code_challenge"));
     let consent = consent.expect("a consent page");
     assert!(consent.page_shows(&party.nonce), "{}", consent.body);
-    assert!(evil == "openid" || !consent.page_shows(evil), "{name} in {}", consent.body);
+    assert!(!consent.page_shows(evil), "{name} in {}", consent.body);
 }
 
 #[tokio::test]
@@ -145,10 +146,6 @@ async fn b151_what_is_changed_in_the_second_visit_is_not_honoured() {
 async fn what_is_changed_in_the_consent_form_is_not_honoured() {
     let stage = Stage::django_as("django-oauth-toolkit", "required = true").await;
     for change @ (name, evil) in EVIL {
-        // In the consent form people may take scopes away; nobody may add any.
-        if *evil == "openid" {
-            continue;
-        }
         let party = party(&stage.issuer, None).await;
         let outcome = attack(&party, move |_, fields| {
             let mut changed = false;
