@@ -1,10 +1,10 @@
 # `make` alone lists the targets. Missing Debian packages are installed by the targets that need them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint docs schema tools servers
+.PHONY: help demo test bench bench-continuation fmt lint docs schema tools servers
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## Run a small authorization server, the gateway and a client on loopback
 	@.ci/need cmake
@@ -16,6 +16,10 @@ test: tools servers ## Install what the tests need, then run them all
 bench: ## Measure speed and memory against nginx
 	@.ci/need cmake
 	tests/bench/run
+
+bench-continuation: ## Measure the rewriting of a redirect of 4 KiB
+	@.ci/need cmake
+	cargo bench --quiet --bench continuation
 
 fmt: ## Format the code
 	cargo fmt

@@ -5,6 +5,7 @@ use http::StatusCode;
 use url::Url;
 
 use crate::support::browser::{Browser, Journey, Tamper};
+use crate::support::idp::Django;
 use crate::support::relying_party::{Client, REDIRECT_URI, RelyingParty};
 use crate::support::stage::Stage;
 
@@ -55,14 +56,32 @@ async fn b152_prompt_login_asks_once_and_a_session_asks_not_at_all() {
     }
 }
 
+/// Lengthens the request by characters that no encoding makes longer, until the authorize URL of old would have this many bytes.
+fn lengthen(party: &mut RelyingParty, bytes: usize) {
+    let missing = bytes.saturating_sub(party.plain_url().as_str().len());
+    party.further = vec![("ui_locales", "de-".repeat(missing / 3 + 1))];
+    assert!(party.plain_url().as_str().len() >= bytes);
+}
+
 #[tokio::test]
-async fn a_request_too_long_for_djangos_next_survives_the_login_redirect() {
+async fn b149_a_request_of_6000_bytes_survives_the_login_redirect() {
     let stage = Stage::django_as("django-oauth-toolkit", "required = true").await;
     let mut party = RelyingParty::discover(&stage.issuer, Client::ConfidentialBasic).await;
-    // Django by itself drops a `next` of over 2,048 characters and lands nowhere.
-    party.further = vec![("ui_locales", "de ".repeat(600))];
+    lengthen(&mut party, 6_000);
     let journey = sign_in(&party, Browser::default()).await;
     assert_addresses_show_nothing(&party, &journey);
+}
+
+#[tokio::test]
+async fn django_alone_loses_a_request_of_6000_bytes() {
+    let server = Django::start_alone(REDIRECT_URI).await;
+    let mut party = RelyingParty::discover(&server.issuer, Client::ConfidentialBasic).await;
+    lengthen(&mut party, 6_000);
+    // It drops a `next` of over 2,048 characters, and the login leads to its default page.
+    let stray = Browser::default().sign_in(&party.plain_url(), REDIRECT_URI).await;
+    let stray = stray.expect_err("the request is lost");
+    let last = stray.hops.last().expect("hops");
+    assert_eq!((last.url.path(), last.status), ("/accounts/profile/", StatusCode::NOT_FOUND));
 }
 
 /// Everything somebody at the keyboard can put in or take out.

@@ -1,23 +1,21 @@
 //! `make demo` in a real browser: Debian's chromium presses the buttons.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
+use fantoccini::{Client, Locator};
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::chromium::{Child, Chromium, PATIENCE, click};
 use crate::support::ports::free_port;
 
 #[tokio::test]
 async fn both_buttons_sign_in_through_the_gateway() {
     let demo = Demo::start(&[]);
-    let browser = Browser::start().await;
+    let browser = Chromium::start().await;
     let client = browser.client.clone();
     let Ports { client: at, gateway, .. } = demo.ports;
     let visit = tokio::spawn(async move {
@@ -55,7 +53,7 @@ async fn both_buttons_sign_in_through_the_gateway() {
 #[tokio::test]
 async fn the_old_way_works_without_the_gateway() {
     let demo = Demo::start(&["--without-gateway"]);
-    let browser = Browser::start().await;
+    let browser = Chromium::start().await;
     let client = browser.client.clone();
     let Ports { client: at, legacy, .. } = demo.ports;
     let visit = tokio::spawn(async move {
@@ -167,12 +165,6 @@ async fn sign_in(client: &Client) -> Journey {
     Journey { title, hops }
 }
 
-async fn click(client: &Client, selector: &str) {
-    let wait = client.wait().at_most(PATIENCE);
-    let element = wait.for_element(Locator::Css(selector)).await;
-    element.unwrap_or_else(|error| panic!("{selector}: {error}")).click().await.unwrap();
-}
-
 async fn claim(client: &Client, table: &str, name: &str) -> String {
     let path = format!("//table[@id='{}']//tr[th='{name}']/td", &table[1..]);
     let cell = client.find(Locator::XPath(&path)).await.unwrap();
@@ -182,7 +174,7 @@ async fn claim(client: &Client, table: &str, name: &str) -> String {
 /// The demonstration on ports of its own.
 struct Demo {
     ports: Ports,
-    process: Process,
+    process: Child,
     _folder: TempDir,
 }
 
@@ -193,7 +185,7 @@ impl Demo {
         let config = ports.write_config(folder.path());
         let mut command = Command::new(demo_program());
         command.arg("--config").arg(&config).args(arguments).stdout(Stdio::null());
-        let mut demo = Self { process: Process(command.spawn().unwrap()), ports, _folder: folder };
+        let mut demo = Self { process: Child(command.spawn().unwrap()), ports, _folder: folder };
         demo.process.wait_for(demo.ports.client);
         demo
     }
@@ -236,78 +228,6 @@ impl Ports {
     }
 }
 
-/// A chromium that nobody sees, and its driver.
-struct Browser {
-    client: Client,
-    _driver: Process,
-    _profile: TempDir,
-}
-
-impl Browser {
-    async fn start() -> Self {
-        let port = free_port();
-        let profile = tempfile::tempdir().unwrap();
-        let mut command = Command::new("/usr/bin/chromedriver");
-        command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut driver = Process(command.spawn().expect("Debian's chromium-driver"));
-        driver.wait_for(port);
-        let options = json!({
-            "binary": "/usr/bin/chromium",
-            "args": [
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--disable-dev-shm-usage",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                format!("--user-data-dir={}", profile.path().display()),
-            ],
-        });
-        let capabilities = [("goog:chromeOptions".to_owned(), options)];
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities.into_iter().collect::<serde_json::Map<String, Value>>())
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await
-            .unwrap();
-        Self { client, _driver: driver, _profile: profile }
-    }
-
-    /// Closes the browser even where the visit failed: it would outlive its driver.
-    async fn stop_after(self, visit: tokio::task::JoinHandle<()>) {
-        let outcome = visit.await;
-        self.client.clone().close().await.unwrap();
-        if let Err(failure) = outcome {
-            std::panic::resume_unwind(failure.into_panic());
-        }
-    }
-}
-
-/// A child that ends with its owner.
-struct Process(Child);
-
-impl Process {
-    fn wait_for(&mut self, port: u16) {
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                panic!("ended with {status} before it listened on {port}");
-            }
-            assert!(Instant::now() < deadline, "nobody listens on {port}");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The example's binary. Cargo tests the example by its own harness and so does not build the plain
 /// program for us; asked again, with the same target folder and profile, it builds or finds it.
 fn demo_program() -> &'static Path {
@@ -327,5 +247,3 @@ fn demo_program() -> &'static Path {
         profile.join("examples/demo")
     })
 }
-
-const PATIENCE: Duration = Duration::from_secs(60);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use crate::support::browser::Browser;
+use crate::support::browser::{Browser, Journey};
+use crate::support::disclosure::discloses;
 use crate::support::idp::{Django, OidcProvider, folder, install};
 use crate::support::process::Process;
 use crate::support::relying_party::{Client, REDIRECT_URI};
@@ -21,12 +22,26 @@ struct Login {
     discovered: Value,
     /// The address that it sent the browser to.
     authorize: Url,
+    /// The authorization request, as it was pushed or sent.
+    request: Value,
+    /// The way through the browser.
+    journey: Journey,
     /// The claims of the ID token.
     claims: Value,
 }
 
 /// Signs alice in at `issuer` with `mode` `par` or `plain`.
 async fn login(issuer: &str, client: Client, mode: &str) -> Login {
+    login_in(&mut Browser::default(), issuer, client, (mode, "")).await
+}
+
+/// The same in a browser that may have a session, with a `prompt` that may be empty.
+async fn login_in(
+    browser: &mut Browser,
+    issuer: &str,
+    client: Client,
+    (mode, prompt): (&str, &str),
+) -> Login {
     install("openid-client").await;
     let mut driver = Process::spawn(
         Command::new(folder("openid-client").join("run"))
@@ -35,17 +50,19 @@ async fn login(issuer: &str, client: Client, mode: &str) -> Login {
             .env("CLIENT_SECRET", client.secret())
             .env("AUTHENTICATION", client.authentication())
             .env("REDIRECT_URI", REDIRECT_URI)
-            .env("MODE", mode),
+            .env("MODE", mode)
+            .env("PROMPT", prompt),
     );
     let authorize = driver.wait_for(LIMIT, |output| said(output, "authorize")).await;
     let authorize = Url::parse(authorize.as_str().expect("text")).expect("a URL");
-    let mut browser = Browser::default();
     let journey = browser.sign_in(&authorize, REDIRECT_URI).await.expect("a login");
     driver.say(journey.callback.as_str());
     let claims = driver.wait_for(LIMIT, |output| said(output, "claims")).await;
     Login {
         discovered: said(&driver.output(), "discovered").expect("said first"),
+        request: said(&driver.output(), "request").expect("said before"),
         authorize,
+        journey,
         claims,
     }
 }
@@ -102,5 +119,29 @@ async fn openid_client_pushes_to_django_through_the_gateway() {
     for client in [Client::ConfidentialBasic, Client::ConfidentialPost, Client::Public] {
         let login = login(&stage.issuer, client, "par").await;
         assert_pushed(&login, &stage.issuer, client);
+    }
+}
+
+#[tokio::test]
+async fn b150_b152_openid_client_pushes_to_django_where_par_is_required() {
+    let stage = Stage::django_as("django-oauth-toolkit", "required = true").await;
+    let mut browser = Browser::default();
+    for (prompt, passwords) in [("", 1), ("login", 1), ("", 0)] {
+        let client = Client::ConfidentialBasic;
+        let login = login_in(&mut browser, &stage.issuer, client, ("par", prompt)).await;
+        assert_pushed(&login, &stage.issuer, client);
+        assert_eq!(login.discovered["require_pushed_authorization_requests"], true);
+        let hops = &login.journey.hops;
+        let asked = hops.iter().filter(|hop| hop.posted_shows("wonderland")).count();
+        assert_eq!(asked, passwords, "{prompt}");
+        for (name, value) in login.request.as_object().expect("parameters") {
+            let value = value.as_str().expect("text");
+            for hop in hops
+                .iter()
+                .filter(|_| !["prompt", "code_challenge_method"].contains(&name.as_str()))
+            {
+                assert!(!discloses(hop.url.as_str(), value), "{name} in {}", hop.url);
+            }
+        }
     }
 }

@@ -1,15 +1,17 @@
 // One login with the real openid-client. Every line it prints is a JSON object with one member:
 //   discovered  the metadata that it found
+//   request     the authorization request that it makes
 //   authorize   the address for the browser; it then reads the callback's address from a line of
 //               standard input
 //   claims      those of the ID token, after every check
 // From the environment: ISSUER, CLIENT_ID, CLIENT_SECRET, AUTHENTICATION (client_secret_basic,
-// client_secret_post, none), REDIRECT_URI, and MODE: par, or plain for a request in the query.
+// client_secret_post, none), REDIRECT_URI, MODE (par, or plain for a request in the query), and PROMPT,
+// which may be empty.
 import { createInterface } from 'node:readline';
 
 import * as oauth from 'openid-client';
 
-const { ISSUER, CLIENT_ID, CLIENT_SECRET, AUTHENTICATION, REDIRECT_URI, MODE } = process.env;
+const { ISSUER, CLIENT_ID, CLIENT_SECRET, AUTHENTICATION, REDIRECT_URI, MODE, PROMPT } = process.env;
 
 const authentication = {
   client_secret_basic: () => oauth.ClientSecretBasic(CLIENT_SECRET),
@@ -35,7 +37,9 @@ const parameters = {
   code_challenge_method: 'S256',
   state: expectedState,
   nonce: expectedNonce,
+  ...(PROMPT && { prompt: PROMPT }),
 };
+say({ request: parameters });
 const authorize =
   MODE === 'par'
     ? await oauth.buildAuthorizationUrlWithPAR(config, parameters)

@@ -29,8 +29,10 @@ pub struct Browser {
     jar: Jar,
     /// Where the page in front of the person came from.
     page: Option<Url>,
-    tamper: Option<Tamper>,
+    tamper: Option<Tampering>,
 }
+
+struct Tampering(Box<dyn Fn(&mut Url, &mut Vec<(String, String)>) + Send + Sync>);
 
 /// Changes where the browser goes and what it posts, as somebody at the keyboard can.
 pub type Tamper = fn(&mut Url, &mut Vec<(String, String)>);
@@ -66,8 +68,15 @@ pub struct Stray {
 
 impl Browser {
     /// A browser whose owner changes every request after the first.
-    pub fn tampering(tamper: Tamper) -> Self {
-        Self { tamper: Some(tamper), ..Self::default() }
+    pub fn tampering(
+        tamper: impl Fn(&mut Url, &mut Vec<(String, String)>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { tamper: Some(Tampering(Box::new(tamper))), ..Self::default() }
+    }
+
+    /// Sends a form of the page in front of the person; redirects are not followed.
+    pub async fn submit(&mut self, url: &Url, fields: Vec<(String, String)>) -> Hop {
+        self.visit(Method::POST, url, fields).await
     }
 
     /// Opens an address as if it was typed in; redirects are not followed.
@@ -93,7 +102,7 @@ impl Browser {
             if url.as_str().starts_with(redirect_uri) {
                 return Ok(Journey { hops, callback: url });
             }
-            if let Some(tamper) = self.tamper {
+            if let Some(Tampering(tamper)) = &self.tamper {
                 tamper(&mut url, &mut fields);
             }
             let hop = self.visit(method, &url, fields).await;
@@ -145,6 +154,12 @@ impl Browser {
             self.page = Some(url.clone());
         }
         hop
+    }
+}
+
+impl fmt::Debug for Tampering {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Tampering")
     }
 }
 

@@ -2,7 +2,9 @@
 #![expect(unreachable_pub, reason = "`pub` here means: for the test modules of this binary")]
 
 pub mod browser;
+pub mod chromium;
 pub mod cookies;
+pub mod disclosure;
 pub mod forms;
 pub mod gateway;
 pub mod http;

@@ -140,6 +140,12 @@ impl RelyingParty {
 
     /// Checks the callback, exchanges its code and gives the claims of the ID token, checked too.
     pub async fn redeem(&self, callback: &Url) -> Value {
+        let tokens = self.tokens(callback).await;
+        claims(tokens["id_token"].as_str().expect("an ID token"))
+    }
+
+    /// The same, with the whole answer of the token endpoint.
+    pub async fn tokens(&self, callback: &Url) -> Value {
         let of = |name: &str| {
             let mut pairs = callback.query_pairs();
             pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -159,13 +165,14 @@ impl RelyingParty {
         ];
         let answer = self.authenticated(&self.endpoint("token_endpoint"), form).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
-        let claims = claims(answer.json()["id_token"].as_str().expect("an ID token"));
+        let tokens = answer.json();
+        let claims = claims(tokens["id_token"].as_str().expect("an ID token"));
         assert_eq!(claims["nonce"], *self.nonce, "{claims}");
         assert_eq!(claims["iss"].as_str(), issuer, "{claims}");
         let audience = &claims["aud"];
         let id = self.client.id();
         assert!(*audience == id || audience[0] == id, "{claims}");
-        claims
+        tokens
     }
 
     /// Posts a form with the client's authentication; `form` holds the `client_id`.

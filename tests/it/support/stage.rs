@@ -17,10 +17,15 @@ pub struct Stage<S> {
 impl Stage<OidcProvider> {
     /// oidc-provider, with `required = true`.
     pub async fn oidc_provider() -> Self {
+        Self::oidc_provider_as("oidc-provider", "required = true").await
+    }
+
+    /// oidc-provider behind this preset, with this in `[par]`.
+    pub async fn oidc_provider_as(preset: &str, par: &str) -> Self {
         let address = unused_address();
         let upstream = OidcProvider::start(&address, REDIRECT_URI).await;
         let toml = format!(
-            "{}[upstream]\nurl = \"{}\"\npreset = \"oidc-provider\"\n[par]\nrequired = true\n{}",
+            "{}[upstream]\nurl = \"{}\"\npreset = \"{preset}\"\n[par]\n{par}\n{}",
             listeners(&address, &address),
             upstream.url,
             clients()
