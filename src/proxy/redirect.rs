@@ -30,6 +30,17 @@ fn refresh_address(refresh: &str) -> Option<(&str, &str)> {
     Some((before, bare.unwrap_or(address)))
 }
 
+/// Whether an address could answer an authorization request or carry one, at any depth of encoding:
+/// none touches letters and underscores.
+pub(super) fn speaks_of_a_login(location: &HeaderValue) -> bool {
+    let has = |word: &str| {
+        location.as_bytes().windows(word.len()).any(|window| window == word.as_bytes())
+    };
+    let answers =
+        || ["code=", "error=", "response=", "id_token=", "access_token="].into_iter().any(has);
+    (has("state=") && answers()) || (has("client_id") && has("response_type"))
+}
+
 /// Puts another address where the answer has its own.
 pub(super) fn redirect(
     response: &mut ResponseHeader,
@@ -71,6 +82,23 @@ mod tests {
         let mut answer = ResponseHeader::build(200, None).unwrap();
         answer.insert_header(name, value).unwrap();
         answer
+    }
+
+    #[test]
+    fn only_logins_are_looked_at_more_closely() {
+        for (location, expected) in [
+            ("https://c.example/cb?code=1&state=s", true),
+            ("https://c.example/cb#state=s&access_token=1", true),
+            ("https://c.example/cb?error=access_denied&state=s", true),
+            ("/login?next=%2Fauthorize%3Fclient_id%3Da%26response_type%3Dcode", true),
+            ("https://c.example/cb?code=1", false),
+            ("/login?state=s", false),
+            ("/authorize?client_id=a&request_uri=urn:x", false),
+            ("/", false),
+        ] {
+            let location = HeaderValue::from_static(location);
+            assert_eq!(speaks_of_a_login(&location), expected, "{location:?}");
+        }
     }
 
     #[test]

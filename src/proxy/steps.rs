@@ -16,7 +16,7 @@ use super::application::{
 use super::context::Context;
 use super::downstream::{self, BodyBounds, BodyFault};
 use super::failure::{self, Failure};
-use super::redirect::{conceal, destination, redirect};
+use super::redirect::{conceal, destination, redirect, speaks_of_a_login};
 use super::screen::Fault;
 use super::{Gateway, client_address, context, headers, screen as judge};
 use crate::oauth::error::ErrorCode;
@@ -132,10 +132,13 @@ impl<A: Application> Gateway<A> {
         context: &mut Context,
     ) -> pingora::Result<()> {
         let head = session.req_header();
-        if context.forward.is_none() && !headers::has_own_cookie(&head.headers) {
+        let known = context.forward.is_some() || headers::has_own_cookie(&head.headers);
+        // A login that comes back by a cross-site POST comes without our cookies.
+        if !known && head.method != Method::POST {
             return Ok(());
         }
-        let Some(location) = destination(response) else {
+        let Some(location) = destination(response).filter(|to| known || speaks_of_a_login(to))
+        else {
             return Ok(());
         };
         let departure = Departure {

@@ -106,6 +106,7 @@ impl Desk {
         let departure = Departure {
             location: "https://client.example/cb?code=c&state=pushed-state",
             path: "/login",
+            method: &Method::GET,
             headers: &browser.headers(),
             flow: None,
             peer: &peer(),
