@@ -31,7 +31,7 @@ const REQUEST_OVERHEAD: u64 = 616;
 
 /// Bytes that finding a request by the index costs: the key beside it, and an entry of the index.
 /// Its room is reserved by the push, so that a start finds it.
-const INDEX_OVERHEAD: u64 = 380;
+const INDEX_OVERHEAD: u64 = 344;
 
 /// Bytes a remembered single-use token costs.
 const REPLAY_OVERHEAD: u64 = 300;

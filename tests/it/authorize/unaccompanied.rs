@@ -1,11 +1,17 @@
 //! A brokered login comes back by a cross-site `POST`, which browsers send without our cookies.
 
+use std::sync::Arc;
+
+use http::Method;
+use parapet::authorize::Onward;
+
+use super::desk::{BACK, Browser, Desk};
 use super::{FORM, Front, cookies, redirect, refused};
+use crate::par::response::Broken;
 use crate::support::http::encode;
 use crate::support::raw::Answer;
 
 const ISS: &str = "iss=https%3A%2F%2Flogin.example";
-const BACK: &str = "https://client.example/cb?code=c&state=pushed-state";
 
 /// The upstream shows a login, and answers a `POST` to `/saml/acs` and a `GET` of it by a redirect
 /// to what its `RelayState` says.
@@ -205,4 +211,43 @@ async fn a_request_without_state_is_not_found() {
     let to = "https://client.example/cb?code=c";
     assert_eq!(come_back(&front, to, "").await.field("location"), Some(to));
     assert_alive(&front, &query).await;
+}
+
+#[tokio::test]
+async fn a_login_that_took_too_long_ends_on_a_page() {
+    let mut desk = Desk::new("[authorize]\nlogin_lifetime = \"20m\"");
+    let query = desk.push().await;
+    desk.visit(&mut Browser::default(), &query).await.unwrap();
+    desk.reconfigure("[authorize]\nlogin_lifetime = \"10m\"");
+    desk.wait(600);
+    let stranger = Browser::default();
+    let onward = desk.depart(&stranger, &Method::POST, BACK).await;
+    assert!(matches!(onward, Onward::Refused(ref page) if page.status() == 400), "{onward:?}");
+    desk.wait(600);
+    let onward = desk.depart(&stranger, &Method::POST, BACK).await;
+    assert!(matches!(onward, Onward::Unchanged), "nothing is known of it any more: {onward:?}");
+}
+
+#[tokio::test]
+async fn the_store_is_asked_only_where_a_login_could_come_back() {
+    // Who asks this store gets no answer, and the browser a page.
+    let desk = Desk::on("", Some(Arc::new(Broken::Silent)));
+    let emitted = "/authorize?client_id=web&response_type=code&state=s";
+    for (method, location, asks) in [
+        (Method::POST, BACK, true),
+        (Method::POST, emitted, true),
+        (Method::GET, BACK, false),
+        (Method::GET, emitted, false),
+        (Method::POST, "https://unregistered.example/cb?code=c&state=s", false),
+        (Method::POST, "https://client.example/cb?code=c", false),
+        (Method::POST, "https://client.example/cb?state=s", false),
+        (Method::POST, "/authorize?client_id=unknown&response_type=code&state=s", false),
+        (Method::POST, "/authorize?client_id=web&response_type=code", false),
+        (Method::POST, "/", false),
+    ] {
+        let onward = desk.depart(&Browser::default(), &method, location).await;
+        let asked = matches!(onward, Onward::Refused(ref page) if page.status() == 503);
+        assert_eq!(asked, asks, "{method} {location}: {onward:?}");
+        assert!(asked || matches!(onward, Onward::Unchanged), "{onward:?}");
+    }
 }
