@@ -4,26 +4,27 @@
 use std::borrow::Cow;
 
 use http::HeaderValue;
-use url::Url;
 
 use super::departure::{Departure, Onward};
 use super::pin::Emitter;
 use super::{AuthorizeError, Endpoint, Flow, circumstances, expansion, page};
 use crate::oauth::parameters::encode;
-use crate::oauth::redirect_uri::leads_to;
+use crate::oauth::redirect_uri::{leads_respelled, leads_to};
 use crate::oauth::target::loose;
 use crate::store::{PushedRequest, Spend};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::{CompletionOutcome, StoreOperation, meter};
 
 /// How an answer stands to the flows of this browser.
-enum Ending {
+pub(super) enum Ending {
     /// It ends none of them.
     None,
     /// It ends this one.
     Of(Flow),
     /// It would end this one, whose time is over.
     Late(Flow),
+    /// It speaks of this one, but is not enough to end it.
+    Unspent(Flow),
 }
 
 /// What an answer without `state` may end.
@@ -36,11 +37,11 @@ enum Stateless {
 }
 
 /// What an authorization response in a URL says (RFC 6749 §4.1.2).
-struct Answered<'a> {
+pub(super) struct Answered<'a> {
     /// Where in the URL its parameters end.
     end: usize,
-    state: Option<Cow<'a, str>>,
-    outcome: CompletionOutcome,
+    pub(super) state: Option<Cow<'a, str>>,
+    pub(super) outcome: CompletionOutcome,
     has_iss: bool,
     is_jarm: bool,
 }
@@ -54,6 +55,7 @@ impl Endpoint {
         match self.ending(departure, &answered).await {
             Ok(Ending::None) => Onward::Unchanged,
             Ok(Ending::Of(flow)) => self.end(departure, &answered, &flow).await,
+            Ok(Ending::Unspent(flow)) => self.amended(departure, &answered, &flow),
             Ok(Ending::Late(flow)) => refused(departure, AuthorizeError::Expired, Some(&flow)),
             Err(error) => refused(departure, error, None),
         }
@@ -96,6 +98,9 @@ impl Endpoint {
             }
             ending = Ending::Late(flow);
         }
+        if self.is_unaccompanied(departure) {
+            return self.ending_by_index(departure, answered).await;
+        }
         Ok(ending)
     }
 
@@ -124,6 +129,11 @@ impl Endpoint {
             }
         };
         meter().completion(outcome);
+        self.amended(departure, answered, flow)
+    }
+
+    /// The answer on its way to the client, told to the audit trail.
+    fn amended(&self, departure: &Departure<'_>, answered: &Answered<'_>, flow: &Flow) -> Onward {
         let fingerprint = flow.reference.fingerprint();
         let at = circumstances(flow, &fingerprint, departure.peer);
         if answered.outcome == CompletionOutcome::Error {
@@ -199,21 +209,6 @@ fn with_iss(location: &str, end: usize, issuer: &str) -> String {
     amended
 }
 
-/// The same address in another spelling: letter case of the host, default port, percent-encoding.
-fn leads_respelled(location: &str, redirect_uri: &str) -> bool {
-    let (Ok(location), Ok(redirect_uri)) = (Url::parse(location), Url::parse(redirect_uri)) else {
-        return false;
-    };
-    let path = |url: &Url| loose(url.path()).into_owned();
-    let pushed: Vec<_> = redirect_uri.query_pairs().collect();
-    let sent: Vec<_> = location.query_pairs().collect();
-    location.scheme() == redirect_uri.scheme()
-        && location.host_str() == redirect_uri.host_str()
-        && location.port_or_known_default() == redirect_uri.port_or_known_default()
-        && path(&location) == path(&redirect_uri)
-        && pushed.iter().all(|pair| sent.contains(pair))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,13 +249,5 @@ mod tests {
             let answered = Answered::read(location).unwrap();
             assert_eq!(with_iss(location, answered.end, issuer), expected);
         }
-    }
-
-    #[test]
-    fn respelled_addresses_are_the_same_address() {
-        let redirect_uri = "https://client.example/cb";
-        assert!(leads_respelled("HTTPS://Client.Example:443/%63b?code=1", redirect_uri));
-        assert!(!leads_respelled("https://client.example/cb2?code=1", redirect_uri));
-        assert!(!leads_respelled("https://evil.example/cb?code=1", redirect_uri));
     }
 }

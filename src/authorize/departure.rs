@@ -2,7 +2,7 @@
 //! pages, which must not show the request.
 
 use http::header::HeaderMap;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Method, Response};
 
 use bytes::Bytes;
 
@@ -25,6 +25,8 @@ pub struct Departure<'a> {
     pub location: &'a str,
     /// Path of the browser's request.
     pub path: &'a str,
+    /// Method of the browser's request.
+    pub method: &'a Method,
     /// Header fields of the browser's request, for its tickets.
     pub headers: &'a HeaderMap,
     /// The flow of the very request that this answers, if it was expanded.
@@ -153,6 +155,9 @@ impl Endpoint {
                 let (started_by, emitter) = (None, Emitter::Browser);
                 flows.push(Flow { reference, id, request: held.request, started_by, emitter });
             }
+        }
+        if flows.is_empty() && self.is_unaccompanied(departure) {
+            flows = self.flows_by_index(departure).await?;
         }
         Ok(flows)
     }

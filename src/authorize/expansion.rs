@@ -7,6 +7,7 @@ use http::Method;
 
 use crate::config;
 use crate::oauth::names;
+pub use crate::oauth::parameters::value_in as value;
 use crate::oauth::parameters::{Encoder, Parameters};
 use crate::oauth::target::loose;
 
@@ -95,14 +96,6 @@ pub fn with_own<'a>(own: &str, query: &'a str) -> Cow<'a, str> {
     Cow::Owned(whole.join("&"))
 }
 
-/// The value of `name` in a query that we encoded ourselves.
-#[must_use]
-pub fn value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;
-    crate::oauth::parameters::decode(value.as_bytes()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,12 +131,5 @@ mod tests {
             (full.target.as_str(), full.form.unwrap().as_ref()),
             ("/a?p=x", &b"client_id=a"[..])
         );
-    }
-
-    #[test]
-    fn values_are_found_and_decoded() {
-        let query = "client_id=a&redirect_uri=https%3A%2F%2Fc%2Fcb&state=s";
-        assert_eq!(value(query, "redirect_uri").unwrap(), "https://c/cb");
-        assert_eq!(value(query, "uri"), None);
     }
 }

@@ -37,6 +37,7 @@ pub mod guard;
 pub mod pin;
 mod redeem;
 mod resume;
+mod unaccompanied;
 
 /// The endpoint and what it works with.
 #[derive(Debug)]

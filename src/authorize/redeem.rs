@@ -205,7 +205,7 @@ impl Endpoint {
             SingleUse::Completion => Starts::Many,
             SingleUse::Browser | SingleUse::FirstLoad => Starts::Once,
         };
-        let visit = store::Visit { client_id: named.client_id, caller, starts };
+        let visit = store::Visit { client_id: named.client_id, flow, caller, starts };
         let start = self.store.start(&named.reference, visit).await;
         match start.map_err(|e| AuthorizeError::Store(StoreOperation::Start, e))? {
             Start::Started { request, at, age } => {

@@ -1,5 +1,6 @@
 //! Who is asking: the registered clients, how they prove themselves, and how often they may try.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,9 +9,13 @@ use std::time::Duration;
 use crate::config;
 use crate::oauth::redirect_uri;
 
+use addresses::Addresses;
+
+pub use addresses::MOST_ADDRESSEES;
 pub use authentication::{Authenticated, AuthenticationError, authenticate};
 pub use limits::Limits;
 
+mod addresses;
 pub mod authentication;
 pub mod limits;
 
@@ -18,6 +23,7 @@ pub mod limits;
 #[derive(Debug)]
 pub struct Registry {
     clients: HashMap<Arc<str>, Arc<Client>>,
+    by_address: Addresses,
 }
 
 /// A registered client and the policy that holds for it.
@@ -56,27 +62,42 @@ impl Registry {
     /// The clients of the configuration, with what `[par]` says where their table is silent.
     #[must_use]
     pub fn new(clients: &[config::Client], par: &config::Par) -> Self {
-        let clients = clients.iter().map(|client| {
-            let client_id: Arc<str> = client.client_id.as_str().into();
-            let record = Client {
-                client_id: Arc::clone(&client_id),
-                authentication: client.authentication.clone(),
-                redirect_uris: client.redirect_uris.clone(),
-                scopes: client.scopes.clone(),
-                lifetime: client.lifetime.unwrap_or(par.lifetime),
-                require_pkce: client.require_pkce.unwrap_or(par.require_pkce),
-                require_pushed_authorization_requests: client.require_pushed_authorization_requests,
-                enabled: client.enabled,
-            };
-            (client_id, Arc::new(record))
-        });
-        Self { clients: clients.collect() }
+        let clients: HashMap<_, _> = clients
+            .iter()
+            .map(|client| {
+                let client_id: Arc<str> = client.client_id.as_str().into();
+                let record = Client {
+                    client_id: Arc::clone(&client_id),
+                    authentication: client.authentication.clone(),
+                    redirect_uris: client.redirect_uris.clone(),
+                    scopes: client.scopes.clone(),
+                    lifetime: client.lifetime.unwrap_or(par.lifetime),
+                    require_pkce: client.require_pkce.unwrap_or(par.require_pkce),
+                    require_pushed_authorization_requests: client
+                        .require_pushed_authorization_requests,
+                    enabled: client.enabled,
+                };
+                (client_id, Arc::new(record))
+            })
+            .collect();
+        let by_address = Addresses::of(
+            clients.values().map(|client| (&client.client_id, &client.redirect_uris[..])),
+        );
+        Self { clients, by_address }
     }
 
     /// The client of this name, disabled or not.
     #[must_use]
     pub fn find(&self, client_id: &str) -> Option<&Arc<Client>> {
         self.clients.get(client_id)
+    }
+
+    /// The clients that an answer at `location` could be for, by their registered redirect URIs,
+    /// and the redirect URI that each must have pushed; at most [`MOST_ADDRESSEES`]. Clients
+    /// without registered ones are not found.
+    #[must_use]
+    pub fn addressees(&self, location: &str) -> Vec<(&str, Cow<'_, str>)> {
+        self.by_address.leading_to(location)
     }
 
     /// Whether any client must push.
@@ -102,6 +123,13 @@ impl Client {
                 .redirect_uris
                 .iter()
                 .any(|known| redirect_uri::is_registered(redirect_uri, known))
+    }
+
+    /// Where the client is answered that pushed this `redirect_uri`, or none: then at its first
+    /// registered one.
+    #[must_use]
+    pub fn redirect_uri_of<'a>(&'a self, pushed: Option<&'a str>) -> Option<&'a str> {
+        pushed.or_else(|| self.redirect_uris.first().map(String::as_str))
     }
 
     /// Whether the client may ask for this scope value.

@@ -111,6 +111,7 @@ impl Application for Joint {
         let leaving = Leaving {
             location: &location,
             path: departure.head.uri.path(),
+            method: &departure.head.method,
             headers: &departure.head.headers,
             flow: departure.flow.and_then(|flow| flow.downcast_ref::<Flow>()),
             peer: &peer,

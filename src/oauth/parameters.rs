@@ -183,6 +183,14 @@ pub fn decode(text: &[u8]) -> Result<Cow<'_, str>, ParameterError> {
     String::from_utf8(out).map(Cow::Owned).map_err(|_| ParameterError::NotUtf8)
 }
 
+/// The value of `name` in a query that we encoded ourselves.
+#[must_use]
+pub fn value_in<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;
+    decode(value.as_bytes()).ok()
+}
+
 fn hex(digit: Option<&u8>) -> Option<u8> {
     let digit = char::from(*digit?).to_digit(16)?;
     u8::try_from(digit).ok()
@@ -264,5 +272,12 @@ mod tests {
         fn no_input_makes_it_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Parameters::parse(&text);
         }
+    }
+
+    #[test]
+    fn values_are_found_and_decoded() {
+        let query = "client_id=a&redirect_uri=https%3A%2F%2Fc%2Fcb&state=s";
+        assert_eq!(value_in(query, "redirect_uri").unwrap(), "https://c/cb");
+        assert_eq!(value_in(query, "uri"), None);
     }
 }

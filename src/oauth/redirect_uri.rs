@@ -1,6 +1,11 @@
 //! When a redirect URI is a registered one.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+
+use url::Url;
+
+use super::target::loose;
 
 /// Whether `pushed` is `registered`: byte for byte, except that a loopback address may come with
 /// any port (RFC 8252 §7.3). `localhost` is a name, not an address, and gets no such freedom.
@@ -42,6 +47,38 @@ pub fn leads_to(location: &str, redirect_uri: &str) -> bool {
         Some(b'&') => redirect_uri.contains('?'),
         Some(_) => redirect_uri.ends_with('?') || redirect_uri.ends_with('&'),
     })
+}
+
+/// The same address in another spelling: letter case of the host, default port, percent-encoding.
+#[must_use]
+pub fn leads_respelled(location: &str, redirect_uri: &str) -> bool {
+    let (Ok(location), Ok(redirect_uri)) = (Url::parse(location), Url::parse(redirect_uri)) else {
+        return false;
+    };
+    let path = |url: &Url| loose(url.path()).into_owned();
+    let pushed: Vec<_> = redirect_uri.query_pairs().collect();
+    let sent: Vec<_> = location.query_pairs().collect();
+    location.scheme() == redirect_uri.scheme()
+        && location.host_str() == redirect_uri.host_str()
+        && location.port_or_known_default() == redirect_uri.port_or_known_default()
+        && path(&location) == path(&redirect_uri)
+        && pushed.iter().all(|pair| sent.contains(pair))
+}
+
+/// The redirect URI that a client with this registered one must have pushed for `location` to lead
+/// there; `None` where `location` leads elsewhere.
+#[must_use]
+pub fn led_to<'a>(location: &str, registered: &'a str) -> Option<Cow<'a, str>> {
+    if leads_to(location, registered) || leads_respelled(location, registered) {
+        return Some(Cow::Borrowed(registered));
+    }
+    // On a loopback address the port may be another one than the registered.
+    let (_, tail) = loopback(registered)?;
+    let authority = location.strip_prefix("http://")?;
+    let end = authority.find(['/', '?', '#']).unwrap_or(authority.len());
+    let pushed = ["http://", authority.get(..end)?, tail].concat();
+    (is_registered(&pushed, registered) && leads_to(location, &pushed))
+        .then_some(Cow::Owned(pushed))
 }
 
 /// Host and what follows the port of `http://<loopback address>[:port]…`.
@@ -136,5 +173,31 @@ mod tests {
         }
         assert!(leads_to("https://c.example/cb?a=1&code=2", "https://c.example/cb?a=1"));
         assert!(!leads_to("https://c.example/cb?a=12&code=2", "https://c.example/cb?a=1"));
+    }
+
+    #[test]
+    fn respelled_addresses_are_the_same_address() {
+        let redirect_uri = "https://client.example/cb";
+        assert!(leads_respelled("HTTPS://Client.Example:443/%63b?code=1", redirect_uri));
+        assert!(!leads_respelled("https://client.example/cb2?code=1", redirect_uri));
+        assert!(!leads_respelled("https://evil.example/cb?code=1", redirect_uri));
+    }
+
+    #[test]
+    fn the_pushed_address_is_told_from_where_it_leads() {
+        let led = |location, registered| led_to(location, registered).map(Cow::into_owned);
+        let cb = "https://c.example/cb";
+        assert_eq!(led("https://c.example/cb?code=1", cb).as_deref(), Some(cb));
+        assert_eq!(led("https://C.example:443/cb?code=1", cb).as_deref(), Some(cb));
+        assert_eq!(led("https://c.example/cb2?code=1", cb), None);
+        let loopback = "http://127.0.0.1/cb";
+        assert_eq!(
+            led("http://127.0.0.1:51004/cb?code=1", loopback).as_deref(),
+            Some("http://127.0.0.1:51004/cb")
+        );
+        for location in ["http://127.0.0.1:51004/c?code=1", "http://127.0.0.2:1/cb?code=1", "http:"]
+        {
+            assert_eq!(led(location, loopback), None, "{location}");
+        }
     }
 }

@@ -12,13 +12,15 @@ use http::{HeaderValue, Method, Request, Response};
 
 use crate::answer;
 use crate::client::authentication::Presented;
-use crate::client::{Authenticated, AuthenticationError, Limits, Peer, Registry, authenticate};
+use crate::client::{
+    Authenticated, AuthenticationError, Client, Limits, Peer, Registry, authenticate,
+};
 use crate::clock::Clock;
 use crate::config;
 use crate::oauth::error::ErrorCode;
-use crate::oauth::parameters::{ParameterError, Parameters};
+use crate::oauth::parameters::{ParameterError, Parameters, value_in};
 use crate::oauth::request_uri::{RandomnessError, Reference};
-use crate::store::{Lifetimes, PushedRequest, Store, StoreError};
+use crate::store::{IndexKey, Lifetimes, PushedRequest, Store, StoreError};
 use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{AuthMethod, AuthVerdict, RateScope, StoreOperation, meter};
 use crate::upstream::Discovery;
@@ -214,14 +216,24 @@ impl Endpoint {
         self.random.fill(drawn.as_flattened_mut()).map_err(|_| RandomnessError)?;
         let [reference, flow_key] = drawn;
         let reference = Reference::from_bytes(reference);
+        let index = self.index_key(client, &query);
         let pushed = PushedRequest {
             client_id: Arc::clone(&client.client_id),
             query: query.into_boxed_str(),
             flow_key,
+            index,
         };
         let lifetimes = Lifetimes { redeem: client.lifetime, login: self.settings.login_lifetime };
         self.store.put(&reference, pushed, lifetimes).await?;
         Ok(Accepted { reference, expires_in: client.lifetime })
+    }
+
+    /// What finds the request when its answer comes without the browser's cookie.
+    fn index_key(&self, client: &Client, query: &str) -> Option<IndexKey> {
+        let state = value_in(query, "state")?;
+        let pushed = value_in(query, "redirect_uri");
+        let redirect_uri = client.redirect_uri_of(pushed.as_deref())?;
+        Some(IndexKey::new(&self.settings.issuer, &client.client_id, &state, redirect_uri))
     }
 
     fn refusal(&self, error: &ParError, headers: &HeaderMap) -> Response<Bytes> {

@@ -59,6 +59,17 @@ fn refresh_address(refresh: &str) -> Option<(&str, &str)> {
     (!address.is_empty()).then_some((before, address))
 }
 
+/// Whether an address could answer an authorization request or carry one, at any depth of encoding:
+/// none touches letters and underscores.
+pub(super) fn speaks_of_a_login(location: &HeaderValue) -> bool {
+    let has = |word: &str| {
+        location.as_bytes().windows(word.len()).any(|window| window == word.as_bytes())
+    };
+    let answers =
+        || ["code=", "error=", "response=", "id_token=", "access_token="].into_iter().any(has);
+    (has("state=") && answers()) || (has("client_id") && has("response_type"))
+}
+
 /// Puts another address where the answer has `destination`.
 pub(super) fn redirect(
     response: &mut ResponseHeader,
@@ -120,6 +131,23 @@ mod tests {
     fn addresses(answer: &ResponseHeader) -> Vec<String> {
         let addresses = destinations(answer).into_iter();
         addresses.map(|found| found.address.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn only_logins_are_looked_at_more_closely() {
+        for (location, expected) in [
+            ("https://c.example/cb?code=1&state=s", true),
+            ("https://c.example/cb#state=s&access_token=1", true),
+            ("https://c.example/cb?error=access_denied&state=s", true),
+            ("/login?next=%2Fauthorize%3Fclient_id%3Da%26response_type%3Dcode", true),
+            ("https://c.example/cb?code=1", false),
+            ("/login?state=s", false),
+            ("/authorize?client_id=a&request_uri=urn:x", false),
+            ("/", false),
+        ] {
+            let location = HeaderValue::from_static(location);
+            assert_eq!(speaks_of_a_login(&location), expected, "{location:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::application::{
 use super::context::Context;
 use super::downstream::{self, BodyBounds, BodyFault};
 use super::failure::{self, Failure};
-use super::redirect::{Destination, conceal, destinations, hush, redirect};
+use super::redirect::{Destination, conceal, destinations, hush, redirect, speaks_of_a_login};
 use super::screen::Fault;
 use super::{Gateway, client_address, context, headers, screen as judge};
 use crate::oauth::error::ErrorCode;
@@ -132,13 +132,20 @@ impl<A: Application> Gateway<A> {
         context: &mut Context,
     ) -> pingora::Result<()> {
         let head = session.req_header();
-        if context.forward.is_none() && !headers::has_own_cookie(&head.headers) {
+        let known = context.forward.is_some() || headers::has_own_cookie(&head.headers);
+        // A login that comes back by a cross-site POST comes without our cookies.
+        if !known && head.method != Method::POST {
+            return Ok(());
+        }
+        let to_look_at = |to: &Destination| known || speaks_of_a_login(&to.address);
+        let destinations: Vec<_> = destinations(response).into_iter().filter(to_look_at).collect();
+        if !known && destinations.is_empty() {
             return Ok(());
         }
         if self.config.authorize.continuation {
             hush(response);
         }
-        for destination in destinations(response) {
+        for destination in destinations {
             self.follow_one(session, response, (context, &destination)).await?;
         }
         Ok(())

@@ -13,10 +13,12 @@ use crate::clock::Timestamp;
 use crate::oauth::request_uri::Reference;
 use crate::telemetry::metrics::StoreCause;
 
+pub use index::{Found, IndexKey};
 pub use memory::MemoryStore;
 
 mod account;
 mod due;
+mod index;
 pub mod memory;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also
@@ -55,6 +57,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::Unavailable`]
     async fn read(&self, reference: &Reference) -> Result<Option<Held>, StoreError>;
+
+    /// The started request under an index key, without changing anything: of several that are kept
+    /// under one key, the one that was started last. `None` where none was started, or where that
+    /// one is gone or its start taken back. A spent request is found as long as it is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn find(&self, key: &IndexKey) -> Result<Option<Found>, StoreError>;
 
     /// Keeps `continuation` under `handle` for as long as the request is kept. Harmless to repeat;
     /// at most [`MOST_CONTINUATIONS`] per flow.
@@ -135,6 +145,9 @@ pub struct PushedRequest {
     pub query: Box<str>,
     /// Signs the tickets of the browsers that start it; never leaves the store otherwise.
     pub flow_key: [u8; 32],
+    /// How it is found without its reference once it is started; `None` where it had no `state` or
+    /// no address to answer at.
+    pub index: Option<IndexKey>,
 }
 
 impl fmt::Debug for PushedRequest {
@@ -160,6 +173,8 @@ pub struct Lifetimes {
 pub struct Visit<'a> {
     /// The client named in the authorization call.
     pub client_id: &'a str,
+    /// The run that would begin.
+    pub flow: FlowId,
     /// Tells this call from every other, so that its start alone is undone.
     pub caller: CallerToken,
     /// How often a request may be started.

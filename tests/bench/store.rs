@@ -11,7 +11,8 @@ use anyhow::{Context as _, ensure};
 use parapet::clock::{Clock as _, SystemClock};
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{
-    CallerToken, Lifetimes, MemoryStore, PushedRequest, ReplayKey, Start, Starts, Store, Visit,
+    CallerToken, FlowId, IndexKey, Lifetimes, MemoryStore, PushedRequest, ReplayKey, Start, Starts,
+    Store, Visit,
 };
 
 const ENTRIES: u64 = 1_000_000;
@@ -108,14 +109,15 @@ async fn put(store: &MemoryStore, number: u64) -> anyhow::Result<()> {
         client_id: client_id(),
         query: query.into_boxed_str(),
         flow_key: key(number),
+        index: Some(IndexKey::new("https://i", "a", &number.to_string(), "https://c/cb")),
     };
     let lifetimes = Lifetimes { redeem: REDEEM, login: REDEEM };
     Ok(store.put(&Reference::from_bytes(key(number)), request, lifetimes).await?)
 }
 
 async fn start(store: &MemoryStore, number: u64) -> anyhow::Result<()> {
-    let visit =
-        Visit { client_id: &client_id(), caller: CallerToken([1; 12]), starts: Starts::Many };
+    let (flow, caller) = (FlowId([1; 12]), CallerToken([1; 12]));
+    let visit = Visit { client_id: &client_id(), flow, caller, starts: Starts::Many };
     let met = store.start(&Reference::from_bytes(key(number)), visit).await?;
     ensure!(matches!(met, Start::Started { .. }), "{met:?}");
     Ok(())

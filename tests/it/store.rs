@@ -6,8 +6,8 @@ use std::time::Duration;
 use parapet::clock::{Clock as _, ManualClock, Timestamp};
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{
-    CallerToken, FlowId, Lifetimes, MemoryStore, PushedRequest, ReplayKey, Spend, Start, Starts,
-    Store, StoreError, Visit,
+    CallerToken, FlowId, IndexKey, Lifetimes, MemoryStore, PushedRequest, ReplayKey, Spend, Start,
+    Starts, Store, StoreError, Visit,
 };
 
 const LIFETIMES: Lifetimes =
@@ -34,11 +34,13 @@ fn pushed(client_id: &str) -> PushedRequest {
         client_id: client_id.into(),
         query: "client_id=a&state=s".into(),
         flow_key: [1; 32],
+        index: None,
     }
 }
 
 fn visit(caller: u8, starts: Starts) -> Visit<'static> {
-    Visit { client_id: "a", caller: CallerToken([caller; 12]), starts }
+    let (flow, caller) = (FlowId([caller; 12]), CallerToken([caller; 12]));
+    Visit { client_id: "a", flow, caller, starts }
 }
 
 const FLOW: FlowId = FlowId([1; 12]);
@@ -263,4 +265,87 @@ async fn b171_expired_requests_give_their_room_back() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(store.usage().bytes, 0);
+}
+
+fn key() -> IndexKey {
+    IndexKey::new("https://i.example", "a", "s", "https://c.example/cb")
+}
+
+async fn put_indexed(bench: &Bench, reference: &Reference) {
+    let request = PushedRequest { index: Some(key()), ..pushed("a") };
+    bench.store.put(reference, request, LIFETIMES).await.unwrap();
+}
+
+/// Which request is found, by which flow and start.
+async fn found(bench: &Bench) -> Option<(Reference, FlowId, u32)> {
+    let found = bench.store.find(&key()).await.unwrap()?;
+    assert_eq!(&*found.held.request.query, "client_id=a&state=s");
+    Some((found.reference, found.flow, found.starts))
+}
+
+#[tokio::test]
+async fn the_index_finds_what_is_started_and_nothing_else() {
+    let bench = memory(1 << 20);
+    put(&bench, &reference(1)).await;
+    start(&bench, &reference(1), visit(1, Starts::Many)).await;
+    put_indexed(&bench, &reference(2)).await;
+    assert_eq!(found(&bench).await, None, "one without a key, one that nobody started");
+    let stranger = Visit { client_id: "b", ..visit(1, Starts::Many) };
+    assert_eq!(start(&bench, &reference(2), stranger).await, "other client");
+    assert_eq!(found(&bench).await, None);
+    bench.clock.advance(Duration::from_secs(1));
+    start(&bench, &reference(2), visit(1, Starts::Many)).await;
+    assert_eq!(found(&bench).await, Some((reference(2), FlowId([1; 12]), 1)));
+    let started_at = bench.clock.now();
+    bench.clock.advance(Duration::from_secs(1));
+    start(&bench, &reference(2), visit(2, Starts::Many)).await;
+    assert_eq!(found(&bench).await, Some((reference(2), FlowId([2; 12]), 2)));
+    let later = bench.store.find(&key()).await.unwrap().unwrap();
+    assert_eq!(later.started_at, started_at + Duration::from_secs(1));
+    let other = IndexKey::new("https://i.example", "a", "t", "https://c.example/cb");
+    assert!(bench.store.find(&other).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn of_two_requests_under_one_key_the_one_started_last_is_found() {
+    let bench = memory(1 << 20);
+    for number in [1, 2, 3] {
+        put_indexed(&bench, &reference(number)).await;
+    }
+    start(&bench, &reference(2), visit(2, Starts::Many)).await;
+    start(&bench, &reference(1), visit(1, Starts::Many)).await;
+    assert_eq!(found(&bench).await.unwrap().0, reference(1));
+    bench.clock.advance(Duration::from_secs(10));
+    start(&bench, &reference(2), visit(3, Starts::Many)).await;
+    assert_eq!(found(&bench).await, Some((reference(2), FlowId([3; 12]), 2)));
+    // The end of the earlier one is not the end of the later.
+    bench.clock.advance(Duration::from_secs(1795));
+    assert_eq!(found(&bench).await.unwrap().0, reference(2));
+    bench.clock.advance(Duration::from_secs(5));
+    assert_eq!(found(&bench).await, None);
+}
+
+#[tokio::test]
+async fn what_is_spent_is_found_as_spent_until_it_is_gone() {
+    let bench = memory(1 << 20);
+    put_indexed(&bench, &reference(1)).await;
+    start(&bench, &reference(1), visit(1, Starts::Many)).await;
+    bench.store.spend(&reference(1), FLOW).await.unwrap();
+    let found = bench.store.find(&key()).await.unwrap().unwrap();
+    assert_eq!(found.held.spent.map(|(flow, _)| flow), Some(FLOW));
+    bench.clock.advance(Duration::from_secs(1800));
+    assert!(bench.store.find(&key()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_undone_start_is_not_found() {
+    let bench = memory(1 << 20);
+    put_indexed(&bench, &reference(1)).await;
+    start(&bench, &reference(1), visit(1, Starts::Many)).await;
+    bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
+    assert_eq!(found(&bench).await, None);
+    start(&bench, &reference(1), visit(2, Starts::Many)).await;
+    assert_eq!(found(&bench).await, Some((reference(1), FlowId([2; 12]), 1)));
+    bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
+    assert!(found(&bench).await.is_some(), "another call's start stands");
 }

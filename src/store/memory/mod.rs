@@ -9,20 +9,29 @@ use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use moka::ops::compute::Op;
 use moka::sync::Cache;
-use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::account::Account;
 use super::due::Due;
 use super::{
-    CallerToken, Continuation, FlowId, Held, Lifetimes, MOST_CONTINUATIONS, PushedRequest,
-    REPEAT_WINDOW, ReplayKey, Spend, Start, Starts, Store, StoreError, Usage, Visit,
+    CallerToken, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, MOST_CONTINUATIONS,
+    PushedRequest, ReplayKey, Spend, Start, Store, StoreError, Usage, Visit,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::oauth::request_uri::Reference;
 
+use entry::{Entry, Kept};
+use index::Index;
+
+mod entry;
+mod index;
+
 /// Bytes a request costs beside its query: key, entry, and moka's own nodes, as measured over a
 /// million entries (`docs/performance.md`), and the state of the login it may become.
 const REQUEST_OVERHEAD: u64 = 616;
+
+/// Bytes that finding a request by the index costs: the key beside it, and an entry of the index.
+/// Its room is reserved by the push, so that a start finds it.
+const INDEX_OVERHEAD: u64 = 344;
 
 /// Bytes a remembered single-use token costs.
 const REPLAY_OVERHEAD: u64 = 300;
@@ -37,6 +46,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct MemoryStore {
     requests: Cache<Address, Arc<Entry>>,
+    index: Index,
     replays: Cache<ReplayKey, Timestamp>,
     due_requests: Due<Address>,
     due_replays: Due<ReplayKey>,
@@ -50,6 +60,7 @@ impl MemoryStore {
     pub fn new(max_bytes: u64, clock: Arc<dyn Clock>) -> Self {
         Self {
             requests: Cache::builder().build(),
+            index: Index::new(),
             replays: Cache::builder().build(),
             due_requests: Due::new(),
             due_replays: Due::new(),
@@ -73,6 +84,7 @@ impl MemoryStore {
             }
         }
         self.requests.run_pending_tasks();
+        self.index.tidy();
         self.replays.run_pending_tasks();
     }
 
@@ -86,8 +98,16 @@ impl MemoryStore {
         } else if let Some(entry) = self.requests.remove(&address) {
             let mut state = entry.state();
             state.gone = true;
+            self.unindex(&entry, address);
             let continuations: u64 = state.continuations.iter().map(Kept::cost).sum();
             self.account.release(&entry.request.client_id, cost(&entry.request) + continuations);
+        }
+    }
+
+    /// To be called under the entry's lock.
+    fn unindex(&self, entry: &Entry, address: Address) {
+        if let Some(key) = &entry.request.index {
+            self.index.forget(key, address);
         }
     }
 
@@ -119,14 +139,7 @@ impl Store for MemoryStore {
         lifetimes: Lifetimes,
     ) -> Result<(), StoreError> {
         self.account.reserve(&request.client_id, cost(&request))?;
-        let pushed_at = self.clock.now();
-        let entry = Entry {
-            request: Arc::new(request),
-            pushed_at,
-            redeem_millis: millis(lifetimes.redeem),
-            login_millis: millis(lifetimes.login),
-            state: Mutex::default(),
-        };
+        let entry = Entry::new(request, self.clock.now(), lifetimes);
         let (address, gone_at) = (address(reference), entry.gone_at());
         self.requests.insert(address, Arc::new(entry));
         self.due_requests.push(gone_at + GRACE, address);
@@ -137,7 +150,11 @@ impl Store for MemoryStore {
         let Some(entry) = self.requests.get(&address(reference)) else {
             return Ok(Start::Unknown);
         };
-        Ok(entry.start(visit, self.clock.now()))
+        Ok(entry.start(visit, self.clock.now(), || {
+            if let Some(key) = &entry.request.index {
+                self.index.point(key, reference);
+            }
+        }))
     }
 
     async fn undo_start(
@@ -147,7 +164,7 @@ impl Store for MemoryStore {
     ) -> Result<(), StoreError> {
         let address = address(reference);
         if let Some(entry) = self.requests.get(&address)
-            && entry.undo_start(caller)
+            && entry.undo_start(caller, || self.unindex(&entry, address))
         {
             // It may be gone sooner than was thought when it was last looked at.
             self.due_requests.push(entry.gone_at() + GRACE, address);
@@ -156,13 +173,16 @@ impl Store for MemoryStore {
     }
 
     async fn read(&self, reference: &Reference) -> Result<Option<Held>, StoreError> {
-        let now = self.clock.now();
         let entry = self.requests.get(&address(reference));
-        Ok(entry.filter(|entry| now < entry.gone_at()).map(|entry| Held {
-            request: Arc::clone(&entry.request),
-            now,
-            spent: entry.state().spent,
-        }))
+        Ok(entry.and_then(|entry| entry.held(self.clock.now())))
+    }
+
+    async fn find(&self, key: &IndexKey) -> Result<Option<Found>, StoreError> {
+        let Some(reference) = self.index.find(key) else {
+            return Ok(None);
+        };
+        let entry = self.requests.get(&address(&reference));
+        Ok(entry.and_then(|entry| entry.found(reference, self.clock.now())))
     }
 
     async fn put_continuation(
@@ -235,133 +255,21 @@ impl Store for MemoryStore {
     }
 }
 
-/// One request and what has become of it. Kept small: there may be a million.
-#[derive(Debug)]
-struct Entry {
-    request: Arc<PushedRequest>,
-    pushed_at: Timestamp,
-    redeem_millis: u32,
-    login_millis: u32,
-    /// `None` until something happens: most requests wait, and then they are gone.
-    state: Mutex<Option<Box<State>>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    starts: u32,
-    last_caller: Option<CallerToken>,
-    started_at: Option<Timestamp>,
-    spent: Option<(FlowId, Timestamp)>,
-    continuations: Vec<Kept>,
-    /// Its room was given back: nothing may be added.
-    gone: bool,
-}
-
-impl State {
-    fn continuation(&self, flow: FlowId, handle: &Reference) -> Option<Arc<Continuation>> {
-        let mut all = self.continuations.iter();
-        let found = all.find(|kept| kept.flow == flow && kept.handle == *handle);
-        found.map(|kept| Arc::clone(&kept.continuation))
-    }
-}
-
-/// A continuation that is kept with its request.
-#[derive(Debug)]
-struct Kept {
-    flow: FlowId,
-    handle: Reference,
-    continuation: Arc<Continuation>,
-}
-
-impl Kept {
-    fn cost(&self) -> u64 {
-        CONTINUATION_OVERHEAD
-            + (self.continuation.path.len() + self.continuation.query.len()) as u64
-    }
-}
-
-impl Entry {
-    fn state(&self) -> MappedMutexGuard<'_, State> {
-        MutexGuard::map(self.state.lock(), |state| &mut **state.get_or_insert_default())
-    }
-
-    fn start(&self, visit: Visit<'_>, now: Timestamp) -> Start {
-        if *self.request.client_id != *visit.client_id {
-            return Start::OtherClient;
-        }
-        let mut state = self.state();
-        if state.spent.is_some() {
-            return Start::Spent;
-        }
-        let repeated = state.last_caller == Some(visit.caller);
-        if visit.starts == Starts::Once && state.starts > 0 && !repeated {
-            return Start::Taken;
-        }
-        if now >= self.redeem_by() {
-            return Start::Expired;
-        }
-        if !repeated {
-            state.starts = state.starts.saturating_add(1);
-        }
-        state.last_caller = Some(visit.caller);
-        state.started_at = Some(now);
-        let age = now.since(self.pushed_at);
-        let request = Arc::clone(&self.request);
-        Start::Started { request, at: now, age }
-    }
-
-    /// Whether the start was taken back.
-    fn undo_start(&self, caller: CallerToken) -> bool {
-        let mut state = self.state();
-        let only = state.starts == 1 && state.last_caller == Some(caller) && state.spent.is_none();
-        if only {
-            state.starts = 0;
-            state.last_caller = None;
-            state.started_at = None;
-        }
-        only
-    }
-
-    fn spend(&self, flow: FlowId, now: Timestamp) -> Spend {
-        let mut state = self.state();
-        match state.spent {
-            None => {
-                state.spent = Some((flow, now));
-                Spend::Spent
-            }
-            Some((by, at)) if by == flow && now.since(at) < REPEAT_WINDOW => Spend::Repeated,
-            Some(_) => Spend::AlreadySpent,
-        }
-    }
-
-    fn redeem_by(&self) -> Timestamp {
-        self.pushed_at + Duration::from_millis(self.redeem_millis.into())
-    }
-
-    /// From when on nothing can come of it: a spent request is kept as long as any of its flows
-    /// could still complete, so that a second completion is recognised and refused.
-    fn gone_at(&self) -> Timestamp {
-        match self.state.lock().as_ref().and_then(|state| state.started_at) {
-            None => self.redeem_by(),
-            Some(started_at) => started_at + Duration::from_millis(self.login_millis.into()),
-        }
-    }
-}
-
 fn cost(request: &PushedRequest) -> u64 {
-    REQUEST_OVERHEAD + request.query.len() as u64
+    let index = if request.index.is_some() { INDEX_OVERHEAD } else { 0 };
+    REQUEST_OVERHEAD + index + request.query.len() as u64
 }
 
-/// Up to 49 days.
-fn millis(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-/// References are not kept: half a digest is all that leads to an entry.
+/// References are not kept, but for those in the index: half a digest is all that leads to an
+/// entry.
 type Address = [u8; 16];
 
 fn address(reference: &Reference) -> Address {
-    let whole = digest(&SHA256, reference.as_bytes());
+    half_digest(reference.as_bytes())
+}
+
+fn half_digest(bytes: &[u8; 32]) -> Address {
+    let whole = digest(&SHA256, bytes);
     whole.as_ref().first_chunk().copied().unwrap_or_default()
 }
 

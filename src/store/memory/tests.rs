@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::ManualClock;
+use crate::store::Starts;
 
 const START: Timestamp = Timestamp::from_millis(1_000_000);
 const LIFETIMES: Lifetimes =
@@ -12,14 +13,20 @@ fn store() -> (MemoryStore, Arc<ManualClock>) {
 
 async fn put(store: &MemoryStore) -> Reference {
     let reference = Reference::from_bytes([1; 32]);
-    let request = PushedRequest { client_id: "a".into(), query: "x=1".into(), flow_key: [0; 32] };
+    let request = PushedRequest {
+        client_id: "a".into(),
+        query: "x=1".into(),
+        flow_key: [0; 32],
+        index: None,
+    };
     store.put(&reference, request, LIFETIMES).await.unwrap();
     reference
 }
 
 async fn start(store: &MemoryStore, reference: &Reference, caller: u8) {
     let caller = CallerToken([caller; 12]);
-    let visit = Visit { client_id: "a", caller, starts: Starts::Many };
+    let visit =
+        Visit { client_id: "a", flow: FlowId([caller.0[0]; 12]), caller, starts: Starts::Many };
     let start = store.start(reference, visit).await.unwrap();
     assert!(matches!(start, Start::Started { .. }), "{start:?}");
 }
@@ -82,4 +89,36 @@ async fn a_token_that_comes_again_after_its_time_takes_no_second_room() {
         clock.advance(Duration::from_secs(60));
     }
     assert_eq!(store.usage().bytes, REPLAY_OVERHEAD);
+}
+
+#[tokio::test]
+async fn the_index_is_on_its_requests_account_and_goes_with_it() {
+    let (store, clock) = store();
+    let key = IndexKey::new("https://i", "a", "s", "https://c/cb");
+    let (bare, mut indexed) = (put(&store).await, Vec::new());
+    let before = store.usage().bytes;
+    for number in [2, 3] {
+        let reference = Reference::from_bytes([number; 32]);
+        let (query, flow_key) = ("x=1".into(), [0; 32]);
+        let request = PushedRequest { client_id: "a".into(), query, flow_key, index: Some(key) };
+        store.put(&reference, request, LIFETIMES).await.unwrap();
+        indexed.push(reference);
+    }
+    let full = store.usage().bytes;
+    assert_eq!(full, 3 * before + 2 * INDEX_OVERHEAD, "its room is reserved by the push");
+    assert_eq!(store.index.len(), 0);
+    start(&store, &bare, 1).await;
+    for reference in &indexed {
+        start(&store, reference, 1).await;
+        clock.advance(Duration::from_secs(20));
+    }
+    assert_eq!((store.index.len(), store.usage().bytes), (1, full));
+    // The earlier of the two goes, and leaves the later its place.
+    clock.advance(Duration::from_secs(1770));
+    store.tidy();
+    assert_eq!((store.index.len(), store.usage().requests), (1, 1));
+    assert_eq!(store.find(&key).await.unwrap().unwrap().reference, indexed[1]);
+    clock.advance(Duration::from_secs(20));
+    store.tidy();
+    assert_eq!((store.index.len(), store.usage()), (0, Usage { requests: 0, bytes: 0 }));
 }

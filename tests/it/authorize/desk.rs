@@ -13,10 +13,13 @@ use parapet::client::{Limits, Peer};
 use parapet::clock::{Clock, ManualClock, Timestamp};
 use parapet::config::{self, Environment};
 use parapet::endpoints::{Endpoints, Shared};
-use parapet::store::MemoryStore;
+use parapet::store::{MemoryStore, Store};
 use parapet::upstream::{Discovery, HttpClient};
 
 use crate::support::http::encode;
+
+/// The answer to what [`Desk::push`] pushes.
+pub(super) const BACK: &str = "https://client.example/cb?code=c&state=pushed-state";
 
 /// Endpoints and their clock.
 pub(super) struct Desk {
@@ -33,15 +36,20 @@ pub(super) struct Browser {
 
 impl Desk {
     pub(super) fn new(settings: &str) -> Self {
+        Self::on(settings, None)
+    }
+
+    /// On another store than memory's.
+    pub(super) fn on(settings: &str, store: Option<Arc<dyn Store>>) -> Self {
         // Needed by the TLS client, which is never used here; fails where it was told already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let config = loaded(settings);
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
         let shared_clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let client = HttpClient::new(&config.upstream, &config.server.issuer).unwrap();
-        let store = MemoryStore::new(config.store.max_bytes, Arc::clone(&shared_clock));
+        let memory = || MemoryStore::new(config.store.max_bytes, Arc::clone(&shared_clock));
         let shared = Shared {
-            store: Arc::new(store),
+            store: store.unwrap_or_else(|| Arc::new(memory())),
             discovery: Arc::new(Discovery::new(client, &config)),
             limits: Arc::new(Limits::new(&config.limits, Arc::clone(&shared_clock))),
             clock: shared_clock,
@@ -103,9 +111,20 @@ impl Desk {
 
     /// The upstream sends this browser back to the client.
     pub(super) async fn complete(&self, browser: &Browser) -> Onward {
+        self.depart(browser, &Method::GET, BACK).await
+    }
+
+    /// The upstream sends this browser on, in answer to this method.
+    pub(super) async fn depart(
+        &self,
+        browser: &Browser,
+        method: &Method,
+        location: &str,
+    ) -> Onward {
         let departure = Departure {
-            location: "https://client.example/cb?code=c&state=pushed-state",
+            location,
             path: "/login",
+            method,
             headers: &browser.headers(),
             flow: None,
             peer: &peer(),

@@ -13,6 +13,7 @@ mod post;
 mod redeem;
 mod required;
 mod single_use;
+mod unaccompanied;
 mod unknown;
 
 use std::net::SocketAddr;

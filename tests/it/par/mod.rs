@@ -26,7 +26,7 @@ mod form;
 mod limits;
 mod parameters;
 mod redirect_uri;
-mod response;
+pub(crate) mod response;
 mod secrecy;
 mod socket;
 mod travel;

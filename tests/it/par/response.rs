@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use http::header::{ACCEPT, RETRY_AFTER};
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{
-    CallerToken, Continuation, FlowId, Held, Lifetimes, PushedRequest, ReplayKey, Spend, Start,
-    StoreError, Usage, Visit as StoreVisit,
+    CallerToken, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, PushedRequest, ReplayKey,
+    Spend, Start, StoreError, Usage, Visit as StoreVisit,
 };
 
 use super::*;
@@ -108,7 +108,7 @@ async fn b128_full_store_refuses_and_keeps_every_promise() {
 
 /// A store that does not answer, or falls over.
 #[derive(Debug)]
-enum Broken {
+pub(crate) enum Broken {
     Silent,
     Panics,
 }
@@ -131,6 +131,10 @@ impl Store for Broken {
     }
 
     async fn read(&self, _: &Reference) -> Result<Option<Held>, StoreError> {
+        Err(StoreError::Unavailable)
+    }
+
+    async fn find(&self, _: &IndexKey) -> Result<Option<Found>, StoreError> {
         Err(StoreError::Unavailable)
     }
 

@@ -1,0 +1,169 @@
+//! One entry of the memory store: a request, its clocks, and what has become of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+
+use super::CONTINUATION_OVERHEAD;
+use crate::clock::Timestamp;
+use crate::oauth::request_uri::Reference;
+use crate::store::{
+    CallerToken, Continuation, FlowId, Found, Held, Lifetimes, PushedRequest, REPEAT_WINDOW, Spend,
+    Start, Starts, Visit,
+};
+
+/// One request and what has become of it. Kept small: there may be a million.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) request: Arc<PushedRequest>,
+    pushed_at: Timestamp,
+    redeem_millis: u32,
+    login_millis: u32,
+    /// `None` until something happens: most requests wait, and then they are gone.
+    state: Mutex<Option<Box<State>>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    starts: u32,
+    last_caller: Option<CallerToken>,
+    /// The run that began last, and when.
+    last_start: Option<(FlowId, Timestamp)>,
+    pub(super) spent: Option<(FlowId, Timestamp)>,
+    pub(super) continuations: Vec<Kept>,
+    /// Its room was given back: nothing may be added.
+    pub(super) gone: bool,
+}
+
+impl State {
+    pub(super) fn continuation(
+        &self,
+        flow: FlowId,
+        handle: &Reference,
+    ) -> Option<Arc<Continuation>> {
+        let mut all = self.continuations.iter();
+        let found = all.find(|kept| kept.flow == flow && kept.handle == *handle);
+        found.map(|kept| Arc::clone(&kept.continuation))
+    }
+}
+
+/// A continuation that is kept with its request.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) flow: FlowId,
+    pub(super) handle: Reference,
+    pub(super) continuation: Arc<Continuation>,
+}
+
+impl Kept {
+    pub(super) fn cost(&self) -> u64 {
+        CONTINUATION_OVERHEAD
+            + (self.continuation.path.len() + self.continuation.query.len()) as u64
+    }
+}
+
+impl Entry {
+    pub(super) fn new(request: PushedRequest, pushed_at: Timestamp, lifetimes: Lifetimes) -> Self {
+        Self {
+            request: Arc::new(request),
+            pushed_at,
+            redeem_millis: millis(lifetimes.redeem),
+            login_millis: millis(lifetimes.login),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn state(&self) -> MappedMutexGuard<'_, State> {
+        MutexGuard::map(self.state.lock(), |state| &mut **state.get_or_insert_default())
+    }
+
+    /// `begun` is called under the entry's lock, where the start is one.
+    pub(super) fn start(&self, visit: Visit<'_>, now: Timestamp, begun: impl FnOnce()) -> Start {
+        if *self.request.client_id != *visit.client_id {
+            return Start::OtherClient;
+        }
+        let mut state = self.state();
+        if state.gone {
+            return Start::Unknown;
+        }
+        if state.spent.is_some() {
+            return Start::Spent;
+        }
+        let repeated = state.last_caller == Some(visit.caller);
+        if visit.starts == Starts::Once && state.starts > 0 && !repeated {
+            return Start::Taken;
+        }
+        if now >= self.redeem_by() {
+            return Start::Expired;
+        }
+        if !repeated {
+            state.starts = state.starts.saturating_add(1);
+        }
+        state.last_caller = Some(visit.caller);
+        state.last_start = Some((visit.flow, now));
+        begun();
+        let age = now.since(self.pushed_at);
+        let request = Arc::clone(&self.request);
+        Start::Started { request, at: now, age }
+    }
+
+    /// Whether the start was taken back; then `undone` was called under the entry's lock.
+    pub(super) fn undo_start(&self, caller: CallerToken, undone: impl FnOnce()) -> bool {
+        let mut state = self.state();
+        let only = state.starts == 1 && state.last_caller == Some(caller) && state.spent.is_none();
+        if only {
+            state.starts = 0;
+            state.last_caller = None;
+            state.last_start = None;
+            undone();
+        }
+        only
+    }
+
+    pub(super) fn spend(&self, flow: FlowId, now: Timestamp) -> Spend {
+        let mut state = self.state();
+        match state.spent {
+            None => {
+                state.spent = Some((flow, now));
+                Spend::Spent
+            }
+            Some((by, at)) if by == flow && now.since(at) < REPEAT_WINDOW => Spend::Repeated,
+            Some(_) => Spend::AlreadySpent,
+        }
+    }
+
+    /// The request under this reference, as the index finds it while it is started.
+    pub(super) fn found(&self, reference: Reference, now: Timestamp) -> Option<Found> {
+        let held = self.held(now)?;
+        let state = self.state();
+        let (flow, started_at) = state.last_start?;
+        Some(Found { reference, flow, started_at, starts: state.starts, held })
+    }
+
+    /// The request as it lies here; `None` from when on it is gone.
+    pub(super) fn held(&self, now: Timestamp) -> Option<Held> {
+        (now < self.gone_at()).then(|| {
+            let spent = self.state.lock().as_ref().and_then(|state| state.spent);
+            Held { request: Arc::clone(&self.request), now, spent }
+        })
+    }
+
+    fn redeem_by(&self) -> Timestamp {
+        self.pushed_at + Duration::from_millis(self.redeem_millis.into())
+    }
+
+    /// From when on nothing can come of it: a spent request is kept as long as any of its flows
+    /// could still complete, so that a second completion is recognised and refused.
+    pub(super) fn gone_at(&self) -> Timestamp {
+        match self.state.lock().as_ref().and_then(|state| state.last_start) {
+            None => self.redeem_by(),
+            Some((_, started_at)) => started_at + Duration::from_millis(self.login_millis.into()),
+        }
+    }
+}
+
+/// Up to 49 days.
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
