@@ -56,6 +56,9 @@ pub enum AuthorizeError {
     /// The request came to its end in another browser first.
     #[error("the request was completed in another browser")]
     LostRace,
+    /// A page that may complete the request cannot be read, or not within 1 MiB.
+    #[error("the page of the upstream cannot be read")]
+    UnreadablePage,
     /// Pending requests cannot be read.
     #[error("the store failed")]
     Store(StoreOperation, StoreError),
@@ -89,7 +92,7 @@ impl AuthorizeError {
             Self::Foreign => ErrorCode::RequestUriNotSupported,
             Self::Prefetch | Self::Store(..) => ErrorCode::TemporarilyUnavailable,
             Self::Randomness => ErrorCode::ServerError,
-            Self::UpstreamUnknown => ErrorCode::BadGateway,
+            Self::UpstreamUnknown | Self::UnreadablePage => ErrorCode::BadGateway,
         }
     }
 
@@ -110,6 +113,7 @@ impl AuthorizeError {
             Self::PushRequired => Reason::PushRequired,
             Self::Prefetch => Reason::Prefetch,
             Self::LostRace => Reason::LostRace,
+            Self::UnreadablePage => Reason::UnreadablePage,
             Self::Store(..) => Reason::StoreUnavailable,
             Self::Randomness => Reason::Internal,
             Self::UpstreamUnknown => Reason::UpstreamUnavailable,
@@ -126,7 +130,9 @@ impl AuthorizeError {
             | Self::NoClientId
             | Self::NotIssued
             | Self::Foreign => RedeemResult::Malformed,
-            Self::BothRequestForms | Self::PushRequired => RedeemResult::Refused,
+            Self::BothRequestForms | Self::PushRequired | Self::UnreadablePage => {
+                RedeemResult::Refused
+            }
             Self::Unknown => RedeemResult::Unknown,
             Self::Expired => RedeemResult::Expired,
             Self::Spent | Self::LostRace => RedeemResult::Spent,
