@@ -298,5 +298,6 @@ async fn b143_a_form_beside_a_request_uri_is_watched_too() {
     let request = super::post("/login?x=request_uri", "client_id=web&response_type=code");
     let request = request.replacen("\r\n", &format!("\r\n{cookie}"), 1);
     refused(&front.send(&request).await, 400, "invalid_request");
-    assert!(front.calls().is_empty(), "{:?}", front.calls());
+    // The head may be there before the body is judged, but never a whole request.
+    assert!(front.calls().iter().all(|seen| seen.cut), "{:?}", front.calls());
 }
