@@ -72,6 +72,8 @@ async fn a_filtered_page_says_nothing_of_the_upstreams_bytes() {
     let held = get(&side, "/", "hold").await;
     assert_eq!((held.text().as_str(), held.field("content-length")), ("a page", Some("6")));
     assert_eq!(held.field("transfer-encoding"), None);
+    // The connection is given back once the exchange is over.
+    side.told(1).await;
     let changed = get(&side, "/", "upper").await;
     assert_eq!((changed.text().as_str(), changed.field("content-length")), ("A PAGE", None));
     for answer in [held, changed] {
