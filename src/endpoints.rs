@@ -41,7 +41,7 @@ pub struct Endpoints {
     par: ParService,
     par_path: String,
     origins: Arc<[HeaderValue]>,
-    authorize: authorize::Endpoint,
+    authorize: Arc<authorize::Endpoint>,
     metadata: metadata::Endpoint,
     guard: Option<authorize::Guard>,
     discovery: Arc<Discovery>,
@@ -109,7 +109,7 @@ impl Endpoints {
             par: par_service(config, par),
             par_path: config.par.path.clone(),
             origins: config.par.cors_origins.as_slice().into(),
-            authorize,
+            authorize: Arc::new(authorize),
             metadata: metadata::Endpoint::new(Arc::clone(&shared.discovery), additions),
             guard: authorize::Guard::new(config, registry, Arc::clone(&shared.discovery)),
             discovery: Arc::clone(&shared.discovery),
@@ -230,6 +230,18 @@ impl Endpoints {
     /// Ends the flow that ends with this answer of the upstream, or hides the request in it.
     pub async fn depart(&self, departure: authorize::Departure<'_>) -> authorize::Onward {
         self.authorize.depart(departure).await
+    }
+
+    /// Whether a page in the answer to a request with these fields may have to be looked at.
+    #[must_use]
+    pub fn inspects(&self, headers: &HeaderMap) -> bool {
+        self.authorize.may_be_answered_by_page(headers)
+    }
+
+    /// Looks at a page where it may be the answer to a pushed request.
+    #[must_use]
+    pub fn form_post(&self, page: authorize::PageHead<'_>) -> Option<authorize::FormPost> {
+        self.authorize.form_post(page)
     }
 
     /// Takes back the start of a flow whose answer reached nobody.

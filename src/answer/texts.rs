@@ -39,6 +39,8 @@ pub enum Reason {
     Prefetch,
     /// Another browser completed the same request first.
     LostRace,
+    /// A page that may hold the answer cannot be read.
+    UnreadablePage,
     /// Head, target or body over a limit.
     TooLarge,
     /// Neither `GET` nor an allowed `POST`.
@@ -59,7 +61,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::UnknownRequest,
         Self::ExpiredRequest,
         Self::SpentRequest,
@@ -78,6 +80,7 @@ impl Reason {
         Self::UnreadableAddress,
         Self::Prefetch,
         Self::LostRace,
+        Self::UnreadablePage,
         Self::TooLarge,
         Self::MethodNotAllowed,
         Self::BadHost,
@@ -110,6 +113,7 @@ impl Reason {
             Self::UnreadableAddress => "unreadable_address",
             Self::Prefetch => "prefetch",
             Self::LostRace => "lost_race",
+            Self::UnreadablePage => "unreadable_page",
             Self::TooLarge => "too_large",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BadHost => "bad_host",
@@ -276,6 +280,11 @@ const fn english(reason: Reason) -> Text {
             "This sign-in was finished elsewhere",
             "Another window or browser finished the same sign-in first.",
             "Go back to the application. If you are not signed in there, start again.",
+        ),
+        Reason::UnreadablePage => text(
+            "This sign-in cannot be finished",
+            "The server that signs you in sent a page that cannot be read here.",
+            TELL_SUPPORT,
         ),
         Reason::TooLarge => {
             text(NOT_UNDERSTOOD, "The request is larger than this server takes.", TELL_SUPPORT)

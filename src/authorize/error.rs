@@ -56,6 +56,9 @@ pub enum AuthorizeError {
     /// The request came to its end in another browser first.
     #[error("the request was completed in another browser")]
     LostRace,
+    /// A page that may complete the request cannot be read, or not within 1 MiB.
+    #[error("the page of the upstream cannot be read")]
+    UnreadablePage,
     /// Pending requests cannot be read.
     #[error("the store failed")]
     Store(StoreOperation, StoreError),
@@ -91,9 +94,10 @@ impl AuthorizeError {
             | Self::LostRace => ErrorCode::InvalidRequestUri,
             Self::Foreign => ErrorCode::RequestUriNotSupported,
             // The upstream sends the browser in circles; trying again does not end them.
-            Self::Store(_, TooManyContinuations) | Self::Unconcealed | Self::UpstreamUnknown => {
-                ErrorCode::BadGateway
-            }
+            Self::Store(_, TooManyContinuations)
+            | Self::Unconcealed
+            | Self::UnreadablePage
+            | Self::UpstreamUnknown => ErrorCode::BadGateway,
             Self::Prefetch | Self::Store(..) => ErrorCode::TemporarilyUnavailable,
             Self::Randomness => ErrorCode::ServerError,
         }
@@ -119,6 +123,7 @@ impl AuthorizeError {
             Self::Store(_, TooManyContinuations) => Reason::TooManySteps,
             Self::Store(_, Full | ClientShareFull) => Reason::NoRoom,
             Self::Unconcealed => Reason::UnreadableAddress,
+            Self::UnreadablePage => Reason::UnreadablePage,
             Self::Store(..) => Reason::StoreUnavailable,
             Self::Randomness => Reason::Internal,
             Self::UpstreamUnknown => Reason::UpstreamUnavailable,
@@ -135,7 +140,9 @@ impl AuthorizeError {
             | Self::NoClientId
             | Self::NotIssued
             | Self::Foreign => RedeemResult::Malformed,
-            Self::BothRequestForms | Self::PushRequired => RedeemResult::Refused,
+            Self::BothRequestForms | Self::PushRequired | Self::UnreadablePage => {
+                RedeemResult::Refused
+            }
             Self::Unknown => RedeemResult::Unknown,
             Self::Expired => RedeemResult::Expired,
             Self::Spent | Self::LostRace => RedeemResult::Spent,

@@ -11,15 +11,16 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENC
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 
+use super::page::Held;
 use crate::answer::{self, Reason};
-use crate::authorize::{self, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
+use crate::authorize::{self, AnswerBy, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
 use crate::client;
 use crate::config::Issuer;
 use crate::endpoints::{self, Endpoints};
 use crate::oauth::error::ErrorCode;
 use crate::proxy::application::{
-    BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Peer, RequestId, Route,
-    Visit,
+    BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Means, PageFilter, PageHead,
+    Peer, RequestId, Route, Visit,
 };
 use crate::proxy::{self, Application};
 use crate::telemetry::access_log::Access;
@@ -100,6 +101,10 @@ impl Application for Joint {
                 target: expansion.target.into(),
                 body: expansion.body,
                 set_cookies: expansion.set_cookies,
+                means: match expansion.flow.answer_by() {
+                    AnswerBy::Page => Means::Inspected,
+                    AnswerBy::Address => Means::Streamed,
+                },
                 flow: Arc::new(expansion.flow),
             }),
         }
@@ -136,6 +141,21 @@ impl Application for Joint {
         let scan = guard.body_scan(head.uri.path(), head.uri.query(), &head.headers)?;
         let accept = head.headers.get(ACCEPT).cloned();
         Some(Box::new(Scan { inner: scan, accept, request_id: request_id.clone() }))
+    }
+
+    fn inspects(&self, head: &Parts) -> bool {
+        self.endpoints.inspects(&head.headers)
+    }
+
+    fn page_filter(&self, page: PageHead<'_>) -> Option<Box<dyn PageFilter>> {
+        let held = self.endpoints.form_post(authorize::PageHead {
+            path: page.head.uri.path(),
+            asked: &page.head.headers,
+            headers: page.headers,
+            flow: page.flow.and_then(|flow| flow.downcast_ref::<Flow>()),
+            peer: &self.peer(page.peer, page.request_id),
+        })?;
+        Some(Box::new(Held(held)))
     }
 
     fn failure(

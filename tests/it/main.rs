@@ -17,6 +17,7 @@ mod continuation;
 mod demo;
 mod docs;
 mod hop_list;
+mod inspection;
 mod legacy;
 mod listener;
 mod metadata;
