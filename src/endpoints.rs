@@ -41,7 +41,7 @@ pub struct Endpoints {
     par: ParService,
     par_path: String,
     origins: Arc<[HeaderValue]>,
-    authorize: authorize::Endpoint,
+    authorize: Arc<authorize::Endpoint>,
     metadata: metadata::Endpoint,
     guard: Option<authorize::Guard>,
     discovery: Arc<Discovery>,
@@ -109,7 +109,7 @@ impl Endpoints {
             par: par_service(config, par),
             par_path: config.par.path.clone(),
             origins: config.par.cors_origins.as_slice().into(),
-            authorize,
+            authorize: Arc::new(authorize),
             metadata: metadata::Endpoint::new(Arc::clone(&shared.discovery), additions),
             guard: authorize::Guard::new(config, registry, Arc::clone(&shared.discovery)),
             discovery: Arc::clone(&shared.discovery),
@@ -230,6 +230,23 @@ impl Endpoints {
     /// Ends the flow that ends with this answer of the upstream, or hides the request in it.
     pub async fn depart(&self, departure: authorize::Departure<'_>) -> authorize::Onward {
         self.authorize.depart(departure).await
+    }
+
+    /// Whether pages that answer a call inside a flow are masked.
+    #[must_use]
+    pub fn masks(&self) -> bool {
+        self.authorize.masks()
+    }
+
+    /// The mask for a page with these header fields, in answer to a call of `flow` at `path`.
+    #[must_use]
+    pub fn mask(
+        &self,
+        flow: &authorize::Flow,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<authorize::Mask> {
+        self.authorize.mask(flow, path, headers)
     }
 
     /// Takes back the start of a flow whose answer reached nobody.

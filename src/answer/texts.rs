@@ -33,6 +33,8 @@ pub enum Reason {
     Prefetch,
     /// Another browser completed the same request first.
     LostRace,
+    /// A page of the authorization server that would show the request.
+    UnmaskablePage,
     /// Head, target or body over a limit.
     TooLarge,
     /// Neither `GET` nor an allowed `POST`.
@@ -53,7 +55,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::UnknownRequest,
         Self::ExpiredRequest,
         Self::SpentRequest,
@@ -69,6 +71,7 @@ impl Reason {
         Self::StoreUnavailable,
         Self::Prefetch,
         Self::LostRace,
+        Self::UnmaskablePage,
         Self::TooLarge,
         Self::MethodNotAllowed,
         Self::BadHost,
@@ -98,6 +101,7 @@ impl Reason {
             Self::StoreUnavailable => "store_unavailable",
             Self::Prefetch => "prefetch",
             Self::LostRace => "lost_race",
+            Self::UnmaskablePage => "unmaskable_page",
             Self::TooLarge => "too_large",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BadHost => "bad_host",
@@ -249,6 +253,11 @@ const fn english(reason: Reason) -> Text {
             "This sign-in was finished elsewhere",
             "Another window or browser finished the same sign-in first.",
             "Go back to the application. If you are not signed in there, start again.",
+        ),
+        Reason::UnmaskablePage => text(
+            OUT_OF_REACH,
+            "The server that signs you in gave a page that cannot be shown safely.",
+            TRY_LATER,
         ),
         Reason::TooLarge => {
             text(NOT_UNDERSTOOD, "The request is larger than this server takes.", TELL_SUPPORT)

@@ -123,7 +123,7 @@ impl Endpoint {
 
     /// The handle for a URL that carries this flow's request, what it stands for, and the query
     /// that the browser gets to see.
-    fn emission(
+    pub(super) fn emission(
         &self,
         flow: &Flow,
         (path, query): (&str, &str),

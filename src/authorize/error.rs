@@ -62,6 +62,9 @@ pub enum AuthorizeError {
     /// No random bytes.
     #[error("the random number generator failed")]
     Randomness,
+    /// A page of the upstream that cannot be masked.
+    #[error("the page cannot be masked")]
+    Unmaskable,
     /// The upstream's endpoint is not known yet.
     #[error("the upstream is not known yet")]
     UpstreamUnknown,
@@ -89,7 +92,7 @@ impl AuthorizeError {
             Self::Foreign => ErrorCode::RequestUriNotSupported,
             Self::Prefetch | Self::Store(..) => ErrorCode::TemporarilyUnavailable,
             Self::Randomness => ErrorCode::ServerError,
-            Self::UpstreamUnknown => ErrorCode::BadGateway,
+            Self::Unmaskable | Self::UpstreamUnknown => ErrorCode::BadGateway,
         }
     }
 
@@ -112,6 +115,7 @@ impl AuthorizeError {
             Self::LostRace => Reason::LostRace,
             Self::Store(..) => Reason::StoreUnavailable,
             Self::Randomness => Reason::Internal,
+            Self::Unmaskable => Reason::UnmaskablePage,
             Self::UpstreamUnknown => Reason::UpstreamUnavailable,
         }
     }
@@ -126,7 +130,7 @@ impl AuthorizeError {
             | Self::NoClientId
             | Self::NotIssued
             | Self::Foreign => RedeemResult::Malformed,
-            Self::BothRequestForms | Self::PushRequired => RedeemResult::Refused,
+            Self::BothRequestForms | Self::PushRequired | Self::Unmaskable => RedeemResult::Refused,
             Self::Unknown => RedeemResult::Unknown,
             Self::Expired => RedeemResult::Expired,
             Self::Spent | Self::LostRace => RedeemResult::Spent,

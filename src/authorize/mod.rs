@@ -25,6 +25,7 @@ pub use departure::{Departure, Onward};
 pub use error::AuthorizeError;
 pub use flow::Cookies;
 pub use guard::{BodyScan, Guard};
+pub use mask::Mask;
 
 mod completion;
 pub mod continuation;
@@ -33,6 +34,7 @@ pub mod error;
 pub mod expansion;
 pub mod flow;
 pub mod guard;
+pub mod mask;
 pub mod pin;
 mod redeem;
 mod resume;
@@ -74,6 +76,8 @@ struct Settings {
     login_lifetime: Duration,
     foreign_request_uri: config::ForeignRequestUri,
     add_iss: bool,
+    mask_html: bool,
+    mask_failure: config::MaskFailure,
 }
 
 /// One call of the endpoint.
@@ -184,6 +188,8 @@ impl Endpoint {
                 login_lifetime: config.authorize.login_lifetime,
                 foreign_request_uri: config.authorize.foreign_request_uri,
                 add_iss: config.authorize.add_iss,
+                mask_html: config.authorize.mask_html,
+                mask_failure: config.authorize.mask_failure,
             },
         }
     }

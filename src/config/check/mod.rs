@@ -45,6 +45,8 @@ pub(super) fn check(
             login_lifetime: file.authorize.login_lifetime.0,
             foreign_request_uri: file.authorize.foreign_request_uri,
             add_iss: file.authorize.add_iss,
+            mask_html: file.authorize.mask_html,
+            mask_failure: file.authorize.mask_failure,
         },
         store: Store { max_bytes: file.store.max_bytes },
         limits: limits(&file.limits),

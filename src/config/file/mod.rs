@@ -15,7 +15,7 @@ pub(super) use store::Store;
 
 use super::secret::Secret;
 use super::units::Time;
-use super::{AuthorizeMethod, ForeignRequestUri, Preset, Rate, SingleUse};
+use super::{AuthorizeMethod, ForeignRequestUri, MaskFailure, Preset, Rate, SingleUse};
 
 mod client;
 mod server;
@@ -220,10 +220,10 @@ pub struct Authorize {
     pub continuation: bool,
     /// Pushed parameters win over whatever the browser sends back. `false` is not yet supported.
     pub pin: bool,
-    /// What happens to a page over the bound. Only `pass` is supported yet.
+    /// What happens to a page that cannot be masked: over the bound, compressed, or in an encoding
+    /// that is not built on ASCII.
     pub mask_failure: MaskFailure,
-    /// Also hide pushed values in hidden inputs and form actions of upstream pages. `true` is not
-    /// yet supported.
+    /// Also hide pushed values in hidden inputs, form actions and links of upstream pages.
     pub mask_html: bool,
     /// What happens to a `request_uri` that is not the gateway's.
     pub foreign_request_uri: ForeignRequestUri,
@@ -244,16 +244,6 @@ impl Default for Authorize {
             add_iss: true,
         }
     }
-}
-
-/// `[authorize] mask_failure`
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum MaskFailure {
-    /// Sent unmasked.
-    Pass,
-    /// Not sent.
-    Refuse,
 }
 
 /// `[request_object]`
