@@ -18,8 +18,8 @@ use crate::config::Issuer;
 use crate::endpoints::{self, Endpoints};
 use crate::oauth::error::ErrorCode;
 use crate::proxy::application::{
-    BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Peer, RequestId, Route,
-    Visit,
+    BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Means, PageFilter, PageHead,
+    Peer, RequestId, Route, Visit,
 };
 use crate::proxy::{self, Application};
 use crate::telemetry::access_log::Access;
@@ -101,6 +101,7 @@ impl Application for Joint {
                 body: expansion.body,
                 set_cookies: expansion.set_cookies,
                 flow: Arc::new(expansion.flow),
+                means: Means::Streamed,
             }),
         }
     }
@@ -135,6 +136,14 @@ impl Application for Joint {
         let scan = guard.body_scan(head.uri.path(), head.uri.query(), &head.headers)?;
         let accept = head.headers.get(ACCEPT).cloned();
         Some(Box::new(Scan { inner: scan, accept, request_id: request_id.clone() }))
+    }
+
+    fn inspects(&self, _head: &Parts) -> bool {
+        false
+    }
+
+    fn page_filter(&self, _page: PageHead<'_>) -> Option<Box<dyn PageFilter>> {
+        None
     }
 
     fn failure(

@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::oauth::error::ErrorCode;
 
@@ -104,6 +105,46 @@ pub struct Forward {
     pub set_cookies: Vec<HeaderValue>,
     /// Handed to [`Application::location`] and [`Application::finished`].
     pub flow: Flow,
+    /// Which way it goes.
+    pub means: Means,
+}
+
+/// Which way a request and its answer go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// As everything else: the answer streams.
+    Streamed,
+    /// By the way on which [`Application::page_filter`] is asked, where the answer is a page.
+    Inspected,
+}
+
+/// The head of a page on its way to the browser.
+#[derive(Clone, Copy)]
+pub struct PageHead<'a> {
+    /// Head of the browser's request.
+    pub head: &'a Parts,
+    /// Status of the upstream's answer.
+    pub status: StatusCode,
+    /// Its fields, as the browser would get them.
+    pub headers: &'a HeaderMap,
+    /// Of the [`Forward`] that this answers.
+    pub flow: Option<&'a Flow>,
+    /// Who asked.
+    pub peer: &'a Peer,
+    /// For error pages.
+    pub request_id: &'a RequestId,
+}
+
+/// Sees a page before the browser does, and may change or refuse it.
+#[async_trait]
+pub trait PageFilter: Send {
+    /// The next piece, as it comes from the upstream; gives what is ready for the browser. The
+    /// answer's head goes out with the first byte that is. A refusal is answered in the page's
+    /// place until then, and cuts the connection afterwards.
+    async fn feed(&mut self, piece: Bytes) -> Result<Bytes, Box<Response<Bytes>>>;
+
+    /// The page is over; gives the rest.
+    async fn end(&mut self) -> Result<Bytes, Box<Response<Bytes>>>;
 }
 
 /// An answer of the upstream that sends the browser elsewhere.
@@ -193,7 +234,8 @@ pub struct Exchange<'a> {
 
 /// The gateway's own half, which the proxy calls. On the way of a pass-through request only
 /// [`route`](Self::route), [`guard`](Self::guard), [`body_scan`](Self::body_scan) and
-/// [`finished`](Self::finished) are called.
+/// [`finished`](Self::finished) are called, and [`inspects`](Self::inspects) where a cookie of the
+/// gateway came along.
 pub trait Application: Send + Sync + 'static {
     /// Where a request goes.
     fn route(&self, head: &Parts) -> Route;
@@ -219,6 +261,15 @@ pub trait Application: Send + Sync + 'static {
 
     /// A scanner for the body of a request that goes upstream unread.
     fn body_scan(&self, head: &Parts, request_id: &RequestId) -> Option<Box<dyn BodyScan>>;
+
+    /// Whether the answer to a request that goes upstream unchanged may be a page to look at. Asked
+    /// only of a `GET`, or a `POST` with a small form, that carries one of the gateway's cookies.
+    fn inspects(&self, head: &Parts) -> bool;
+
+    /// A filter for the page with this head; without one it streams through. Asked only on the way
+    /// of [`Means::Inspected`], for HTML or what a browser could take for it. Charset and content
+    /// coding are the filter's affair.
+    fn page_filter(&self, page: PageHead<'_>) -> Option<Box<dyn PageFilter>>;
 
     /// The page or JSON for a request that the proxy refuses or cannot get answered.
     fn failure(

@@ -23,6 +23,10 @@ pub(super) struct Context {
     pub(super) forward: Option<Forward>,
     /// Whether the body was read ahead and is replayed.
     pub(super) replayed: bool,
+    /// What was read ahead.
+    pub(super) body: Option<Bytes>,
+    /// Whether the application has seen the body that was read ahead.
+    pub(super) judged: bool,
     pub(super) scan: Option<Box<dyn BodyScan>>,
     /// The answer that `fail_to_proxy` writes in place of an error page.
     pub(super) answer: Option<Response<Bytes>>,
@@ -45,6 +49,8 @@ impl Context {
             route: Route::PassThrough,
             forward: None,
             replayed: false,
+            body: None,
+            judged: false,
             scan: None,
             answer: None,
             refused: 0,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::SET_COOKIE;
+use pingora::connectors::http::v1::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -34,6 +34,7 @@ pub mod application;
 mod client_address;
 mod context;
 mod downstream;
+mod exchange;
 mod failure;
 mod forward;
 mod guard;
@@ -52,6 +53,8 @@ struct Gateway<A> {
     clock: Arc<dyn Clock>,
     fields: ForwardingFields,
     upstream: Arc<UpstreamPeers>,
+    /// For the exchanges whose page is looked at.
+    connector: Connector,
 }
 
 #[async_trait]
@@ -112,7 +115,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
     ) -> pingora::Result<()> {
         self.fields.apply(request, &context.peer, &context.request_id)?;
         // Anew for each attempt: a retry replays the body from its start.
-        context.scan = (!context.replayed && !session.is_body_empty())
+        context.scan = (!context.judged && !session.is_body_empty())
             .then(|| self.application.body_scan(session.req_header(), &context.request_id))
             .flatten();
         forward::rewrite_head(request, context)
@@ -138,17 +141,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         {
             return Ok(());
         }
-        context.upstream_status = Some(response.status);
-        context.upstream_answered = Some(self.clock.now());
-        self.fields.publish(response)?;
-        self.follow(session, response, context).await?;
-        if let Some(forward) = &context.forward {
-            for cookie in &forward.set_cookies {
-                response.append_header(SET_COOKIE, cookie.clone())?;
-            }
-        }
-        response.insert_header(headers::X_REQUEST_ID, context.request_id.0.clone())?;
-        Ok(())
+        self.heard(session, response, context).await
     }
 
     fn upstream_response_body_filter(
@@ -171,13 +164,8 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        context.refused += 1;
-        let others = context.refused < self.upstream.count();
-        if !others {
-            self.upstream.mark_gone();
-        }
         // Nothing was sent yet, so any method may try the next address.
-        error.set_retry(others);
+        error.set_retry(self.has_another(context));
         error
     }
 

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pingora::connectors::ConnectorOptions;
+use pingora::connectors::http::v1::Connector;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::services::Service as _;
@@ -47,6 +49,7 @@ impl<A: Application> Proxy<A> {
         let gateway = Gateway {
             fields: ForwardingFields::new(&config)?,
             upstream: Arc::new(UpstreamPeers::new(&config.upstream, Arc::clone(&clock))?),
+            connector: Connector::new(Some(ConnectorOptions::from_server_conf(&settings(&config)))),
             application,
             config,
             clock,

@@ -22,7 +22,7 @@ use super::{Gateway, client_address, context, headers, screen as judge};
 use crate::oauth::error::ErrorCode;
 
 /// Largest form at the authorization endpoint: what pingora can keep for the upstream.
-const MAX_VISIT_BYTES: usize = 64 * 1024;
+pub(super) const MAX_VISIT_BYTES: usize = 64 * 1024;
 
 impl<A: Application> Gateway<A> {
     /// Finds out who asks, for what, and under which id.
@@ -61,18 +61,19 @@ impl<A: Application> Gateway<A> {
         session: &mut Session,
         context: &mut Context,
     ) -> pingora::Result<bool> {
-        let mut body = None;
         if is_readable_form(session) {
             session.enable_retry_buffering();
             match self.read(session, MAX_VISIT_BYTES).await {
-                Ok(form) => body = Some(form),
+                Ok(form) => context.body = Some(form),
                 Err(fault) => return self.unread(session, context, fault).await,
             }
             context.replayed = true;
+            // Elsewhere only a handle was looked for.
+            context.judged = context.route == Route::Authorize;
         }
         let visit = Visit {
             head: session.req_header(),
-            body: body.as_deref(),
+            body: context.body.as_deref(),
             peer: &context.peer,
             request_id: &context.request_id,
         };
@@ -96,7 +97,8 @@ impl<A: Application> Gateway<A> {
         }
     }
 
-    /// Answers at once where it is known that no upstream will.
+    /// Answers at once where it is known that no upstream will, and asks for itself where the page
+    /// may have to be looked at.
     pub(super) async fn ready(
         &self,
         session: &mut Session,
@@ -106,6 +108,8 @@ impl<A: Application> Gateway<A> {
             Failure::UNRESOLVED
         } else if self.upstream.is_gone() {
             Failure::GONE
+        } else if self.is_inspected(session, context) {
+            return self.exchange(session, context).await;
         } else {
             return Ok(false);
         };
@@ -117,11 +121,41 @@ impl<A: Application> Gateway<A> {
         respond(session, context, response).await
     }
 
+    /// Whether another address is left to try after one took no connection.
+    pub(super) fn has_another(&self, context: &mut Context) -> bool {
+        context.refused += 1;
+        let another = context.refused < self.upstream.count();
+        if !another {
+            self.upstream.mark_gone();
+        }
+        another
+    }
+
     /// Tells the application that the upstream has not answered and will not.
     pub(super) async fn give_up(&self, context: &Context) {
         if let (Some(forward), None) = (&context.forward, context.upstream_status) {
             self.application.unanswered(&forward.flow).await;
         }
+    }
+
+    /// Makes the head of the upstream's answer what the browser may see.
+    pub(super) async fn heard(
+        &self,
+        session: &Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        context.upstream_status = Some(response.status);
+        context.upstream_answered = Some(self.clock.now());
+        self.fields.publish(response)?;
+        self.follow(session, response, context).await?;
+        if let Some(forward) = &context.forward {
+            for cookie in &forward.set_cookies {
+                response.append_header(SET_COOKIE, cookie.clone())?;
+            }
+        }
+        response.insert_header(headers::X_REQUEST_ID, context.request_id.0.clone())?;
+        Ok(())
     }
 
     /// Shows the application where the upstream sends the browser.
@@ -162,12 +196,16 @@ impl<A: Application> Gateway<A> {
         }
     }
 
-    async fn read(&self, session: &mut Session, bytes: usize) -> Result<Bytes, BodyFault> {
+    pub(super) async fn read(
+        &self,
+        session: &mut Session,
+        bytes: usize,
+    ) -> Result<Bytes, BodyFault> {
         let time = self.config.limits.body_timeout;
         downstream::read_body(session, BodyBounds { bytes, time }).await
     }
 
-    async fn unread(
+    pub(super) async fn unread(
         &self,
         session: &mut Session,
         context: &mut Context,
@@ -255,7 +293,7 @@ pub(super) async fn respond(
 }
 
 /// A form `POST` that does not already say it is too large to be replayed.
-fn is_readable_form(session: &Session) -> bool {
+pub(super) fn is_readable_form(session: &Session) -> bool {
     let head = session.req_header();
     let is_form = head
         .headers

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response};
-use parapet::proxy::application::{Decision, Forward, LocationOutcome};
+use parapet::proxy::application::{Decision, Forward, LocationOutcome, Means};
 
 use crate::support::public_side::{PublicSide, Script};
 use crate::support::raw::Raw;
@@ -28,6 +28,7 @@ fn forwarding(method: Method, body: Option<&'static str>) -> impl Fn() -> Decisi
             }),
             set_cookies: vec![HeaderValue::from_static("parapet-flow=1; HttpOnly")],
             flow: Arc::new(7_u32),
+            means: Means::Streamed,
         })
     }
 }

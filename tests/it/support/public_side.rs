@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -10,8 +11,8 @@ use parapet::clock::SystemClock;
 use parapet::config::{self, Config, Environment, Listen};
 use parapet::oauth::error::ErrorCode;
 use parapet::proxy::application::{
-    Application, BodyScan, Decision, Departure, Exchange, Flow, LocationOutcome, Peer, RequestId,
-    Route, Visit,
+    Application, BodyScan, Decision, Departure, Exchange, Flow, LocationOutcome, PageFilter,
+    PageHead, Peer, RequestId, Route, Visit,
 };
 use parapet::proxy::{Proxy, listener};
 use parking_lot::Mutex;
@@ -113,6 +114,15 @@ impl Application for Script {
         Some(Box::new(Forbidden(Vec::new())))
     }
 
+    fn inspects(&self, head: &Parts) -> bool {
+        head.headers.contains_key("x-page")
+    }
+
+    fn page_filter(&self, page: PageHead<'_>) -> Option<Box<dyn PageFilter>> {
+        let how = page.head.headers.get("x-page")?.to_str().ok()?.to_owned();
+        Some(Box::new(Paged { how, held: Vec::new() }))
+    }
+
     fn failure(&self, code: ErrorCode, _: &Parts, _: &Peer, id: &RequestId) -> Response<Bytes> {
         Response::builder()
             .status(code.status())
@@ -136,6 +146,42 @@ impl Application for Script {
             reason: exchange.reason,
             has_flow: exchange.flow.is_some(),
         });
+    }
+}
+
+/// Does as the request's `x-page` says: `upper` changes each piece, `hold` gives all at the end,
+/// `refuse` refuses the first piece, `late` the end.
+struct Paged {
+    how: String,
+    held: Vec<u8>,
+}
+
+fn refused_page() -> Box<Response<Bytes>> {
+    Box::new(Response::builder().status(400).body("page refused".into()).unwrap())
+}
+
+#[async_trait]
+impl PageFilter for Paged {
+    async fn feed(&mut self, piece: Bytes) -> Result<Bytes, Box<Response<Bytes>>> {
+        tokio::task::yield_now().await;
+        match self.how.as_str() {
+            "upper" => Ok(piece.to_ascii_uppercase().into()),
+            "late" => Ok(piece),
+            "refuse" => Err(refused_page()),
+            _ => {
+                self.held.extend_from_slice(&piece);
+                Ok(Bytes::new())
+            }
+        }
+    }
+
+    async fn end(&mut self) -> Result<Bytes, Box<Response<Bytes>>> {
+        tokio::task::yield_now().await;
+        if self.how == "late" {
+            Err(refused_page())
+        } else {
+            Ok(std::mem::take(&mut self.held).into())
+        }
     }
 }
 
