@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 
 use crate::answer::{self, Reason};
-use crate::authorize::{self, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
+use crate::authorize::{self, AuthorizeError, Body, Departure as Leaving, Flow, Mask, Onward};
 use crate::client;
 use crate::config::Issuer;
 use crate::endpoints::{self, Endpoints};
@@ -101,7 +102,7 @@ impl Application for Joint {
                 body: expansion.body,
                 set_cookies: expansion.set_cookies,
                 flow: Arc::new(expansion.flow),
-                means: Means::Streamed,
+                means: if self.endpoints.masks() { Means::Inspected } else { Means::Streamed },
             }),
         }
     }
@@ -142,8 +143,11 @@ impl Application for Joint {
         false
     }
 
-    fn page_filter(&self, _page: PageHead<'_>) -> Option<Box<dyn PageFilter>> {
-        None
+    fn page_filter(&self, page: PageHead<'_>) -> Option<Box<dyn PageFilter>> {
+        let flow = page.flow?.downcast_ref::<Flow>()?;
+        let mask = self.endpoints.mask(flow, page.head.uri.path(), page.headers)?;
+        let accept = page.head.headers.get(ACCEPT).cloned();
+        Some(Box::new(Masked { mask, accept, request_id: page.request_id.clone() }))
     }
 
     fn failure(
@@ -219,6 +223,30 @@ impl BodyScan for Scan {
 
     fn refusal(&self) -> Response<Bytes> {
         page(AuthorizeError::PushRequired, self.accept.as_ref(), &self.request_id)
+    }
+}
+
+/// A page on its way through the mask.
+struct Masked {
+    mask: Mask,
+    accept: Option<HeaderValue>,
+    request_id: RequestId,
+}
+
+impl Masked {
+    fn refusal(&self, error: AuthorizeError) -> Box<Response<Bytes>> {
+        Box::new(page(error, self.accept.as_ref(), &self.request_id))
+    }
+}
+
+#[async_trait]
+impl PageFilter for Masked {
+    async fn feed(&mut self, piece: Bytes) -> Result<Bytes, Box<Response<Bytes>>> {
+        self.mask.feed(piece).await.map_err(|error| self.refusal(error))
+    }
+
+    async fn end(&mut self) -> Result<Bytes, Box<Response<Bytes>>> {
+        self.mask.end().await.map_err(|error| self.refusal(error))
     }
 }
 

@@ -19,6 +19,7 @@ mod docs;
 mod inspection;
 mod legacy;
 mod listener;
+mod mask;
 mod metadata;
 mod openid_client;
 mod par;

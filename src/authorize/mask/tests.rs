@@ -164,7 +164,7 @@ fn authorize_urls_get_handles_wherever_they_stand() {
         "<iframe src='//login.exampleURL'></iframe>",
         "<img src=URL>",
         "<script src='URL'></script>",
-        "<meta http-equiv=refresh content=\"0; URL='URL'\">",
+        "<meta http-equiv=refresh content=\"0; Url = x; url='URL'\">",
         "<meta property='og:url' content='URL'>",
         "<div data-next='URL'>",
         "<form action=/login><input type=hidden name=next value='URL'>",
