@@ -36,13 +36,13 @@ fn html(text: &str) -> Vec<u8> {
 /// `LemonLDAP::NG`'s consent page: every parameter in a hidden field, and the form goes to `action`.
 fn consent(seen: &Seen, form: &str) -> String {
     let query = query_of(&seen.target);
-    let fields: String = ["client_id", "allow"]
+    let fields: Vec<_> = ["client_id", "allow"]
         .into_iter()
         .chain(PUSHED.iter().map(|(name, _)| *name))
         .filter_map(|name| Some((name, values(query, name).pop()?)))
         .map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\"/>"))
         .collect();
-    let link = query.replace('&', "&amp;");
+    let (fields, link) = (fields.concat(), query.replace('&', "&amp;"));
     format!(
         "<html><body><h1>pushed-state</h1><form {form}>{fields}<input type=hidden name=confirm \
          value=1><button name=ok>ok</button></form><a href=\"/authorize?{link}\">again</a></body>"
@@ -94,13 +94,13 @@ async fn a_consent_page_with_all_parameters_shows_none_and_brings_all_back() {
         says_what_was_pushed(&body);
         assert_eq!(values(&body, "confirm"), ["1"]);
     }
-    let parts: String = filled
+    let parts: Vec<_> = filled
         .iter()
         .map(|(name, value)| {
             format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
         })
         .collect();
-    let body = format!("{parts}--b--\r\n");
+    let body = format!("{}--b--\r\n", parts.concat());
     let multipart = ("multipart/form-data; boundary=b", body.as_str());
     assert_eq!(submit(&front, &flow.cookie, "/authorize", multipart).await.status, 200);
     let body = body_of(&last(&front));
@@ -202,6 +202,20 @@ async fn a_page_that_cannot_be_masked_passes_whole_or_not_at_all() {
             assert!(!refusal.text().contains("profile"));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_link_is_shown_whose_handle_is_not_kept() {
+    let front = Front::answering(&settings("generic"), |seen| {
+        let query = query_of(&seen.target).replace('&', "&amp;");
+        let link = |n| format!("<a href=\"/authorize?{query}&amp;step={n}\">profile</a>");
+        html(&(0..17).map(link).collect::<Vec<_>>().concat())
+    })
+    .await;
+    let query = front.push("web", PUSHED).await;
+    let refusal = front.visit(&format!("/authorize?{query}")).await;
+    assert_eq!(refusal.status, 503, "{}", refusal.text());
+    legacy::shows_nothing(&refusal.text());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -159,10 +159,11 @@ impl Mask {
             }
             Reader::Streaming(rewriter) => rewriter.end().err().map(|_| Fault::TooLarge),
         };
+        let rest = self.settled(fault).await?;
         if fault.is_none() {
             meter().html_masked(MaskResult::Masked);
         }
-        self.settled(fault).await
+        Ok(rest)
     }
 
     fn write(&mut self, mut rewriter: Box<Rewriter>, piece: &[u8]) -> Option<Fault> {

@@ -249,6 +249,25 @@ fn the_parser_passes_the_rest_as_it_is_where_its_memory_ends() {
 }
 
 #[test]
+fn a_mebibyte_streams_through_and_next_to_nothing_is_held() {
+    let shared = Arc::new(Mutex::new(Shared::default()));
+    let view = View::new(scene("/authorize"), Arc::clone(&shared));
+    let mut rewriter = rewriter(view, AsciiCompatibleEncoding::utf_8(), &shared);
+    let page = PAGE.repeat((1 << 20) / PAGE.len() + 1);
+    let (mut fed, mut written) = (0, 0);
+    for piece in page.as_bytes().chunks(16 << 10) {
+        rewriter.write(piece).unwrap();
+        fed += piece.len();
+        let out = std::mem::take(&mut shared.lock().out);
+        assert!(out.len() < 2 * piece.len());
+        written += out.len();
+        // Tokens and handles are about as long as what they stand for here.
+        assert!(fed < written + fed / 4 + (16 << 10), "{fed} read, {written} written");
+    }
+    rewriter.end().unwrap();
+}
+
+#[test]
 fn pages_of_other_encodings_are_told_by_their_header() {
     let told = |name, value: &'static str| {
         encoding(&HeaderMap::from_iter([(name, http::HeaderValue::from_static(value))]))

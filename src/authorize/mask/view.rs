@@ -18,6 +18,9 @@ use crate::store::Continuation;
 /// A handle, what it stands for, and the query that shows it.
 pub(super) type Emission = (Reference, Continuation, String);
 
+/// Gives the emission for a path and a query.
+pub(super) type Emit = dyn Fn(&str, &str) -> Option<Emission> + Send;
+
 /// Where a page stands and what it must not show.
 pub(super) struct Scene {
     /// The public origin.
@@ -29,7 +32,7 @@ pub(super) struct Scene {
     /// Whether a path is the authorization endpoint's.
     pub(super) is_endpoint: Box<dyn Fn(&str) -> bool + Send>,
     /// The handle for path and query, where they carry the flow's request.
-    pub(super) emission: Box<dyn Fn(&str, &str) -> Option<Emission> + Send>,
+    pub(super) emission: Box<Emit>,
 }
 
 /// A scene, and how far its page was read.
