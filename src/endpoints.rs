@@ -249,6 +249,18 @@ impl Endpoints {
         self.authorize.mask(flow, path, headers)
     }
 
+    /// Whether a page in the answer to a request with these fields may have to be looked at.
+    #[must_use]
+    pub fn inspects(&self, headers: &HeaderMap) -> bool {
+        self.authorize.may_be_answered_by_page(headers)
+    }
+
+    /// Looks at a page where it may be the answer to a pushed request.
+    #[must_use]
+    pub fn form_post(&self, page: authorize::PageHead<'_>) -> Option<authorize::FormPost> {
+        self.authorize.form_post(page)
+    }
+
     /// Takes back the start of a flow whose answer reached nobody.
     pub async fn undo(&self, flow: &authorize::Flow) {
         self.authorize.undo(flow).await;

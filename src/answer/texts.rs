@@ -35,6 +35,8 @@ pub enum Reason {
     LostRace,
     /// A page of the authorization server that would show the request.
     UnmaskablePage,
+    /// A page that may hold the answer cannot be read.
+    UnreadablePage,
     /// Head, target or body over a limit.
     TooLarge,
     /// Neither `GET` nor an allowed `POST`.
@@ -55,7 +57,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::UnknownRequest,
         Self::ExpiredRequest,
         Self::SpentRequest,
@@ -72,6 +74,7 @@ impl Reason {
         Self::Prefetch,
         Self::LostRace,
         Self::UnmaskablePage,
+        Self::UnreadablePage,
         Self::TooLarge,
         Self::MethodNotAllowed,
         Self::BadHost,
@@ -102,6 +105,7 @@ impl Reason {
             Self::Prefetch => "prefetch",
             Self::LostRace => "lost_race",
             Self::UnmaskablePage => "unmaskable_page",
+            Self::UnreadablePage => "unreadable_page",
             Self::TooLarge => "too_large",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BadHost => "bad_host",
@@ -258,6 +262,11 @@ const fn english(reason: Reason) -> Text {
             OUT_OF_REACH,
             "The server that signs you in gave a page that cannot be shown safely.",
             TRY_LATER,
+        ),
+        Reason::UnreadablePage => text(
+            "This sign-in cannot be finished",
+            "The server that signs you in sent a page that cannot be read here.",
+            TELL_SUPPORT,
         ),
         Reason::TooLarge => {
             text(NOT_UNDERSTOOD, "The request is larger than this server takes.", TELL_SUPPORT)

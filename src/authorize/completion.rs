@@ -1,9 +1,11 @@
 //! The end of a flow: the upstream sends the browser back to the client. Seen in the `Location` of
-//! its answer, spent in one atomic step, and completed with `iss` (RFC 9207).
+//! its answer, or in a form of its page, spent in one atomic step, and completed with `iss`
+//! (RFC 9207).
 
 use std::borrow::Cow;
 
-use http::HeaderValue;
+use bytes::Bytes;
+use http::{HeaderValue, Response};
 use url::Url;
 
 use super::departure::{Departure, Onward};
@@ -35,9 +37,18 @@ enum Stateless {
     Equal,
 }
 
-/// What an authorization response in a URL says (RFC 6749 §4.1.2).
-struct Answered<'a> {
-    /// Where in the URL its parameters end.
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Conclusion {
+    /// It ends no flow of this browser.
+    Other,
+    /// It ended one, which is spent.
+    Ended,
+}
+
+/// What an authorization response says (RFC 6749 §4.1.2).
+pub(super) struct Answered<'a> {
+    /// Where in the URL its parameters end; 0 in a form.
     end: usize,
     state: Option<Cow<'a, str>>,
     outcome: CompletionOutcome,
@@ -51,12 +62,39 @@ impl Endpoint {
         let Some(answered) = Answered::read(departure.location) else {
             return Onward::Unchanged;
         };
-        match self.ending(departure, &answered).await {
-            Ok(Ending::None) => Onward::Unchanged,
-            Ok(Ending::Of(flow)) => self.end(departure, &answered, &flow).await,
-            Ok(Ending::Late(flow)) => refused(departure, AuthorizeError::Expired, Some(&flow)),
-            Err(error) => refused(departure, error, None),
+        match self.conclude(departure, &answered).await {
+            Ok(Conclusion::Ended) if self.wants_iss(&answered) => {
+                let location = departure.location;
+                let amended = with_iss(location, answered.end, &self.settings.issuer);
+                HeaderValue::from_str(&amended).map_or(Onward::Unchanged, Onward::Amended)
+            }
+            Ok(Conclusion::Ended | Conclusion::Other) => Onward::Unchanged,
+            Err(page) => Onward::Refused(*page),
         }
+    }
+
+    /// Ends the flow that `answered` ends, where there is one. The error is the page in place of an
+    /// answer that must not reach the browser.
+    pub(super) async fn conclude(
+        &self,
+        departure: &Departure<'_>,
+        answered: &Answered<'_>,
+    ) -> Result<Conclusion, Box<Response<Bytes>>> {
+        let (error, flow) = match self.ending(departure, answered).await {
+            Ok(Ending::None) => return Ok(Conclusion::Other),
+            Ok(Ending::Of(flow)) => match self.end(departure, answered, &flow).await {
+                Ok(()) => return Ok(Conclusion::Ended),
+                Err(error) => (error, Some(flow)),
+            },
+            Ok(Ending::Late(flow)) => (AuthorizeError::Expired, Some(flow)),
+            Err(error) => (error, None),
+        };
+        Err(Box::new(refusal(departure, error, flow.as_ref())))
+    }
+
+    /// Whether the answer lacks `iss` (RFC 9207 §2); a signed one has its own.
+    pub(super) fn wants_iss(&self, answered: &Answered<'_>) -> bool {
+        self.settings.add_iss && !answered.has_iss && !answered.is_jarm
     }
 
     /// The flow that ends: that of the answered request itself, else the one of a ticket.
@@ -111,17 +149,17 @@ impl Endpoint {
         leads_to(location, redirect_uri) || leads_respelled(location, redirect_uri)
     }
 
-    async fn end(&self, departure: &Departure<'_>, answered: &Answered<'_>, flow: &Flow) -> Onward {
+    async fn end(
+        &self,
+        departure: &Departure<'_>,
+        answered: &Answered<'_>,
+        flow: &Flow,
+    ) -> Result<(), AuthorizeError> {
         let outcome = match self.store.spend(&flow.reference, flow.id).await {
             Ok(Spend::Spent) => answered.outcome,
             Ok(Spend::Repeated) => CompletionOutcome::Repeated,
-            Ok(Spend::AlreadySpent | Spend::Unknown) => {
-                return refused(departure, AuthorizeError::LostRace, Some(flow));
-            }
-            Err(error) => {
-                let error = AuthorizeError::Store(StoreOperation::Spend, error);
-                return refused(departure, error, Some(flow));
-            }
+            Ok(Spend::AlreadySpent | Spend::Unknown) => return Err(AuthorizeError::LostRace),
+            Err(error) => return Err(AuthorizeError::Store(StoreOperation::Spend, error)),
         };
         meter().completion(outcome);
         let fingerprint = flow.reference.fingerprint();
@@ -131,11 +169,7 @@ impl Endpoint {
         } else {
             audit::completion_code(at);
         }
-        if !self.settings.add_iss || answered.has_iss || answered.is_jarm {
-            return Onward::Unchanged;
-        }
-        let amended = with_iss(departure.location, answered.end, &self.settings.issuer);
-        HeaderValue::from_str(&amended).map_or(Onward::Unchanged, Onward::Amended)
+        Ok(())
     }
 }
 
@@ -152,6 +186,15 @@ impl<'a> Answered<'a> {
             let pairs = parameters.split('&').filter_map(|pair| pair.split_once('='));
             pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| loose(value))
         };
+        Some(Self { end, ..Self::told(value)? })
+    }
+
+    /// An answer in the fields of a form.
+    pub(super) fn of_form(value: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        Self::told(|name| value(name).map(Cow::Borrowed))
+    }
+
+    fn told(value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Option<Self> {
         let is_jarm = value("response").is_some();
         let tokens = ["code", "id_token", "access_token"];
         let outcome = if value("error").is_some() {
@@ -162,7 +205,7 @@ impl<'a> Answered<'a> {
             return None;
         };
         let (state, has_iss) = (value("state"), value("iss").is_some());
-        Some(Self { end, state, outcome, has_iss, is_jarm })
+        Some(Self { end: 0, state, outcome, has_iss, is_jarm })
     }
 }
 
@@ -175,7 +218,11 @@ impl Answered<'_> {
 }
 
 /// The page in place of an answer that must not reach the browser, logged and counted.
-fn refused(departure: &Departure<'_>, error: AuthorizeError, flow: Option<&Flow>) -> Onward {
+pub(super) fn refusal(
+    departure: &Departure<'_>,
+    error: AuthorizeError,
+    flow: Option<&Flow>,
+) -> Response<Bytes> {
     meter().completion(CompletionOutcome::Refused);
     if let AuthorizeError::Store(operation, store_error) = error {
         meter().store_error(operation, store_error.cause());
@@ -185,7 +232,7 @@ fn refused(departure: &Departure<'_>, error: AuthorizeError, flow: Option<&Flow>
         let at = circumstances(flow, &fingerprint, departure.peer);
         audit::completion_refused(at, error.reason().as_str());
     }
-    Onward::Refused(page(error, departure.headers, departure.peer))
+    page(error, departure.headers, departure.peer)
 }
 
 /// `location` with `iss` behind the response's own parameters, in query or fragment as they are.

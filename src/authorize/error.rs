@@ -56,6 +56,9 @@ pub enum AuthorizeError {
     /// The request came to its end in another browser first.
     #[error("the request was completed in another browser")]
     LostRace,
+    /// A page that may complete the request cannot be read, or not within 1 MiB.
+    #[error("the page of the upstream cannot be read")]
+    UnreadablePage,
     /// Pending requests cannot be read.
     #[error("the store failed")]
     Store(StoreOperation, StoreError),
@@ -92,7 +95,9 @@ impl AuthorizeError {
             Self::Foreign => ErrorCode::RequestUriNotSupported,
             Self::Prefetch | Self::Store(..) => ErrorCode::TemporarilyUnavailable,
             Self::Randomness => ErrorCode::ServerError,
-            Self::Unmaskable | Self::UpstreamUnknown => ErrorCode::BadGateway,
+            Self::Unmaskable | Self::UpstreamUnknown | Self::UnreadablePage => {
+                ErrorCode::BadGateway
+            }
         }
     }
 
@@ -113,6 +118,7 @@ impl AuthorizeError {
             Self::PushRequired => Reason::PushRequired,
             Self::Prefetch => Reason::Prefetch,
             Self::LostRace => Reason::LostRace,
+            Self::UnreadablePage => Reason::UnreadablePage,
             Self::Store(..) => Reason::StoreUnavailable,
             Self::Randomness => Reason::Internal,
             Self::Unmaskable => Reason::UnmaskablePage,
@@ -130,7 +136,10 @@ impl AuthorizeError {
             | Self::NoClientId
             | Self::NotIssued
             | Self::Foreign => RedeemResult::Malformed,
-            Self::BothRequestForms | Self::PushRequired | Self::Unmaskable => RedeemResult::Refused,
+            Self::BothRequestForms
+            | Self::PushRequired
+            | Self::UnreadablePage
+            | Self::Unmaskable => RedeemResult::Refused,
             Self::Unknown => RedeemResult::Unknown,
             Self::Expired => RedeemResult::Expired,
             Self::Spent | Self::LostRace => RedeemResult::Spent,

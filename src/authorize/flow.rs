@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::clock::Timestamp;
 use crate::oauth::request_uri::Reference;
-use crate::store::FlowId;
+use crate::store::{FlowId, PushedRequest};
 
 /// Most flows one browser may have.
 pub const MOST_FLOWS: usize = 8;
@@ -28,7 +28,42 @@ const REFERENCE: usize = 32;
 const FLOW: usize = 12;
 const TIME: usize = 8;
 const CODE: usize = 16;
-const LENGTH: usize = REFERENCE + FLOW + TIME + CODE;
+const LENGTH: usize = REFERENCE + FLOW + TIME + 1 + CODE;
+
+/// Where the answer to a request will stand, so that it is known without a look into the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerBy {
+    /// In an address: query or fragment.
+    Address,
+    /// In a form of a page (OAuth 2.0 Form Post Response Mode).
+    Page,
+}
+
+impl AnswerBy {
+    /// As the pushed `response_mode` has it.
+    #[must_use]
+    pub fn of(query: &str) -> Self {
+        match super::expansion::value(query, "response_mode").as_deref() {
+            Some("form_post" | "form_post.jwt") => Self::Page,
+            _ => Self::Address,
+        }
+    }
+
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Address => 0,
+            Self::Page => 1,
+        }
+    }
+
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Address),
+            1 => Some(Self::Page),
+            _ => None,
+        }
+    }
+}
 
 /// Proof that a browser started a request in time. `Debug` shows no reference.
 #[derive(Debug, Clone, Copy)]
@@ -39,20 +74,23 @@ pub struct Ticket {
     pub flow: FlowId,
     /// When it began, by the store's clock.
     pub started_at: Timestamp,
+    /// Where its answer will stand.
+    pub answer_by: AnswerBy,
     code: [u8; CODE],
 }
 
 impl Ticket {
-    /// A ticket under the request's own key.
+    /// A ticket for `request`, under its own key.
     #[must_use]
     pub fn issue(
         reference: Reference,
         flow: FlowId,
         started_at: Timestamp,
-        flow_key: &[u8; 32],
+        request: &PushedRequest,
     ) -> Self {
-        let mut ticket = Self { reference, flow, started_at, code: [0; CODE] };
-        ticket.code = ticket.expected_code(flow_key);
+        let answer_by = AnswerBy::of(&request.query);
+        let mut ticket = Self { reference, flow, started_at, answer_by, code: [0; CODE] };
+        ticket.code = ticket.expected_code(&request.flow_key);
         ticket
     }
 
@@ -65,10 +103,11 @@ impl Ticket {
     fn expected_code(&self, flow_key: &[u8; 32]) -> [u8; CODE] {
         let key = hmac::Key::new(hmac::HMAC_SHA256, flow_key);
         let mut context = hmac::Context::with_key(&key);
-        context.update(b"parapet/v1/ticket");
+        context.update(b"parapet/v2/ticket");
         context.update(self.reference.as_bytes());
         context.update(&self.flow.0);
         context.update(&self.started_at.as_millis().to_be_bytes());
+        context.update(&[self.answer_by.byte()]);
         let mut code = [0; CODE];
         let tag = context.sign();
         for (to, from) in code.iter_mut().zip(tag.as_ref()) {
@@ -82,6 +121,7 @@ impl Ticket {
         bytes.extend_from_slice(self.reference.as_bytes());
         bytes.extend_from_slice(&self.flow.0);
         bytes.extend_from_slice(&self.started_at.as_millis().to_be_bytes());
+        bytes.push(self.answer_by.byte());
         bytes.extend_from_slice(&self.code);
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -91,11 +131,13 @@ impl Ticket {
         let (reference, rest) = bytes.split_first_chunk::<REFERENCE>()?;
         let (flow, rest) = rest.split_first_chunk::<FLOW>()?;
         let (time, rest) = rest.split_first_chunk::<TIME>()?;
+        let (answer_by, rest) = rest.split_first()?;
         let code = <[u8; CODE]>::try_from(rest).ok()?;
         Some(Self {
             reference: Reference::from_bytes(*reference),
             flow: FlowId(*flow),
             started_at: Timestamp::from_millis(u64::from_be_bytes(*time)),
+            answer_by: AnswerBy::from_byte(*answer_by)?,
             code,
         })
     }
@@ -195,7 +237,38 @@ mod tests {
 
     fn ticket(number: u8) -> Ticket {
         let started_at = Timestamp::from_millis(1_000 + u64::from(number));
-        Ticket::issue(Reference::from_bytes([number; 32]), FlowId([9; 12]), started_at, &KEY)
+        Ticket::issue(
+            Reference::from_bytes([number; 32]),
+            FlowId([9; 12]),
+            started_at,
+            &request("response_mode=form_post.jwt"),
+        )
+    }
+
+    fn request(query: &str) -> PushedRequest {
+        PushedRequest { client_id: "web".into(), query: query.into(), flow_key: KEY }
+    }
+
+    #[test]
+    fn a_ticket_says_where_the_answer_will_stand() {
+        for (query, answer_by) in [
+            ("", AnswerBy::Address),
+            ("response_mode=query", AnswerBy::Address),
+            ("response_mode=jwt", AnswerBy::Address),
+            ("a=b&response_mode=form_post", AnswerBy::Page),
+            ("response_mode=form_post.jwt", AnswerBy::Page),
+        ] {
+            let at = Timestamp::from_millis(1);
+            let request = request(query);
+            let reference = Reference::from_bytes([1; 32]);
+            let mut ticket = Ticket::issue(reference, FlowId([9; 12]), at, &request);
+            ticket = Ticket::decode(&ticket.encode()).unwrap();
+            assert_eq!(ticket.answer_by, answer_by, "{query}");
+            assert!(ticket.is_genuine(&KEY));
+            ticket.answer_by =
+                if answer_by == AnswerBy::Page { AnswerBy::Address } else { AnswerBy::Page };
+            assert!(!ticket.is_genuine(&KEY), "the word is under the code");
+        }
     }
 
     fn as_request(set: &[HeaderValue]) -> HeaderMap {

@@ -23,7 +23,8 @@ use crate::upstream::Discovery;
 
 pub use departure::{Departure, Onward};
 pub use error::AuthorizeError;
-pub use flow::Cookies;
+pub use flow::{AnswerBy, Cookies};
+pub use form_post::{FormPost, PageHead};
 pub use guard::{BodyScan, Guard};
 pub use mask::Mask;
 
@@ -33,6 +34,7 @@ pub mod departure;
 pub mod error;
 pub mod expansion;
 pub mod flow;
+pub mod form_post;
 pub mod guard;
 pub mod mask;
 pub mod pin;
@@ -160,6 +162,14 @@ pub struct Flow {
     pub started_by: Option<CallerToken>,
     /// Whose word an authorize URL in the upstream's answer to this call is.
     pub emitter: pin::Emitter,
+}
+
+impl Flow {
+    /// Where the answer to the request will stand.
+    #[must_use]
+    pub fn answer_by(&self) -> AnswerBy {
+        AnswerBy::of(&self.request.query)
+    }
 }
 
 impl Endpoint {

@@ -210,7 +210,7 @@ impl Endpoint {
         match start.map_err(|e| AuthorizeError::Store(StoreOperation::Start, e))? {
             Start::Started { request, at, age } => {
                 meter().redeem_age(age);
-                let ticket = Ticket::issue(named.reference, flow, at, &request.flow_key);
+                let ticket = Ticket::issue(named.reference, flow, at, &request);
                 let reference = named.reference;
                 let (started_by, emitter) = (Some(caller), Emitter::Upstream);
                 Ok((Flow { reference, id: flow, request, started_by, emitter }, ticket))

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 
+use super::page::{Filter, Masked};
 use crate::answer::{self, Reason};
-use crate::authorize::{self, AuthorizeError, Body, Departure as Leaving, Flow, Mask, Onward};
+use crate::authorize::{self, AnswerBy, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
 use crate::client;
 use crate::config::Issuer;
 use crate::endpoints::{self, Endpoints};
@@ -101,8 +101,11 @@ impl Application for Joint {
                 target: expansion.target.into(),
                 body: expansion.body,
                 set_cookies: expansion.set_cookies,
+                means: match expansion.flow.answer_by() {
+                    AnswerBy::Address if !self.endpoints.masks() => Means::Streamed,
+                    AnswerBy::Page | AnswerBy::Address => Means::Inspected,
+                },
                 flow: Arc::new(expansion.flow),
-                means: if self.endpoints.masks() { Means::Inspected } else { Means::Streamed },
             }),
         }
     }
@@ -139,15 +142,26 @@ impl Application for Joint {
         Some(Box::new(Scan { inner: scan, accept, request_id: request_id.clone() }))
     }
 
-    fn inspects(&self, _head: &Parts) -> bool {
-        false
+    fn inspects(&self, head: &Parts) -> bool {
+        self.endpoints.inspects(&head.headers)
     }
 
     fn page_filter(&self, page: PageHead<'_>) -> Option<Box<dyn PageFilter>> {
-        let flow = page.flow?.downcast_ref::<Flow>()?;
-        let mask = self.endpoints.mask(flow, page.head.uri.path(), page.headers)?;
-        let accept = page.head.headers.get(ACCEPT).cloned();
-        Some(Box::new(Masked { mask, accept, request_id: page.request_id.clone() }))
+        let flow = page.flow.and_then(|flow| flow.downcast_ref::<Flow>());
+        let path = page.head.uri.path();
+        let held = self.endpoints.form_post(authorize::PageHead {
+            path,
+            asked: &page.head.headers,
+            headers: page.headers,
+            flow,
+            peer: &self.peer(page.peer, page.request_id),
+        });
+        let mask = flow.and_then(|flow| self.endpoints.mask(flow, path, page.headers));
+        let mask = mask.map(|mask| {
+            let accept = page.head.headers.get(ACCEPT).cloned();
+            Masked { mask, accept, request_id: page.request_id.clone() }
+        });
+        Filter::of(held, mask)
     }
 
     fn failure(
@@ -226,31 +240,7 @@ impl BodyScan for Scan {
     }
 }
 
-/// A page on its way through the mask.
-struct Masked {
-    mask: Mask,
-    accept: Option<HeaderValue>,
-    request_id: RequestId,
-}
-
-impl Masked {
-    fn refusal(&self, error: AuthorizeError) -> Box<Response<Bytes>> {
-        Box::new(page(error, self.accept.as_ref(), &self.request_id))
-    }
-}
-
-#[async_trait]
-impl PageFilter for Masked {
-    async fn feed(&mut self, piece: Bytes) -> Result<Bytes, Box<Response<Bytes>>> {
-        self.mask.feed(piece).await.map_err(|error| self.refusal(error))
-    }
-
-    async fn end(&mut self) -> Result<Bytes, Box<Response<Bytes>>> {
-        self.mask.end().await.map_err(|error| self.refusal(error))
-    }
-}
-
-fn page(
+pub(super) fn page(
     error: AuthorizeError,
     accept: Option<&HeaderValue>,
     request_id: &RequestId,

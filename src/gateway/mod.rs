@@ -25,6 +25,7 @@ use chores::Chores;
 
 mod application;
 mod chores;
+mod page;
 mod serve;
 
 /// Longest wait for requests in flight after the listeners have closed.

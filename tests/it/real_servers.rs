@@ -102,6 +102,26 @@ async fn oidc_provider_takes_pushed_requests_where_par_is_required() {
 }
 
 #[tokio::test]
+async fn b152_b156_b168_oidc_provider_ends_a_flow_by_form_post() {
+    let stage = Stage::oidc_provider().await;
+    let mut party = RelyingParty::discover(&stage.issuer, Client::ConfidentialBasic).await;
+    party.further.push(("response_mode", "form_post".to_owned()));
+    let authorize_url = party.push().await;
+    let mut browser = Browser::default();
+    let journey = browser.sign_in(&authorize_url, REDIRECT_URI).await.expect("a login");
+    let last = journey.hops.last().expect("a hop");
+    assert!(last.location.is_none() && last.status == StatusCode::OK, "{last:?}");
+    let issuers = journey.callback.query_pairs().filter(|(name, _)| name == "iss").count();
+    assert_eq!(issuers, 1, "{}", journey.callback);
+    assert_eq!(party.redeem(&journey.callback).await["sub"], "alice");
+    for mut browser in [browser, Browser::default()] {
+        let again = browser.open(&authorize_url).await;
+        assert_eq!(again.status, StatusCode::BAD_REQUEST, "{again:?}");
+        assert!(again.page_shows("invalid_request_uri"), "{}", again.body);
+    }
+}
+
+#[tokio::test]
 async fn oidc_provider_never_sees_an_unpushed_request_where_par_is_required() {
     let stage = Stage::oidc_provider().await;
     let party = RelyingParty::discover(&stage.issuer, Client::Public).await;

@@ -4,6 +4,7 @@ mod bodies;
 mod completion;
 mod cookies;
 mod desk;
+mod form_post;
 mod logs;
 mod outage;
 mod own_query;

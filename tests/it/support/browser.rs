@@ -54,7 +54,8 @@ pub struct Hop {
 #[derive(Debug)]
 pub struct Journey {
     pub hops: Vec<Hop>,
-    /// The address at the client, which is not visited.
+    /// The address at the client, which is not visited; what a form would post there stands in its
+    /// query.
     pub callback: Url,
 }
 
@@ -91,6 +92,9 @@ impl Browser {
                 Err(reason) => return Err(Stray::new(reason, hops)),
             };
             if url.as_str().starts_with(redirect_uri) {
+                if !fields.is_empty() {
+                    url.query_pairs_mut().extend_pairs(&fields);
+                }
                 return Ok(Journey { hops, callback: url });
             }
             if let Some(tamper) = self.tamper {
