@@ -168,7 +168,6 @@ fn authorize_urls_get_handles_wherever_they_stand() {
         "<meta property='og:url' content='URL'>",
         "<div data-next='URL'>",
         "<form action=/login><input type=hidden name=next value='URL'>",
-        "<noscript><a href='URL'>",
         "<A HREF='URL'>",
     ] {
         for ampersand in ["&", "&amp;", "&#38;"] {
@@ -202,7 +201,7 @@ fn nested_urls_keep_their_depth() {
 #[test]
 fn what_people_and_scripts_read_stays() {
     let page = format!(
-        "<!doctype html><pre>state={0}</pre><script>var u = '{0}';</script><style>a{{}}</style>\
+        "<!doctype html><pre>state={0}</pre><script>var u = '{0}';</script><style>a{{}}</style><noscript><a href='{0}'></noscript>\
 <textarea>{0}</textarea><p onclick=\"location='{0}'\">scope openid</p><a href='/authorize'>\
 <a href='/authorize?client_id=other&response_type=code'><a href='https://c.example{0}'>",
         url("&")
