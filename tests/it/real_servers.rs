@@ -102,7 +102,7 @@ async fn oidc_provider_takes_pushed_requests_where_par_is_required() {
 }
 
 #[tokio::test]
-async fn b152_b156_b168_oidc_provider_ends_a_flow_by_form_post() {
+async fn b154_b156_b164_oidc_provider_ends_a_flow_by_form_post() {
     let stage = Stage::oidc_provider().await;
     let mut party = RelyingParty::discover(&stage.issuer, Client::ConfidentialBasic).await;
     party.further.push(("response_mode", "form_post".to_owned()));

@@ -167,7 +167,7 @@ mod tests {
             read(page),
             [
                 form("https://c/cb?a=1&b=2", &[("code", "a\"/<"), ("state", "s&x")]),
-                form("", &[("empty", "")]),
+                form("", &[("empty", ""), ("late", "1")]),
             ]
         );
         let page = r#"<form id=f action=/x></form><input form=f name=late value="a&b&;&#xZ;&no;">"#;

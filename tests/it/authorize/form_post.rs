@@ -91,7 +91,7 @@ fn hides(answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b152_b154_b156_a_page_with_the_answer_spends_and_gets_iss_once() {
+async fn b154_b156_b164_a_page_with_the_answer_spends_and_gets_iss_once() {
     let front = front("").await;
     for (target, expected) in [
         ("/done", done(&[("code", "SECRETCODE")])),
@@ -124,7 +124,7 @@ async fn b152_b154_b156_a_page_with_the_answer_spends_and_gets_iss_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b152_pages_that_answer_nobody_stay_byte_for_byte() {
+async fn pages_that_answer_nobody_stay_byte_for_byte() {
     let front = front("").await;
     let query = push(&front, "form_post").await;
     let cookie = login(&front, &query).await;
@@ -160,7 +160,7 @@ async fn b164_b168_of_two_browsers_one_gets_the_page() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b152_what_cannot_be_read_does_not_pass_in_such_a_flow() {
+async fn what_cannot_be_read_does_not_pass_in_such_a_flow() {
     let front = front("").await;
     let query = push(&front, "form_post").await;
     let cookie = login(&front, &query).await;
@@ -188,7 +188,7 @@ async fn b152_what_cannot_be_read_does_not_pass_in_such_a_flow() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b152_consent_by_post_ends_in_a_page() {
+async fn b154_consent_by_post_ends_in_a_page() {
     let front = Front::answering("", |seen| match seen.method.as_str() {
         "POST" => page(&done(&[("code", "SECRETCODE")])),
         _ => page(LOGIN),
@@ -208,7 +208,7 @@ async fn b152_consent_by_post_ends_in_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b152_an_answer_at_once_completes_without_a_cookie() {
+async fn b155_an_answer_at_once_completes_without_a_cookie() {
     let front = Front::answering("", |_| page(&done(&[("error", "login_required")]))).await;
     let query = push(&front, "form_post").await;
     let answer = front.visit(&format!("/authorize?{query}")).await;
@@ -218,7 +218,7 @@ async fn b152_an_answer_at_once_completes_without_a_cookie() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b152_redirects_in_such_a_flow_end_it_as_ever() {
+async fn b153_redirects_in_such_a_flow_end_it_as_ever() {
     let to = "https://client.example/cb?error=access_denied&state=pushed-state";
     let front = Front::answering("", move |seen| match seen.target.as_str() {
         "/done" => super::redirect("303 See Other", to),
@@ -260,7 +260,7 @@ async fn b232_an_upstream_that_fails_in_such_a_flow_burns_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b230_a_download_in_such_a_flow_streams() {
+async fn a_download_in_such_a_flow_streams() {
     let go = Arc::new(Notify::new());
     let wait = Arc::clone(&go);
     let upstream = Upstream::scripted(move |seen: &Seen| match seen.target.as_str() {
@@ -298,5 +298,6 @@ async fn b143_a_form_beside_a_request_uri_is_watched_too() {
     let request = super::post("/login?x=request_uri", "client_id=web&response_type=code");
     let request = request.replacen("\r\n", &format!("\r\n{cookie}"), 1);
     refused(&front.send(&request).await, 400, "invalid_request");
-    assert!(front.calls().is_empty(), "{:?}", front.calls());
+    // The head may be there before the body is judged, but never a whole request.
+    assert!(front.calls().iter().all(|seen| seen.cut), "{:?}", front.calls());
 }
