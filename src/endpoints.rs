@@ -232,6 +232,23 @@ impl Endpoints {
         self.authorize.depart(departure).await
     }
 
+    /// Whether pages that answer a call inside a flow are masked.
+    #[must_use]
+    pub fn masks(&self) -> bool {
+        self.authorize.masks()
+    }
+
+    /// The mask for a page with these header fields, in answer to a call of `flow` at `path`.
+    #[must_use]
+    pub fn mask(
+        &self,
+        flow: &authorize::Flow,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<authorize::Mask> {
+        self.authorize.mask(flow, path, headers)
+    }
+
     /// Whether a page in the answer to a request with these fields may have to be looked at.
     #[must_use]
     pub fn inspects(&self, headers: &HeaderMap) -> bool {

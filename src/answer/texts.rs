@@ -39,6 +39,8 @@ pub enum Reason {
     Prefetch,
     /// Another browser completed the same request first.
     LostRace,
+    /// A page of the authorization server that would show the request.
+    UnmaskablePage,
     /// A page that may hold the answer cannot be read.
     UnreadablePage,
     /// Head, target or body over a limit.
@@ -61,7 +63,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::UnknownRequest,
         Self::ExpiredRequest,
         Self::SpentRequest,
@@ -80,6 +82,7 @@ impl Reason {
         Self::UnreadableAddress,
         Self::Prefetch,
         Self::LostRace,
+        Self::UnmaskablePage,
         Self::UnreadablePage,
         Self::TooLarge,
         Self::MethodNotAllowed,
@@ -113,6 +116,7 @@ impl Reason {
             Self::UnreadableAddress => "unreadable_address",
             Self::Prefetch => "prefetch",
             Self::LostRace => "lost_race",
+            Self::UnmaskablePage => "unmaskable_page",
             Self::UnreadablePage => "unreadable_page",
             Self::TooLarge => "too_large",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -280,6 +284,11 @@ const fn english(reason: Reason) -> Text {
             "This sign-in was finished elsewhere",
             "Another window or browser finished the same sign-in first.",
             "Go back to the application. If you are not signed in there, start again.",
+        ),
+        Reason::UnmaskablePage => text(
+            OUT_OF_REACH,
+            "The server that signs you in gave a page that cannot be shown safely.",
+            TRY_LATER,
         ),
         Reason::UnreadablePage => text(
             "This sign-in cannot be finished",

@@ -113,7 +113,12 @@ fn nested(
 }
 
 /// The path of an address on our own origin: absolute, without scheme, or relative.
-fn own_path<'a>(address: &'a str, place: Place<'_>) -> Option<Cow<'a, str>> {
+pub(super) fn own_path<'a>(address: &'a str, place: Place<'_>) -> Option<Cow<'a, str>> {
+    let path = whole_path(address, place)?;
+    Some(if path.contains("/.") { Cow::Owned(without_dots(&path)) } else { path })
+}
+
+fn whole_path<'a>(address: &'a str, place: Place<'_>) -> Option<Cow<'a, str>> {
     if let Some(path) = strip_prefix_ignoring_case(address, place.origin) {
         return path.starts_with('/').then_some(Cow::Borrowed(path));
     }
@@ -133,6 +138,27 @@ fn own_path<'a>(address: &'a str, place: Place<'_>) -> Option<Cow<'a, str>> {
     }
     let folder = place.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     Some(Cow::Owned(format!("{folder}/{address}")))
+}
+
+/// `path` as browsers send it (RFC 3986 §5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut parts = path.split('/').skip(1).peekable();
+    while let Some(part) = parts.next() {
+        let is_last = parts.peek().is_none();
+        match part {
+            "." => {}
+            ".." => drop(kept.pop()),
+            part => {
+                kept.push(part);
+                continue;
+            }
+        }
+        if is_last {
+            kept.push("");
+        }
+    }
+    format!("/{}", kept.join("/"))
 }
 
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -204,6 +230,9 @@ mod tests {
             ),
             ("//login.example/o/authorize/?client_id=a", "//login.example/o/authorize/?H=1"),
             ("authorize/?client_id=a", "authorize/?H=1"),
+            ("./authorize/?client_id=a", "./authorize/?H=1"),
+            ("../../o/x/.././authorize/?client_id=a", "../../o/x/.././authorize/?H=1"),
+            ("/a/../o/authorize/.?client_id=a", "/a/../o/authorize/.?H=1"),
         ] {
             assert_eq!(rewritten(location).as_deref(), Some(expected), "{location}");
         }

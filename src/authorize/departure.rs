@@ -56,7 +56,7 @@ struct Kept {
 }
 
 /// How a URL stands to a flow.
-enum Emission {
+pub(super) enum Emission {
     /// It is none of the flow's.
     Foreign,
     /// It carries the flow's request: the handle for it, what that stands for, and the query that
@@ -68,7 +68,7 @@ enum Emission {
 
 /// How sure it must be that a URL belongs to a flow.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Proof {
+pub(super) enum Proof {
     /// It stands in the answer to this flow's own call: nothing speaks against it.
     Answer,
     /// It stands in any other answer: what tells the request from others is there.
@@ -162,7 +162,12 @@ impl Endpoint {
         Ok(flows)
     }
 
-    fn emission(&self, (flow, proof): (&Flow, Proof), (path, query): (&str, &str)) -> Emission {
+    /// What a URL on this origin is to a flow.
+    pub(super) fn emission(
+        &self,
+        (flow, proof): (&Flow, Proof),
+        (path, query): (&str, &str),
+    ) -> Emission {
         let client_id = &*flow.request.client_id;
         let given = Parameters::parse(query.as_bytes()).ok();
         let Some(given) = given.filter(|given| given.value("client_id") == Some(client_id)) else {

@@ -68,6 +68,9 @@ pub enum AuthorizeError {
     /// No random bytes.
     #[error("the random number generator failed")]
     Randomness,
+    /// A page of the upstream that cannot be masked.
+    #[error("the page cannot be masked")]
+    Unmaskable,
     /// The upstream's endpoint is not known yet.
     #[error("the upstream is not known yet")]
     UpstreamUnknown,
@@ -96,6 +99,7 @@ impl AuthorizeError {
             // The upstream sends the browser in circles; trying again does not end them.
             Self::Store(_, TooManyContinuations)
             | Self::Unconcealed
+            | Self::Unmaskable
             | Self::UnreadablePage
             | Self::UpstreamUnknown => ErrorCode::BadGateway,
             Self::Prefetch | Self::Store(..) => ErrorCode::TemporarilyUnavailable,
@@ -126,6 +130,7 @@ impl AuthorizeError {
             Self::UnreadablePage => Reason::UnreadablePage,
             Self::Store(..) => Reason::StoreUnavailable,
             Self::Randomness => Reason::Internal,
+            Self::Unmaskable => Reason::UnmaskablePage,
             Self::UpstreamUnknown => Reason::UpstreamUnavailable,
         }
     }
@@ -140,9 +145,10 @@ impl AuthorizeError {
             | Self::NoClientId
             | Self::NotIssued
             | Self::Foreign => RedeemResult::Malformed,
-            Self::BothRequestForms | Self::PushRequired | Self::UnreadablePage => {
-                RedeemResult::Refused
-            }
+            Self::BothRequestForms
+            | Self::PushRequired
+            | Self::UnreadablePage
+            | Self::Unmaskable => RedeemResult::Refused,
             Self::Unknown => RedeemResult::Unknown,
             Self::Expired => RedeemResult::Expired,
             Self::Spent | Self::LostRace => RedeemResult::Spent,

@@ -26,6 +26,7 @@ pub use error::AuthorizeError;
 pub use flow::{AnswerBy, Cookies};
 pub use form_post::{FormPost, PageHead};
 pub use guard::{BodyScan, Guard};
+pub use mask::Mask;
 
 mod completion;
 pub mod continuation;
@@ -36,6 +37,7 @@ pub mod expansion;
 pub mod flow;
 pub mod form_post;
 pub mod guard;
+pub mod mask;
 pub mod pin;
 mod redeem;
 mod resume;
@@ -80,6 +82,8 @@ struct Settings {
     post_query: config::PostQuery,
     foreign_request_uri: config::ForeignRequestUri,
     add_iss: bool,
+    mask_html: bool,
+    mask_failure: config::MaskFailure,
 }
 
 /// One call of the endpoint.
@@ -197,6 +201,8 @@ impl Endpoint {
                 post_query: config.upstream.post_query,
                 foreign_request_uri: config.authorize.foreign_request_uri,
                 add_iss: config.authorize.add_iss,
+                mask_html: config.authorize.mask_html,
+                mask_failure: config.authorize.mask_failure,
             },
         }
     }

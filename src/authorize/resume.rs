@@ -2,12 +2,14 @@
 //! `POST`, or with the full parameters that the upstream's page carries. All of them are pinned.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 
 use super::continuation::is_handle_of;
 use super::flow::Ticket;
+use super::mask::Stamp;
 use super::pin::multipart::Multipart;
 use super::pin::{Emitter, Pin, carries_the_request};
 use super::redeem::redirect_uri_still_stands;
@@ -93,7 +95,11 @@ impl Endpoint {
         let form = fields(visit)?;
         for ticket in &tickets {
             let Some(held) = self.held(ticket).await? else { continue };
-            if !speaks_of(&form, &held.request.query) && !speaks_of(&query, &held.request.query) {
+            let request = Arc::clone(&held.request);
+            let named = (&ticket.reference, ticket.flow);
+            let stamp = Stamp::new(named, &request.flow_key, &request.query);
+            let speaks = |given| speaks_of(&stamp.put_back(given).0, &request.query);
+            if !speaks(&form) && !speaks(&query) {
                 continue;
             }
             let flow = self.live(visit, ticket, held)?;
@@ -137,8 +143,10 @@ impl Endpoint {
 
     /// Whether nothing in a step would have to be set back to what this flow pushed.
     fn agrees(&self, flow: &Flow, query: &Parameters<'_>, form: &Parameters<'_>) -> bool {
+        let stamp = Stamp::of(flow);
+        let ((query, _), (form, _)) = (stamp.put_back(query), stamp.put_back(form));
         Pin::new(&flow.request.query, &self.rules).is_ok_and(|pin| {
-            pin.form(form).is_none() && pin.query(query, Emitter::Browser).is_none()
+            pin.form(&form).is_none() && pin.query(&query, Emitter::Browser).is_none()
         })
     }
 
@@ -151,8 +159,13 @@ impl Endpoint {
     ) -> Result<Decision, AuthorizeError> {
         let whole = self.whole_query(&flow.request);
         let pin = Pin::new(&whole, &self.rules).map_err(|_| AuthorizeError::Malformed)?;
-        let given = visit.query.filter(|query| !query.is_empty()).map(str::to_owned);
-        let pinned = pin.query(query, Emitter::Browser).or(given);
+        let (query, masked) = Stamp::of(&flow).put_back(query);
+        let given = if masked {
+            Some(encoded(query.iter()))
+        } else {
+            visit.query.filter(|query| !query.is_empty()).map(str::to_owned)
+        };
+        let pinned = pin.query(&query, Emitter::Browser).or(given);
         drop(whole);
         self.pinned(visit, flow, pinned.as_deref())
     }
@@ -239,7 +252,11 @@ impl Endpoint {
         let pin =
             Pin::new(&flow.request.query, &self.rules).map_err(|_| AuthorizeError::Malformed)?;
         let given = fields(visit)?;
-        let pinned = pin.form(&given);
+        let (given, masked) = Stamp::of(flow).put_back(&given);
+        let pinned = pin.form(&given).or_else(|| {
+            let pairs = given.iter().map(|(name, value)| (name.into(), value.into()));
+            masked.then(|| pairs.collect())
+        });
         match visit.body {
             Body::None => Ok(None),
             Body::Unread => Err(AuthorizeError::Unreadable),
@@ -249,13 +266,7 @@ impl Endpoint {
                         Ok(text) => one_separator(text).into_owned().into(),
                         Err(_) => Bytes::copy_from_slice(bytes),
                     },
-                    Some(pairs) => {
-                        let mut encoder = Encoder::with_capacity(bytes.len());
-                        for (name, value) in &pairs {
-                            encoder.push(name, value);
-                        }
-                        encoder.finish().into()
-                    }
+                    Some(pairs) => encoded(pairs.iter().map(|(n, v)| (&**n, &**v))).into(),
                 };
                 Ok(Some((HeaderValue::from_static(FORM), bytes)))
             }
@@ -270,6 +281,12 @@ impl Endpoint {
             }
         }
     }
+}
+
+fn encoded<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut encoder = Encoder::default();
+    pairs.for_each(|(name, value)| encoder.push(name, value));
+    encoder.finish()
 }
 
 /// Whose word an authorize URL in the answer is: a `GET` within a flow is all ours, the body of a

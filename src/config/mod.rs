@@ -95,10 +95,7 @@ impl Config {
     /// What is switched on but not built yet, as one sentence for the log at start.
     #[must_use]
     pub fn inactive_features(&self) -> Option<&'static str> {
-        Some(
-            "request objects and the HTML mask are not active yet: a pushed `request` is refused, \
-             and pages of the upstream may show pushed values",
-        )
+        Some("request objects are not active yet: a pushed `request` is refused")
     }
 
     /// What is switched off although it protects, one sentence each for the log at start.
@@ -248,6 +245,8 @@ pub struct Authorize {
     pub foreign_request_uri: ForeignRequestUri,
     /// Add `iss` (RFC 9207) to responses that lack it.
     pub add_iss: bool,
+    /// What happens to a page that cannot be masked.
+    pub mask_failure: MaskFailure,
 }
 
 /// `[authorize] single_use`
@@ -274,6 +273,18 @@ pub enum ForeignRequestUri {
     Refuse,
     /// Forwarded untouched.
     Pass,
+}
+
+/// `[authorize] mask_failure`
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum MaskFailure {
+    /// Sent unmasked.
+    Pass,
+    /// Not sent.
+    Refuse,
 }
 
 /// `[store]` with the memory backend.

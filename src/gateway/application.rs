@@ -11,7 +11,7 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENC
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 
-use super::page::Held;
+use super::page::{Filter, Masked};
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AnswerBy, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
 use crate::client;
@@ -102,8 +102,8 @@ impl Application for Joint {
                 body: expansion.body,
                 set_cookies: expansion.set_cookies,
                 means: match expansion.flow.answer_by() {
-                    AnswerBy::Page => Means::Inspected,
-                    AnswerBy::Address => Means::Streamed,
+                    AnswerBy::Address if !self.endpoints.masks() => Means::Streamed,
+                    AnswerBy::Page | AnswerBy::Address => Means::Inspected,
                 },
                 flow: Arc::new(expansion.flow),
             }),
@@ -148,14 +148,21 @@ impl Application for Joint {
     }
 
     fn page_filter(&self, page: PageHead<'_>) -> Option<Box<dyn PageFilter>> {
+        let flow = page.flow.and_then(|flow| flow.downcast_ref::<Flow>());
+        let path = page.head.uri.path();
         let held = self.endpoints.form_post(authorize::PageHead {
-            path: page.head.uri.path(),
+            path,
             asked: &page.head.headers,
             headers: page.headers,
-            flow: page.flow.and_then(|flow| flow.downcast_ref::<Flow>()),
+            flow,
             peer: &self.peer(page.peer, page.request_id),
-        })?;
-        Some(Box::new(Held(held)))
+        });
+        let mask = flow.and_then(|flow| self.endpoints.mask(flow, path, page.headers));
+        let mask = mask.map(|mask| {
+            let accept = page.head.headers.get(ACCEPT).cloned();
+            Masked { mask, accept, request_id: page.request_id.clone() }
+        });
+        Filter::of(held, mask)
     }
 
     fn failure(
@@ -234,7 +241,7 @@ impl BodyScan for Scan {
     }
 }
 
-fn page(
+pub(super) fn page(
     error: AuthorizeError,
     accept: Option<&HeaderValue>,
     request_id: &RequestId,

@@ -20,6 +20,7 @@ mod hop_list;
 mod inspection;
 mod legacy;
 mod listener;
+mod mask;
 mod metadata;
 mod openid_client;
 mod par;

@@ -243,22 +243,21 @@ impl<'b> Pinned<'b> {
     }
 }
 
-/// Whether `given` says what `pushed` said: JSON is compared as JSON, `scope` may shrink (people
-/// take scopes away on consent pages).
+/// Whether `given` says what `pushed` said; `scope` may shrink (people take scopes away on consent
+/// pages).
 fn means_the_same(name: &str, given: &str, pushed: &str) -> bool {
-    if given == pushed {
-        return true;
-    }
-    match name {
-        "scope" => {
-            !given.is_empty() && given.split(' ').all(|one| pushed.split(' ').any(|p| p == one))
-        }
-        "claims" | "authorization_details" | "registration" => {
-            let json = serde_json::from_str::<Value>;
-            matches!((json(given), json(pushed)), (Ok(a), Ok(b)) if a == b)
-        }
-        _ => false,
-    }
+    let within = |one| pushed.split(' ').any(|known| known == one);
+    same_value(name, given, pushed)
+        || (name == "scope" && !given.is_empty() && given.split(' ').all(within))
+}
+
+/// Whether two values are one: JSON is compared as JSON, all else as text.
+#[must_use]
+pub fn same_value(name: &str, given: &str, pushed: &str) -> bool {
+    let json = serde_json::from_str::<Value>;
+    given == pushed
+        || matches!(name, "claims" | "authorization_details" | "registration")
+            && matches!((json(given), json(pushed)), (Ok(a), Ok(b)) if a == b)
 }
 
 #[cfg(test)]

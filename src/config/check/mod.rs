@@ -49,6 +49,7 @@ pub(super) fn check(
             mask_html: file.authorize.mask_html.unwrap_or(file.upstream.preset.ways().mask_html),
             foreign_request_uri: file.authorize.foreign_request_uri,
             add_iss: file.authorize.add_iss,
+            mask_failure: file.authorize.mask_failure,
         },
         store: Store { max_bytes: file.store.max_bytes },
         limits: limits(&file.limits),

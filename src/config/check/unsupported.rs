@@ -13,13 +13,11 @@ enum Refused {
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 12] = [
+const KEYS: [(&str, Refused); 10] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
     ("par.profile", Refused::Texts(&["fapi1", "fapi2"])),
-    ("authorize.mask_html", Refused::Truth(true)),
-    ("authorize.mask_failure", Refused::Texts(&["refuse"])),
     ("request_object.enabled", Refused::Truth(false)),
     ("request_object.required", Refused::Truth(true)),
     ("request_object.decryption_keys", Refused::All),

@@ -15,7 +15,7 @@ pub(super) use store::Store;
 
 use super::secret::Secret;
 use super::units::Time;
-use super::{AuthorizeMethod, ForeignRequestUri, PostQuery, Preset, Rate, SingleUse};
+use super::{AuthorizeMethod, ForeignRequestUri, MaskFailure, PostQuery, Preset, Rate, SingleUse};
 
 mod client;
 mod server;
@@ -247,10 +247,11 @@ pub struct Authorize {
     /// Pushed parameters win over whatever the browser sends back. `false`: inside a login the
     /// browser may change all of them but `client_id`.
     pub pin: bool,
-    /// What happens to a page over the bound. Only `pass` is supported yet.
+    /// What happens to a page that cannot be masked: over the bound, compressed, or in an encoding
+    /// that is not built on ASCII.
     pub mask_failure: MaskFailure,
-    /// Also hide pushed values in hidden inputs and form actions of upstream pages. `true` is not
-    /// yet supported. Default: as the preset says.
+    /// Also hide pushed values in hidden inputs, form actions and links of upstream pages. Default: as
+    /// the preset says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask_html: Option<bool>,
     /// What happens to a `request_uri` that is not the gateway's.
@@ -272,16 +273,6 @@ impl Default for Authorize {
             add_iss: true,
         }
     }
-}
-
-/// `[authorize] mask_failure`
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum MaskFailure {
-    /// Sent unmasked.
-    Pass,
-    /// Not sent.
-    Refuse,
 }
 
 /// `[request_object]`

@@ -78,6 +78,8 @@ declare! {
         "Store operations that failed.";
     GUARD_REFUSALS = "guard_refusals_total", Counter, ["place"],
         "Requests that the guard did not let through.";
+    HTML_MASKED = "html_masked_total", Counter, ["result"],
+        "Pages of the upstream that carried or could carry a request.";
     HTTP_DURATION = "http_server_request_duration_seconds", Histogram(REQUEST),
         ["http_request_method", "http_route", "http_response_status_code"],
         "Time from a request's head to the end of its answer.";

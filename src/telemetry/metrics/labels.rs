@@ -212,6 +212,18 @@ label! {
 }
 
 label! {
+    /// What became of a page that was to be masked.
+    MaskResult {
+        /// Read to its end; nothing pushed is left in it.
+        Masked = "masked",
+        /// Not readable; it passed as it was (`mask_failure = "pass"`).
+        Unmasked = "unmasked",
+        /// Not readable; it was not sent (`mask_failure = "refuse"`).
+        Refused = "refused",
+    }
+}
+
+label! {
     /// Which part of the gateway took a request.
     RouteLabel {
         /// `POST /par`
@@ -357,6 +369,7 @@ mod tests {
             StoreOperation,
             StoreCause,
             GuardPlace,
+            MaskResult,
             RouteLabel,
             Method,
             UpstreamErrorKind,

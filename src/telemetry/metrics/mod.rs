@@ -22,9 +22,9 @@ use crate::oauth::error::ErrorCode;
 use declared::{DECLARED, Kind};
 use family::{Family, place, single};
 pub use labels::{
-    AuthMethod, AuthVerdict, CompletionOutcome, GuardPlace, MetadataFetchResult, Method,
-    PlainDecision, PushResult, RateScope, RedeemResult, RouteLabel, StoreCause, StoreOperation,
-    UpstreamErrorKind,
+    AuthMethod, AuthVerdict, CompletionOutcome, GuardPlace, MaskResult, MetadataFetchResult,
+    Method, PlainDecision, PushResult, RateScope, RedeemResult, RouteLabel, StoreCause,
+    StoreOperation, UpstreamErrorKind,
 };
 use labels::{Error, Label};
 use status::Status;
@@ -55,6 +55,7 @@ pub struct Metrics {
     rate_limited: Family<Counter, 1>,
     store_errors: Family<Counter, 2>,
     guard_refusals: Family<Counter, 1>,
+    html_masked: Family<Counter, 1>,
     http_duration: Family<Histogram, 3>,
     http_active: Gauge,
     upstream_errors: Family<Counter, 1>,
@@ -100,6 +101,7 @@ impl Metrics {
                 [StoreOperation::COUNT, StoreCause::COUNT],
             ),
             guard_refusals: Family::of(r, declared::GUARD_REFUSALS, GuardPlace::ALL),
+            html_masked: Family::of(r, declared::HTML_MASKED, MaskResult::ALL),
             http_duration: Family::new(
                 r,
                 declared::HTTP_DURATION,
@@ -180,6 +182,11 @@ impl Metrics {
     /// The guard stopped a request.
     pub fn guard_refusal(&self, place_found: GuardPlace) {
         self.guard_refusals.at([place(place_found)], count);
+    }
+
+    /// A page of the upstream was masked, or could not be.
+    pub fn html_masked(&self, result: MaskResult) {
+        self.html_masked.at([place(result)], count);
     }
 
     /// A request ended. `status` 0: no answer was sent.
