@@ -1,0 +1,3 @@
+//! JSON Object Signing and Encryption: tokens and keys, without I/O.
+
+pub mod jwe;
