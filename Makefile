@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Missing Debian packages are installed by the targets that need them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint docs schema tools servers
+.PHONY: help demo test bench fuzz fmt lint docs schema tools servers
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -16,6 +16,10 @@ test: tools servers ## Install what the tests need, then run them all
 bench: ## Measure speed and memory against nginx
 	@.ci/need cmake
 	tests/bench/run
+
+fuzz: ## Give every parser odd input, each for FUZZ_SECONDS (20)
+	@.ci/need cmake pkg-config libssl-dev
+	fuzz/run
 
 fmt: ## Format the code
 	cargo fmt

@@ -16,6 +16,7 @@ mod conformance;
 mod continuation;
 mod demo;
 mod docs;
+mod jwe;
 mod legacy;
 mod listener;
 mod metadata;
