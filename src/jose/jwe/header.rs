@@ -1,10 +1,9 @@
 //! The JOSE header of a JWE (RFC 7516 §4), as far as decrypting needs it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
 
+use super::super::json;
 use super::agreement::{Curve, EphemeralKey};
-use super::members::{Members, NotOfItsType};
 use super::{ContentEncryption, JweError, KeyManagement, Policy};
 
 /// Header members; extensions that are not understood are passed over (RFC 7516 §4).
@@ -35,36 +34,31 @@ pub(super) struct AgreementHeader {
 
 impl Header {
     /// Reads the protected header's JSON text.
-    pub(super) fn read(json: &[u8], policy: &Policy) -> Result<Self, JweError> {
-        let members = Members::read(json).ok_or(JweError::Malformed)?;
-        if members.has("crit") || members.has("zip") {
+    pub(super) fn read(text: &[u8], policy: &Policy) -> Result<Self, JweError> {
+        let members = json::object(text).map_err(|_| JweError::Malformed)?;
+        if members.contains_key("crit") || members.contains_key("zip") {
             return Err(JweError::UnsupportedExtension);
         }
-        let alg = members.text("alg")?.ok_or(JweError::Malformed)?;
+        let alg = string(&members, "alg")?.ok_or(JweError::Malformed)?;
         let alg = KeyManagement::parse(alg).filter(|alg| policy.algs.contains(alg));
-        let enc = members.text("enc")?.ok_or(JweError::Malformed)?;
+        let enc = string(&members, "enc")?.ok_or(JweError::Malformed)?;
         let enc = ContentEncryption::parse(enc).filter(|enc| policy.encs.contains(enc));
         let alg = alg.ok_or(JweError::UnsupportedAlg)?;
         Ok(Self {
             alg,
             enc: enc.ok_or(JweError::UnsupportedEnc)?,
-            cty: members.text("cty")?.map(str::to_owned),
-            kid: members.text("kid")?.map(str::to_owned),
+            cty: string(&members, "cty")?.map(str::to_owned),
+            kid: string(&members, "kid")?.map(str::to_owned),
             agreement: if alg.is_rsa() { None } else { Some(AgreementHeader::read(&members)?) },
         })
     }
 }
 
 impl AgreementHeader {
-    fn read(members: &Members) -> Result<Self, JweError> {
-        let epk = members.object("epk")?.ok_or(JweError::Malformed)?;
-        let bytes = |members: &Members, name| -> Result<Option<Vec<u8>>, JweError> {
-            let text = members.text(name)?;
-            text.map(|text| URL_SAFE_NO_PAD.decode(text).map_err(|_| JweError::Malformed))
-                .transpose()
-        };
-        let curve = epk.text("crv")?.and_then(Curve::parse).ok_or(JweError::Malformed)?;
-        if epk.text("kty")? != Some(curve.key_type()) {
+    fn read(members: &Map<String, Value>) -> Result<Self, JweError> {
+        let epk = members.get("epk").and_then(Value::as_object).ok_or(JweError::Malformed)?;
+        let curve = string(epk, "crv")?.and_then(Curve::parse).ok_or(JweError::Malformed)?;
+        if string(epk, "kty")? != Some(curve.key_type()) {
             return Err(JweError::Malformed);
         }
         let x = bytes(epk, "x")?.ok_or(JweError::Malformed)?;
@@ -77,8 +71,14 @@ impl AgreementHeader {
     }
 }
 
-impl From<NotOfItsType> for JweError {
-    fn from(_: NotOfItsType) -> Self {
-        Self::Malformed
-    }
+/// The string under `name`; nothing where it is absent.
+fn string<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, JweError> {
+    let value = members.get(name);
+    value.map(|value| value.as_str().ok_or(JweError::Malformed)).transpose()
+}
+
+/// The same, decoded.
+fn bytes(members: &Map<String, Value>, name: &str) -> Result<Option<Vec<u8>>, JweError> {
+    let text = string(members, name)?;
+    text.map(|text| json::base64url(text).map_err(|_| JweError::Malformed)).transpose()
 }

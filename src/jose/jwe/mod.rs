@@ -15,7 +15,6 @@ mod content;
 mod decryption_key;
 mod header;
 mod jwk;
-mod members;
 mod parts;
 mod pem;
 #[cfg(test)]

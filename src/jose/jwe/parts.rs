@@ -1,8 +1,6 @@
 //! The five parts of the compact serialization (RFC 7516 §3.1, §5.2).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
+use super::super::json;
 use super::{Header, JweError, KeyManagement, Policy};
 
 /// The parts beside the header, decoded; lengths are those of the algorithms.
@@ -47,5 +45,5 @@ impl<'a> Parts<'a> {
 
 /// base64url as RFC 7515 §2 has it: no padding, no blanks, no stray bits.
 fn decoded(text: &str) -> Result<Vec<u8>, JweError> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| JweError::Malformed)
+    json::base64url(text).map_err(|_| JweError::Malformed)
 }
