@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod endpoints;
 pub mod gateway;
+pub mod jose;
 pub mod metadata;
 pub mod oauth;
 pub mod par;
