@@ -16,6 +16,7 @@ mod conformance;
 mod continuation;
 mod demo;
 mod docs;
+mod jose;
 mod legacy;
 mod listener;
 mod metadata;
