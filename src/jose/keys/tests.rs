@@ -29,13 +29,16 @@ struct Published {
     signature: &'static str,
 }
 
+fn make(
+    jwk: Value,
+    algorithm: Algorithm,
+    (header, payload): (&str, &str),
+    signature: &'static str,
+) -> Published {
+    Published { jwk, algorithm, message: format!("{header}.{payload}"), signature }
+}
+
 fn published() -> Vec<Published> {
-    let make = |jwk: Value, algorithm: Algorithm, message: (&str, &str), signature| Published {
-        jwk,
-        algorithm,
-        message: format!("{}.{}", message.0, message.1),
-        signature,
-    };
     vec![
         make(rsa(RSA_7515), Algorithm::Rs256, ("eyJhbGciOiJSUzI1NiJ9", JOE), RS256_7515),
         make(
@@ -113,7 +116,8 @@ fn with(mut jwk: Value, name: &str, value: Value) -> Value {
 }
 
 fn set(keys: Value) -> KeySet {
-    KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
+    let document = Value::Object(Map::from_iter([("keys".to_owned(), keys)]));
+    KeySet::parse(document.to_string().as_bytes()).unwrap()
 }
 
 #[test]

@@ -71,9 +71,9 @@ impl Signer {
             Secret::Elliptic(pair) => {
                 let (x, y) = pair.public_key().as_ref()[1..]
                     .split_at((pair.public_key().as_ref().len() - 1) / 2);
-                let curve = match self.algorithm.family() {
-                    Family::P384 => "P-384",
-                    Family::P521 => "P-521",
+                let curve = match x.len() {
+                    48 => "P-384",
+                    66 => "P-521",
                     _ => "P-256",
                 };
                 let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
@@ -133,20 +133,20 @@ impl Signer {
         let random = SystemRandom::new();
         match &self.key {
             Secret::Octets(octets) => {
-                let hash = match self.algorithm {
-                    Algorithm::Hs384 => hmac::HMAC_SHA384,
-                    Algorithm::Hs512 => hmac::HMAC_SHA512,
+                let hash = match self.algorithm.name() {
+                    "HS384" => hmac::HMAC_SHA384,
+                    "HS512" => hmac::HMAC_SHA512,
                     _ => hmac::HMAC_SHA256,
                 };
                 hmac::sign(&hmac::Key::new(hash, octets), message).as_ref().to_vec()
             }
             Secret::Rsa(pair) => {
-                let encoding: &'static dyn RsaEncoding = match self.algorithm {
-                    Algorithm::Rs384 => &RSA_PKCS1_SHA384,
-                    Algorithm::Rs512 => &RSA_PKCS1_SHA512,
-                    Algorithm::Ps256 => &RSA_PSS_SHA256,
-                    Algorithm::Ps384 => &RSA_PSS_SHA384,
-                    Algorithm::Ps512 => &RSA_PSS_SHA512,
+                let encoding: &'static dyn RsaEncoding = match self.algorithm.name() {
+                    "RS384" => &RSA_PKCS1_SHA384,
+                    "RS512" => &RSA_PKCS1_SHA512,
+                    "PS256" => &RSA_PSS_SHA256,
+                    "PS384" => &RSA_PSS_SHA384,
+                    "PS512" => &RSA_PSS_SHA512,
                     _ => &RSA_PKCS1_SHA256,
                 };
                 let mut signature = vec![0; pair.public_modulus_len()];
