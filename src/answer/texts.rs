@@ -29,6 +29,12 @@ pub enum Reason {
     UpstreamTimeout,
     /// Pending requests cannot be read or kept.
     StoreUnavailable,
+    /// There is no room for what the next step of a login needs.
+    NoRoom,
+    /// The authorization server sends the browser on and on.
+    TooManySteps,
+    /// An address of the authorization server's cannot be read.
+    UnreadableAddress,
     /// The browser loads ahead of the person.
     Prefetch,
     /// Another browser completed the same request first.
@@ -53,7 +59,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::UnknownRequest,
         Self::ExpiredRequest,
         Self::SpentRequest,
@@ -67,6 +73,9 @@ impl Reason {
         Self::UpstreamUnavailable,
         Self::UpstreamTimeout,
         Self::StoreUnavailable,
+        Self::NoRoom,
+        Self::TooManySteps,
+        Self::UnreadableAddress,
         Self::Prefetch,
         Self::LostRace,
         Self::TooLarge,
@@ -96,6 +105,9 @@ impl Reason {
             Self::UpstreamUnavailable => "upstream_unavailable",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::StoreUnavailable => "store_unavailable",
+            Self::NoRoom => "no_room",
+            Self::TooManySteps => "too_many_steps",
+            Self::UnreadableAddress => "unreadable_address",
             Self::Prefetch => "prefetch",
             Self::LostRace => "lost_race",
             Self::TooLarge => "too_large",
@@ -239,6 +251,21 @@ const fn english(reason: Reason) -> Text {
             OUT_OF_REACH,
             "Sign-ins that are under way cannot be looked up at the moment.",
             TRY_LATER,
+        ),
+        Reason::NoRoom => text(
+            OUT_OF_REACH,
+            "Too many sign-ins are under way at the moment, so this one cannot go on.",
+            TRY_LATER,
+        ),
+        Reason::TooManySteps => text(
+            "This sign-in goes in circles",
+            "The server that signs you in asked for more steps than one sign-in may have.",
+            TELL_SUPPORT,
+        ),
+        Reason::UnreadableAddress => text(
+            "This sign-in cannot go on",
+            "The server that signs you in sent an address that cannot be understood.",
+            TELL_SUPPORT,
         ),
         Reason::Prefetch => text(
             "This sign-in has not been started yet",

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use super::continuation::{self, Place};
 use super::guard::is_endpoint_path;
 use super::pin::{Emitter, Pin};
-use super::resume::speaks_of;
-use super::{AuthorizeError, Endpoint, Flow, page};
+use super::resume::{contradicts_nothing, speaks_of};
+use super::{AuthorizeError, Endpoint, Flow, disclosure, page};
 use crate::client::Peer;
 use crate::oauth::parameters::{Encoder, Parameters};
 use crate::oauth::request_uri::Reference;
-use crate::oauth::target::fold_path;
+use crate::oauth::target::{Traits, fold_path};
 use crate::store::Continuation;
 use crate::telemetry::metrics::{StoreOperation, meter};
 
@@ -53,22 +53,47 @@ struct Kept {
     continuation: Continuation,
 }
 
+/// How a URL stands to a flow.
+enum Emission {
+    /// It is none of the flow's.
+    Foreign,
+    /// It carries the flow's request: the handle for it, what that stands for, and the query that
+    /// the browser gets to see.
+    Of(Reference, Continuation, String),
+    /// It names the flow's client, and cannot be read well enough to be hidden.
+    Unreadable,
+}
+
+/// How sure it must be that a URL belongs to a flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// It stands in the answer to this flow's own call: nothing speaks against it.
+    Answer,
+    /// It stands in any other answer: what tells the request from others is there.
+    Telling,
+}
+
 impl Endpoint {
     /// Ends a flow that ends here, and hides the request from a browser that is sent on with it.
     pub async fn depart(&self, departure: Departure<'_>) -> Onward {
+        disclosure::note(&departure);
         let ended = self.complete(&departure).await;
         if matches!(ended, Onward::Unchanged) { self.conceal(&departure).await } else { ended }
     }
 
     async fn conceal(&self, departure: &Departure<'_>) -> Onward {
         // No server encodes letters or underscores, however deep.
-        if !departure.location.contains("client_id") {
+        if !self.settings.continuation || !departure.location.contains("client_id") {
             return Onward::Unchanged;
         }
         match self.concealed(departure).await {
             Ok(None) => Onward::Unchanged,
             Ok(Some(location)) => {
-                HeaderValue::from_str(&location).map_or(Onward::Unchanged, Onward::Concealed)
+                let refused = |_| {
+                    let error = AuthorizeError::Unconcealed;
+                    Onward::Refused(page(error, departure.headers, departure.peer))
+                };
+                HeaderValue::from_str(&location).map_or_else(refused, Onward::Concealed)
             }
             Err(error) => {
                 if let AuthorizeError::Store(operation, store_error) = error {
@@ -81,17 +106,28 @@ impl Endpoint {
 
     async fn concealed(&self, departure: &Departure<'_>) -> Result<Option<String>, AuthorizeError> {
         let flows = self.flows(departure).await?;
-        let mut kept = Vec::new();
+        let (mut kept, mut unreadable) = (Vec::new(), false);
         let place = Place { origin: &self.settings.origin, path: departure.path };
         let location = continuation::rewrite(departure.location, place, &mut |path, query| {
-            let (index, emission) = flows
-                .iter()
-                .enumerate()
-                .find_map(|(index, flow)| Some((index, self.emission(flow, (path, query))?)))?;
-            let (handle, continuation, replacement) = emission;
-            kept.push(Kept { flow: index, handle, continuation });
-            Some(replacement)
+            flows.iter().enumerate().find_map(|(index, flow)| {
+                let answered = index == 0 && departure.flow.is_some();
+                let proof = if answered { Proof::Answer } else { Proof::Telling };
+                match self.emission((flow, proof), (path, query)) {
+                    Emission::Foreign => None,
+                    Emission::Unreadable => {
+                        unreadable = true;
+                        Some(String::new())
+                    }
+                    Emission::Of(handle, continuation, replacement) => {
+                        kept.push(Kept { flow: index, handle, continuation });
+                        Some(replacement)
+                    }
+                }
+            })
         });
+        if unreadable {
+            return Err(AuthorizeError::Unconcealed);
+        }
         for Kept { flow, handle, continuation } in kept {
             let Some(flow) = flows.get(flow) else { continue };
             let put = self.store.put_continuation(&flow.reference, flow.id, &handle, continuation);
@@ -121,24 +157,25 @@ impl Endpoint {
         Ok(flows)
     }
 
-    /// The handle for a URL that carries this flow's request, what it stands for, and the query
-    /// that the browser gets to see.
-    fn emission(
-        &self,
-        flow: &Flow,
-        (path, query): (&str, &str),
-    ) -> Option<(Reference, Continuation, String)> {
-        let given = Parameters::parse(query.as_bytes()).ok()?;
-        let whole = given.value("client_id").is_some() && given.value("response_type").is_some();
+    fn emission(&self, (flow, proof): (&Flow, Proof), (path, query): (&str, &str)) -> Emission {
+        let client_id = &*flow.request.client_id;
+        let given = Parameters::parse(query.as_bytes()).ok();
+        let Some(given) = given.filter(|given| given.value("client_id") == Some(client_id)) else {
+            let traits = Traits::of(query);
+            let named = traits.client_ids.iter().any(|named| named == client_id);
+            let asks = traits.is_authorization_request() || self.is_authorize_path(path);
+            return if named && asks { Emission::Unreadable } else { Emission::Foreign };
+        };
+        let whole = given.value("response_type").is_some();
         let is_handle = given.value("request_uri").is_some() && !whole;
-        if is_handle
-            || !(whole || self.is_authorize_path(path))
-            || !speaks_of(&given, &flow.request.query)
-        {
-            return None;
+        let pushed = &*flow.request.query;
+        let belongs = speaks_of(&given, pushed)
+            || (proof == Proof::Answer && contradicts_nothing(&given, pushed));
+        if is_handle || !(whole || self.is_authorize_path(path)) || !belongs {
+            return Emission::Foreign;
         }
         let whole = self.whole_query(&flow.request);
-        let pin = Pin::new(&whole, self.rules).ok()?;
+        let Ok(pin) = Pin::new(&whole, &self.rules) else { return Emission::Unreadable };
         let query = pin.query(&given, flow.emitter).unwrap_or_else(|| query.to_owned());
         let key = &flow.request.flow_key;
         let handle = continuation::handle(&flow.reference, key, flow.id, (path, &query));
@@ -146,12 +183,12 @@ impl Endpoint {
         replacement.push("client_id", &flow.request.client_id);
         replacement.push("request_uri", &handle.to_request_uri());
         let continuation = Continuation { path: path.into(), query: query.into() };
-        Some((handle, continuation, replacement.finish()))
+        Emission::Of(handle, continuation, replacement.finish())
     }
 
     /// Whether a path is the authorization endpoint's, in any spelling.
     pub(super) fn is_authorize_path(&self, path: &str) -> bool {
         fold_path(path)
-            .is_some_and(|folded| is_endpoint_path(&self.discovery, self.extra_paths, &folded))
+            .is_some_and(|folded| is_endpoint_path(&self.discovery, &self.extra_paths, &folded))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::answer::Reason;
 use crate::oauth::error::ErrorCode;
-use crate::store::StoreError;
+use crate::store::StoreError::{self, ClientShareFull, Full, TooManyContinuations};
 use crate::telemetry::metrics::{RedeemResult, StoreOperation};
 
 /// Why a call is refused.
@@ -59,6 +59,9 @@ pub enum AuthorizeError {
     /// Pending requests cannot be read.
     #[error("the store failed")]
     Store(StoreOperation, StoreError),
+    /// An address of the upstream's that carries the request cannot be read, and so not be hidden.
+    #[error("an address in the answer cannot be read")]
+    Unconcealed,
     /// No random bytes.
     #[error("the random number generator failed")]
     Randomness,
@@ -87,9 +90,12 @@ impl AuthorizeError {
             | Self::OtherBrowser
             | Self::LostRace => ErrorCode::InvalidRequestUri,
             Self::Foreign => ErrorCode::RequestUriNotSupported,
+            // The upstream sends the browser in circles; trying again does not end them.
+            Self::Store(_, TooManyContinuations) | Self::Unconcealed | Self::UpstreamUnknown => {
+                ErrorCode::BadGateway
+            }
             Self::Prefetch | Self::Store(..) => ErrorCode::TemporarilyUnavailable,
             Self::Randomness => ErrorCode::ServerError,
-            Self::UpstreamUnknown => ErrorCode::BadGateway,
         }
     }
 
@@ -110,6 +116,9 @@ impl AuthorizeError {
             Self::PushRequired => Reason::PushRequired,
             Self::Prefetch => Reason::Prefetch,
             Self::LostRace => Reason::LostRace,
+            Self::Store(_, TooManyContinuations) => Reason::TooManySteps,
+            Self::Store(_, Full | ClientShareFull) => Reason::NoRoom,
+            Self::Unconcealed => Reason::UnreadableAddress,
             Self::Store(..) => Reason::StoreUnavailable,
             Self::Randomness => Reason::Internal,
             Self::UpstreamUnknown => Reason::UpstreamUnavailable,
@@ -134,7 +143,7 @@ impl AuthorizeError {
             Self::OtherClient => RedeemResult::ClientMismatch,
             Self::ClientDisabled => RedeemResult::ClientDisabled,
             Self::Prefetch => RedeemResult::Preview,
-            Self::Store(..) | Self::Randomness | Self::UpstreamUnknown => {
+            Self::Store(..) | Self::Unconcealed | Self::Randomness | Self::UpstreamUnknown => {
                 RedeemResult::StoreUnavailable
             }
         }

@@ -29,6 +29,7 @@ pub use guard::{BodyScan, Guard};
 mod completion;
 pub mod continuation;
 pub mod departure;
+mod disclosure;
 pub mod error;
 pub mod expansion;
 pub mod flow;
@@ -46,7 +47,7 @@ pub struct Endpoint {
     random: Arc<dyn SecureRandom + Send + Sync>,
     expansion: expansion::Rules,
     rules: pin::Rules,
-    extra_paths: &'static [&'static str],
+    extra_paths: Vec<String>,
     cookies: Cookies,
     settings: Settings,
 }
@@ -72,6 +73,8 @@ struct Settings {
     required: bool,
     single_use: config::SingleUse,
     login_lifetime: Duration,
+    continuation: bool,
+    post_query: config::PostQuery,
     foreign_request_uri: config::ForeignRequestUri,
     add_iss: bool,
 }
@@ -169,11 +172,8 @@ impl Endpoint {
             discovery: with.discovery,
             random: with.random,
             expansion: expansion::Rules::new(&config.upstream),
-            rules: pin::Rules {
-                beside: config.upstream.preset.beside(),
-                never_echoed: config.upstream.preset.never_echoed(),
-            },
-            extra_paths: config.upstream.preset.extra_authorize_paths(),
+            rules: pin::Rules::new(config),
+            extra_paths: config.upstream.authorize_paths.clone(),
             cookies: if issuer.is_https() { Cookies::Secure } else { Cookies::Loopback },
             settings: Settings {
                 issuer: issuer.as_str().to_owned(),
@@ -182,6 +182,8 @@ impl Endpoint {
                 required: config.par.required,
                 single_use: config.authorize.single_use,
                 login_lifetime: config.authorize.login_lifetime,
+                continuation: config.authorize.continuation,
+                post_query: config.upstream.post_query,
                 foreign_request_uri: config.authorize.foreign_request_uri,
                 add_iss: config.authorize.add_iss,
             },

@@ -12,6 +12,7 @@ use super::pin::multipart::Multipart;
 use super::pin::{Emitter, Pin, carries_the_request};
 use super::redeem::redirect_uri_still_stands;
 use super::{AuthorizeError, Body, Decision, Endpoint, Expansion, Flow, Visit};
+use crate::config::PostQuery;
 use crate::oauth::parameters::{Encoder, Parameters};
 use crate::oauth::request_uri::{Reference, RequestUri};
 use crate::oauth::target;
@@ -53,7 +54,7 @@ impl Endpoint {
             return Err(AuthorizeError::Unknown);
         }
         let mut query = continuation.query.to_string();
-        let beside = parameters.iter().filter(|(name, _)| self.rules.beside.contains(name));
+        let beside = parameters.iter().filter(|(name, _)| self.rules.goes_beside(name));
         for (name, value) in beside {
             let mut pair = Encoder::default();
             pair.push(name, value);
@@ -136,7 +137,7 @@ impl Endpoint {
 
     /// Whether nothing in a step would have to be set back to what this flow pushed.
     fn agrees(&self, flow: &Flow, query: &Parameters<'_>, form: &Parameters<'_>) -> bool {
-        Pin::new(&flow.request.query, self.rules).is_ok_and(|pin| {
+        Pin::new(&flow.request.query, &self.rules).is_ok_and(|pin| {
             pin.form(form).is_none() && pin.query(query, Emitter::Browser).is_none()
         })
     }
@@ -149,7 +150,7 @@ impl Endpoint {
         query: &Parameters<'_>,
     ) -> Result<Decision, AuthorizeError> {
         let whole = self.whole_query(&flow.request);
-        let pin = Pin::new(&whole, self.rules).map_err(|_| AuthorizeError::Malformed)?;
+        let pin = Pin::new(&whole, &self.rules).map_err(|_| AuthorizeError::Malformed)?;
         let given = visit.query.filter(|query| !query.is_empty()).map(str::to_owned);
         let pinned = pin.query(query, Emitter::Browser).or(given);
         drop(whole);
@@ -200,7 +201,8 @@ impl Endpoint {
         flow: Flow,
         query: Option<&str>,
     ) -> Result<Decision, AuthorizeError> {
-        let target = match query {
+        let query = self.query_of_step(visit, &flow, query);
+        let target = match query.as_deref() {
             Some(query) => [visit.path, "?", &one_separator(query)].concat(),
             None => visit.path.to_owned(),
         };
@@ -210,13 +212,32 @@ impl Endpoint {
         Ok(Decision::Expand(Box::new(Expansion { method, target, body, set_cookies, flow })))
     }
 
+    /// The query of a call: as it came to be, unless `post_query` knows better what the server's
+    /// own pages need.
+    fn query_of_step<'a>(
+        &self,
+        visit: &Visit<'_>,
+        flow: &'a Flow,
+        query: Option<&'a str>,
+    ) -> Option<Cow<'a, str>> {
+        let is_step = visit.method == Method::POST && self.is_authorize_path(visit.path);
+        match self.settings.post_query {
+            PostQuery::Stored if is_step => Some(self.whole_query(&flow.request)),
+            PostQuery::None if is_step => {
+                let path = self.discovery.authorization_path()?;
+                Some(path.query().to_owned()).filter(|own| !own.is_empty()).map(Cow::Owned)
+            }
+            PostQuery::AsEmitted | PostQuery::Stored | PostQuery::None => query.map(Cow::Borrowed),
+        }
+    }
+
     fn body(
         &self,
         visit: &Visit<'_>,
         flow: &Flow,
     ) -> Result<Option<(HeaderValue, Bytes)>, AuthorizeError> {
         let pin =
-            Pin::new(&flow.request.query, self.rules).map_err(|_| AuthorizeError::Malformed)?;
+            Pin::new(&flow.request.query, &self.rules).map_err(|_| AuthorizeError::Malformed)?;
         let given = fields(visit)?;
         let pinned = pin.form(&given);
         match visit.body {
@@ -268,6 +289,20 @@ pub(super) fn ticket_for(handle: &Reference, tickets: &[Ticket]) -> Option<Ticke
     tickets.iter().find(|ticket| is_handle_of(handle, &ticket.reference)).copied()
 }
 
+/// What tells one request of a client from another, best first.
+const TELLING: [&str; 4] = ["state", "nonce", "code_challenge", "redirect_uri"];
+
+/// Whether `given` names the client of the request with this stored query and contradicts nothing
+/// that tells it from others: in the upstream's answer to that very request, something may be
+/// missing.
+pub(super) fn contradicts_nothing(given: &Parameters<'_>, query: &str) -> bool {
+    let pushed = |name| super::expansion::value(query, name);
+    given.value("client_id") == pushed("client_id").as_deref()
+        && TELLING.into_iter().all(|name| {
+            given.value(name).is_none_or(|value| Some(value) == pushed(name).as_deref())
+        })
+}
+
 /// Whether `given` belongs to the request with this stored query: same client, same `state` (if
 /// none was pushed `nonce`, then `code_challenge`, then `redirect_uri`).
 pub(super) fn speaks_of(given: &Parameters<'_>, query: &str) -> bool {
@@ -275,8 +310,7 @@ pub(super) fn speaks_of(given: &Parameters<'_>, query: &str) -> bool {
     if given.value("client_id") != pushed("client_id").as_deref() {
         return false;
     }
-    let telling = ["state", "nonce", "code_challenge", "redirect_uri"];
-    let mut told = telling.into_iter().filter_map(|name| Some((name, pushed(name)?)));
+    let mut told = TELLING.into_iter().filter_map(|name| Some((name, pushed(name)?)));
     told.next().is_none_or(|(name, value)| given.value(name) == Some(&value))
 }
 

@@ -16,6 +16,7 @@ pub use diagnostic::{Problem, Problems};
 pub use documentation::documentation;
 pub use environment::Environment;
 pub use file::File;
+pub use preset::{PostQuery, Preset};
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
 
@@ -26,6 +27,7 @@ mod documentation;
 mod environment;
 mod file;
 mod overlay;
+pub mod preset;
 mod schema;
 pub mod secret;
 mod shape;
@@ -98,6 +100,25 @@ impl Config {
              and pages of the upstream may show pushed values",
         )
     }
+
+    /// What is switched off although it protects, one sentence each for the log at start.
+    #[must_use]
+    pub fn given_up(&self) -> Vec<&'static str> {
+        let mut given_up = Vec::new();
+        if !self.authorize.continuation && !self.upstream.keeps_request {
+            given_up.push(
+                "`continuation` is off: addresses that the upstream sends the browser to show \
+                 what was pushed",
+            );
+        }
+        if !self.authorize.pin {
+            given_up.push(
+                "`pin` is off: inside a login the browser can change what was pushed, PKCE and \
+                 nonce included",
+            );
+        }
+        given_up
+    }
 }
 
 /// `[server]`: the public listener and the issuer it speaks for.
@@ -137,6 +158,16 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     /// Longest wait for the next bytes of an answer.
     pub read_timeout: Duration,
+    /// Paths beside the advertised one that take a full authorization request.
+    pub authorize_paths: Vec<String>,
+    /// Parameters that its own pages add beside a handle; none of them is registered.
+    pub beside_handle: Vec<String>,
+    /// Pushed parameters that its forms never carry back.
+    pub never_echoed: Vec<String>,
+    /// What replaces the query of a page's own `POST`.
+    pub post_query: PostQuery,
+    /// The request stays on its side after the first hop.
+    pub keeps_request: bool,
     /// Longest request target (path and query, in bytes) it takes.
     pub max_target_bytes: usize,
     /// How the full parameter set travels.
@@ -147,72 +178,6 @@ pub struct Upstream {
     pub secret_header: Option<SecretHeader>,
     /// `[upstream.tls]`, for an https URL.
     pub tls: UpstreamTls,
-}
-
-/// `[upstream] preset`: the kinds of server whose ways are known.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Preset {
-    /// Nothing is assumed.
-    Generic,
-    /// npm `oidc-provider`
-    OidcProvider,
-    /// `PyPI` `django-oauth-toolkit`
-    DjangoOauthToolkit,
-    /// `LemonLDAP::NG`
-    LemonldapNg,
-    /// `glewlwyd`
-    Glewlwyd,
-    /// Keycloak
-    Keycloak,
-    /// Duende `IdentityServer`
-    Duende,
-}
-
-impl Preset {
-    /// Parameters that the server's own pages add beside a handle.
-    #[must_use]
-    pub const fn beside(self) -> &'static [&'static str] {
-        match self {
-            Self::Glewlwyd => &["g_continue"],
-            Self::Generic
-            | Self::OidcProvider
-            | Self::DjangoOauthToolkit
-            | Self::LemonldapNg
-            | Self::Keycloak
-            | Self::Duende => &[],
-        }
-    }
-
-    /// Pushed parameters that the server's forms never carry back.
-    #[must_use]
-    pub const fn never_echoed(self) -> &'static [&'static str] {
-        match self {
-            Self::DjangoOauthToolkit => &["login_hint"],
-            Self::Generic
-            | Self::OidcProvider
-            | Self::LemonldapNg
-            | Self::Glewlwyd
-            | Self::Keycloak
-            | Self::Duende => &[],
-        }
-    }
-
-    /// Paths beside the advertised one that take a full authorization request.
-    #[must_use]
-    pub const fn extra_authorize_paths(self) -> &'static [&'static str] {
-        match self {
-            Self::Duende => &["/connect/authorize/callback"],
-            Self::Generic
-            | Self::OidcProvider
-            | Self::DjangoOauthToolkit
-            | Self::LemonldapNg
-            | Self::Glewlwyd
-            | Self::Keycloak => &[],
-        }
-    }
 }
 
 /// `[upstream] authorize_method`
@@ -273,6 +238,12 @@ pub struct Authorize {
     pub single_use: SingleUse,
     /// How long a login that was started in time may take.
     pub login_lifetime: Duration,
+    /// Hide the request in addresses that the upstream sends the browser to.
+    pub continuation: bool,
+    /// Set back what the browser changes inside a flow.
+    pub pin: bool,
+    /// Hide pushed values in the upstream's pages.
+    pub mask_html: bool,
     /// What happens to a `request_uri` that is not ours.
     pub foreign_request_uri: ForeignRequestUri,
     /// Add `iss` (RFC 9207) to responses that lack it.

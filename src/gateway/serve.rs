@@ -32,9 +32,13 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let inactive = config.inactive_features();
+        let given_up = config.given_up();
         let gateway = Gateway::bind(config)?;
         if let Some(inactive) = inactive {
             tracing::warn!("{inactive}");
+        }
+        for given_up in given_up {
+            tracing::warn!("{given_up}");
         }
         announce(&gateway)?;
         let mut terminate = signal(SignalKind::terminate())?;

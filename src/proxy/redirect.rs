@@ -1,57 +1,101 @@
 //! Where an answer of the upstream sends the browser, and how another address is put there.
 
-use http::HeaderValue;
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION, REFRESH, TRANSFER_ENCODING,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LINK, LOCATION,
+    REFRESH, TRANSFER_ENCODING,
 };
+use http::{HeaderName, HeaderValue};
 use pingora::http::ResponseHeader;
 
 use super::context::Context;
 
-/// Where an answer sends the browser: its `Location`, else the address of its `Refresh`.
-pub(super) fn destination(response: &ResponseHeader) -> Option<HeaderValue> {
-    if let Some(location) = response.headers.get(LOCATION) {
-        return Some(location.clone());
-    }
-    let refresh = response.headers.get(REFRESH)?.to_str().ok()?;
-    let (_, address) = refresh_address(refresh)?;
-    HeaderValue::from_str(address).ok()
+/// One field of an answer that sends the browser elsewhere.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Destination {
+    field: HeaderName,
+    /// Among the fields of this name.
+    index: usize,
+    /// Where to.
+    pub(super) address: HeaderValue,
 }
 
-/// What stands before the address of a `Refresh` field, and the address; browsers need no `url=`.
+/// Where an answer sends the browser: each `Location`, and the address of each `Refresh`. Browsers
+/// differ in which of several they follow.
+pub(super) fn destinations(response: &ResponseHeader) -> Vec<Destination> {
+    let of = |field: HeaderName| response.headers.get_all(field).iter().enumerate();
+    let locations = of(LOCATION).map(|(index, value)| Destination {
+        field: LOCATION,
+        index,
+        address: value.clone(),
+    });
+    let refreshes = of(REFRESH).filter_map(|(index, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let (_, address) = refresh_address(&value)?;
+        let address = HeaderValue::from_bytes(address.as_bytes()).ok()?;
+        Some(Destination { field: REFRESH, index, address })
+    });
+    locations.chain(refreshes).collect()
+}
+
+/// What stands before the address of a `Refresh` field, and the address, as browsers read it: blanks
+/// separate as `;` and `,` do, and no `url=` is needed.
 fn refresh_address(refresh: &str) -> Option<(&str, &str)> {
-    let delay = refresh.find([';', ','])? + 1;
-    let blanks = refresh.get(delay..)?.len() - refresh.get(delay..)?.trim_start().len();
-    let named = refresh.get(delay + blanks..)?.to_ascii_lowercase().starts_with("url=");
-    let at = delay + blanks + if named { 4 } else { 0 };
-    let (before, address) = refresh.split_at_checked(at)?;
-    let address = address.trim();
-    let bare = address.strip_prefix(['"', '\'']).and_then(|a| a.strip_suffix(['"', '\'']));
-    Some((before, bare.unwrap_or(address)))
+    let blank = |byte: char| byte.is_ascii_whitespace();
+    let delay = refresh.trim_start_matches(blank);
+    let rest = delay.trim_start_matches(|byte: char| byte.is_ascii_digit() || byte == '.');
+    if !rest.starts_with([';', ',', ' ', '\t']) {
+        return None;
+    }
+    let rest = rest.trim_start_matches(blank);
+    let rest = rest.strip_prefix([';', ',']).unwrap_or(rest).trim_start_matches(blank);
+    let is_named = rest.get(..3).is_some_and(|name| name.eq_ignore_ascii_case("url"));
+    let value = rest.get(3..).filter(|_| is_named).map(|rest| rest.trim_start_matches(blank));
+    let value = value.and_then(|rest| rest.strip_prefix('=')).unwrap_or(rest);
+    let value = value.trim_start_matches(blank);
+    let before = refresh.get(..refresh.len() - value.len())?;
+    let address = value.trim_end_matches(blank);
+    let quoted = ['"', '\''].into_iter().find_map(|quote| address.strip_prefix(quote));
+    let address = quoted.map_or(address, |rest| rest.split(['"', '\'']).next().unwrap_or(rest));
+    (!address.is_empty()).then_some((before, address))
 }
 
-/// Puts another address where the answer has its own.
+/// Puts another address where the answer has `destination`.
 pub(super) fn redirect(
     response: &mut ResponseHeader,
-    location: HeaderValue,
+    destination: &Destination,
+    location: &HeaderValue,
 ) -> pingora::Result<()> {
-    if response.headers.contains_key(LOCATION) {
-        return response.insert_header(LOCATION, location);
+    let field = &destination.field;
+    let values: Vec<_> = response.headers.get_all(field).iter().cloned().collect();
+    response.remove_header(field);
+    for (index, value) in values.into_iter().enumerate() {
+        if index != destination.index {
+            response.append_header(field.clone(), value)?;
+        } else if *field == REFRESH {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let before = refresh_address(&text).map_or("0;url=", |(before, _)| before);
+            let refresh = [before.as_bytes(), location.as_bytes()].concat();
+            response.append_header(REFRESH, refresh)?;
+        } else {
+            response.append_header(field.clone(), location.clone())?;
+        }
     }
-    let refresh = response.headers.get(REFRESH).and_then(|value| value.to_str().ok());
-    let before = refresh.and_then(refresh_address).map_or("0;url=", |(before, _)| before);
-    let mut refresh = before.as_bytes().to_vec();
-    refresh.extend_from_slice(location.as_bytes());
-    response.insert_header(REFRESH, refresh)
+    Ok(())
 }
 
-/// Puts another address in and leaves the body out: it repeats the old one.
-pub(super) fn conceal(
-    response: &mut ResponseHeader,
-    location: HeaderValue,
-    context: &mut Context,
-) -> pingora::Result<()> {
-    redirect(response, location)?;
+/// Takes out fields that name the page itself or further ones by an address that carries a request:
+/// nobody needs them to go on.
+pub(super) fn hush(response: &mut ResponseHeader) {
+    for field in [LINK, CONTENT_LOCATION] {
+        let shows = |value: &HeaderValue| value.as_bytes().windows(9).any(|w| w == b"client_id");
+        if response.headers.get_all(&field).iter().any(shows) {
+            response.remove_header(&field);
+        }
+    }
+}
+
+/// Leaves the body of a redirect out: it repeats the old address.
+pub(super) fn conceal(response: &mut ResponseHeader, context: &mut Context) -> pingora::Result<()> {
     // The page under a `Refresh` may be more than a repetition.
     if response.status.is_redirection() {
         context.concealed = true;
@@ -73,15 +117,57 @@ mod tests {
         answer
     }
 
+    fn addresses(answer: &ResponseHeader) -> Vec<String> {
+        let addresses = destinations(answer).into_iter();
+        addresses.map(|found| found.address.to_str().unwrap().to_owned()).collect()
+    }
+
     #[test]
     fn refresh_is_a_redirect_too() {
-        for refresh in ["0; url=/a?b", "0;URL='/a?b'", "3; Url=\"/a?b\"", "0; /a?b", "1,/a?b"] {
+        for refresh in [
+            "0; url=/a?b",
+            "0;URL='/a?b'",
+            "3; Url=\"/a?b\"",
+            "0; /a?b",
+            "1,/a?b",
+            "0 url=/a?b",
+            " 1.5 ;  url = /a?b ",
+            "0;url='/a?b' x",
+        ] {
             let mut answer = answer("refresh", refresh);
-            assert_eq!(destination(&answer).unwrap(), "/a?b", "{refresh}");
-            redirect(&mut answer, HeaderValue::from_static("/c")).unwrap();
-            assert_eq!(destination(&answer).unwrap(), "/c", "{refresh}");
+            assert_eq!(addresses(&answer), ["/a?b"], "{refresh}");
+            let found = destinations(&answer).pop().unwrap();
+            redirect(&mut answer, &found, &HeaderValue::from_static("/c")).unwrap();
+            assert_eq!(addresses(&answer), ["/c"], "{refresh}");
         }
-        assert!(destination(&answer("refresh", "5")).is_none());
-        assert_eq!(destination(&answer("location", "/x")).unwrap(), "/x");
+        for refresh in ["5", "5;", "0; url="] {
+            assert!(addresses(&answer("refresh", refresh)).is_empty(), "{refresh}");
+        }
+        assert_eq!(addresses(&answer("location", "/x")), ["/x"]);
+    }
+
+    #[test]
+    fn every_field_is_found_and_changed_by_itself() {
+        let mut answer = answer("location", "/a");
+        for (name, value) in [("location", "/b"), ("refresh", "0;url=/c"), ("refresh", "1;/d")] {
+            answer.append_header(name, value).unwrap();
+        }
+        assert_eq!(addresses(&answer), ["/a", "/b", "/c", "/d"]);
+        for found in destinations(&answer) {
+            let new = format!("/new{}", found.address.to_str().unwrap());
+            redirect(&mut answer, &found, &HeaderValue::from_str(&new).unwrap()).unwrap();
+        }
+        assert_eq!(addresses(&answer), ["/new/a", "/new/b", "/new/c", "/new/d"]);
+    }
+
+    #[test]
+    fn fields_that_show_a_request_are_taken_out() {
+        let mut answer = answer("link", "</style.css>; rel=preload");
+        hush(&mut answer);
+        assert!(answer.headers.contains_key("link"));
+        answer.append_header("link", "</a?client_id=x>; rel=canonical").unwrap();
+        answer.insert_header("content-location", "/a?x=1&client_id=x").unwrap();
+        hush(&mut answer);
+        assert!(answer.headers.is_empty());
     }
 }

@@ -16,7 +16,7 @@ use super::application::{
 use super::context::Context;
 use super::downstream::{self, BodyBounds, BodyFault};
 use super::failure::{self, Failure};
-use super::redirect::{conceal, destination, redirect};
+use super::redirect::{Destination, conceal, destinations, hush, redirect};
 use super::screen::Fault;
 use super::{Gateway, client_address, context, headers, screen as judge};
 use crate::oauth::error::ErrorCode;
@@ -135,13 +135,25 @@ impl<A: Application> Gateway<A> {
         if context.forward.is_none() && !headers::has_own_cookie(&head.headers) {
             return Ok(());
         }
-        let Some(location) = destination(response) else {
-            return Ok(());
-        };
+        if self.config.authorize.continuation {
+            hush(response);
+        }
+        for destination in destinations(response) {
+            self.follow_one(session, response, (context, &destination)).await?;
+        }
+        Ok(())
+    }
+
+    async fn follow_one(
+        &self,
+        session: &Session,
+        response: &mut ResponseHeader,
+        (context, destination): (&mut Context, &Destination),
+    ) -> pingora::Result<()> {
         let departure = Departure {
-            head,
+            head: session.req_header(),
             status: response.status,
-            location: &location,
+            location: &destination.address,
             flow: context.forward.as_ref().map(|forward| &forward.flow),
             peer: &context.peer,
             request_id: &context.request_id,
@@ -149,13 +161,16 @@ impl<A: Application> Gateway<A> {
         match self.application.location(departure).await {
             LocationOutcome::Keep => Ok(()),
             LocationOutcome::Replace { location, set_cookies } => {
-                redirect(response, location)?;
+                redirect(response, destination, &location)?;
                 for cookie in set_cookies {
                     response.append_header(SET_COOKIE, cookie)?;
                 }
                 Ok(())
             }
-            LocationOutcome::Conceal { location } => conceal(response, location, context),
+            LocationOutcome::Conceal { location } => {
+                redirect(response, destination, &location)?;
+                conceal(response, context)
+            }
             // An answer without a body has no phase left in which one could be put in, so the
             // exchange ends here and `fail_to_proxy` writes ours.
             LocationOutcome::Answer(answer) => Err(replaced(context, answer)),

@@ -25,7 +25,7 @@ pub struct Guard {
     registry: Arc<Registry>,
     discovery: Arc<Discovery>,
     required: bool,
-    extra_paths: &'static [&'static str],
+    extra_paths: Vec<String>,
 }
 
 impl Guard {
@@ -37,7 +37,7 @@ impl Guard {
         discovery: Arc<Discovery>,
     ) -> Option<Self> {
         let required = config.par.required;
-        let extra_paths = config.upstream.preset.extra_authorize_paths();
+        let extra_paths = config.upstream.authorize_paths.clone();
         (required || registry.any_must_push()).then_some(Self {
             registry,
             discovery,
@@ -92,7 +92,7 @@ impl Guard {
     /// unfolding could be.
     fn is_authorize_path(&self, path: &str) -> bool {
         fold_path(path)
-            .is_none_or(|folded| is_endpoint_path(&self.discovery, self.extra_paths, &folded))
+            .is_none_or(|folded| is_endpoint_path(&self.discovery, &self.extra_paths, &folded))
     }
 
     fn is_other_endpoint(&self, path: &str) -> bool {
@@ -102,10 +102,10 @@ impl Guard {
 }
 
 /// Whether a folded path is that of the authorization endpoint, or a further one of the preset's.
-pub(super) fn is_endpoint_path(discovery: &Discovery, extra: &[&str], folded: &str) -> bool {
+pub(super) fn is_endpoint_path(discovery: &Discovery, extra: &[String], folded: &str) -> bool {
     let advertised = discovery.authorization_path();
     let advertised = advertised.as_ref().map(AuthorizationPath::as_str);
-    let mut paths = extra.iter().copied().chain(advertised);
+    let mut paths = extra.iter().map(String::as_str).chain(advertised);
     paths.any(|known| !known.is_empty() && fold_path(known).as_deref() == Some(folded))
 }
 

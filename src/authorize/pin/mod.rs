@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::config::Config;
 use crate::oauth::names;
 use crate::oauth::parameters::{Encoder, ParameterError, Parameters};
 
@@ -28,16 +29,50 @@ pub enum Emitter {
 #[derive(Debug)]
 pub struct Pin<'a> {
     pushed: Parameters<'a>,
-    rules: Rules,
+    rules: &'a Rules,
 }
 
 /// What is known of a server's own ways.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Rules {
     /// Parameters that its pages add to an authorize URL.
-    pub beside: &'static [&'static str],
+    pub beside: Vec<String>,
     /// Pushed parameters that its forms never carry, so that their absence is no tampering.
-    pub never_echoed: &'static [&'static str],
+    pub never_echoed: Vec<String>,
+    /// What is set back.
+    pub reach: Reach,
+}
+
+/// `[authorize] pin`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything that was pushed.
+    Request,
+    /// `client_id` alone, so that one client's login never becomes another's; request objects and
+    /// respelled names stay out all the same.
+    Client,
+}
+
+impl Rules {
+    /// The rules of `[upstream]` and `[authorize]`.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            beside: config.upstream.beside_handle.clone(),
+            never_echoed: config.upstream.never_echoed.clone(),
+            reach: if config.authorize.pin { Reach::Request } else { Reach::Client },
+        }
+    }
+
+    /// Whether the server's pages add a parameter of this name.
+    #[must_use]
+    pub fn goes_beside(&self, name: &str) -> bool {
+        self.beside.iter().any(|known| known == name)
+    }
+
+    fn is_echoed(&self, name: &str) -> bool {
+        !self.never_echoed.iter().any(|known| known == name)
+    }
 }
 
 /// Restored neither to a query nor to a form: servers take them out when they have done what they
@@ -55,7 +90,7 @@ impl<'a> Pin<'a> {
     ///
     /// # Errors
     /// [`ParameterError`], which a query of our own making never gives.
-    pub fn new(query: &'a str, rules: Rules) -> Result<Self, ParameterError> {
+    pub fn new(query: &'a str, rules: &'a Rules) -> Result<Self, ParameterError> {
         Ok(Self { pushed: Parameters::parse(query.as_bytes())?, rules })
     }
 
@@ -88,9 +123,7 @@ impl<'a> Pin<'a> {
     pub fn form<'b>(&'b self, given: &'b Parameters<'_>) -> Option<Vec<Pair<'b>>> {
         let mut pinned = self.pinned(given, Text::Form);
         if carries_the_request(given) {
-            let echoed = |name: &str| {
-                names::is_authorization(name) && !self.rules.never_echoed.contains(&name)
-            };
+            let echoed = |name: &str| names::is_authorization(name) && self.rules.is_echoed(name);
             self.restore(&mut pinned, &echoed);
         }
         pinned.changed.then_some(pinned.pairs)
@@ -118,6 +151,9 @@ impl<'a> Pin<'a> {
         if matches!(name, "request" | "request_uri") || names::imitates_registered(name) {
             return Verdict::Drop;
         }
+        if self.rules.reach == Reach::Client && name != "client_id" {
+            return Verdict::AsGiven;
+        }
         let registered = names::is_authorization(name);
         if self.pushed.value(name).is_some() {
             // In a form an unknown pushed name is the page's own field: a client could push the
@@ -127,7 +163,7 @@ impl<'a> Pin<'a> {
         }
         let stays = match text {
             Text::Query(Emitter::Upstream) => true,
-            Text::Query(Emitter::Browser) => !registered && self.rules.beside.contains(&name),
+            Text::Query(Emitter::Browser) => !registered && self.rules.goes_beside(name),
             // A parameter without a value counts as omitted; servers echo such fields.
             Text::Form => !registered || value.is_empty(),
         };
@@ -155,6 +191,9 @@ impl<'a> Pin<'a> {
 
     /// Puts back what is missing, of the names that `wanted` picks.
     fn restore<'b>(&'b self, pinned: &mut Pinned<'b>, wanted: &dyn Fn(&str) -> bool) {
+        if self.rules.reach == Reach::Client {
+            return;
+        }
         let missing: Vec<_> = self
             .pushed
             .iter()

@@ -4,16 +4,20 @@ const PUSHED: &str = "client_id=app&response_type=code&redirect_uri=https%3A%2F%
 &scope=openid%20profile%20email&state=st&nonce=no&code_challenge=ch&prompt=login&allow=Authorize\
 &claims=%7B%22a%22%3A%20%5B1%2C2%5D%7D&login_hint=al";
 
-const RULES: Rules = Rules { beside: &["g_continue"], never_echoed: &["login_hint"] };
+fn rules(reach: Reach) -> Rules {
+    Rules { beside: vec!["g_continue".into()], never_echoed: vec!["login_hint".into()], reach }
+}
 
 fn query(given: &str, emitter: Emitter) -> Option<String> {
-    let pin = Pin::new(PUSHED, RULES).unwrap();
+    let rules = rules(Reach::Request);
+    let pin = Pin::new(PUSHED, &rules).unwrap();
     pin.query(&Parameters::parse(given.as_bytes()).unwrap(), emitter)
 }
 
 /// What the upstream would read of a form.
 fn form(given: &str) -> Option<Vec<(String, String)>> {
-    let pin = Pin::new(PUSHED, RULES).unwrap();
+    let rules = rules(Reach::Request);
+    let pin = Pin::new(PUSHED, &rules).unwrap();
     let given = Parameters::parse(given.as_bytes()).unwrap();
     let owned = |pairs: Vec<Pair<'_>>| {
         pairs.into_iter().map(|(n, v)| (n.into_owned(), v.into_owned())).collect()
@@ -98,7 +102,8 @@ fn a_consent_form_gets_its_values_back_and_nothing_of_the_clients_making() {
 #[test]
 fn repeated_resources_are_one_parameter() {
     let pushed = "client_id=a&resource=https%3A%2F%2Fx&resource=https%3A%2F%2Fy";
-    let pin = Pin::new(pushed, RULES).unwrap();
+    let rules = rules(Reach::Request);
+    let pin = Pin::new(pushed, &rules).unwrap();
     let given = |text: &'static str| Parameters::parse(text.as_bytes()).unwrap();
     assert_eq!(
         pin.query(&given("client_id=a&resource=https://x&resource=https://y"), Emitter::Browser),

@@ -35,6 +35,7 @@ pub(super) fn check(
     let par = checker.par(&file.par);
     let log = checker.log(&file.log);
     let clients = checker.clients(&file.clients);
+    checker.continuation(file);
     Some(Config {
         server: server?,
         admin: admin.ok()?,
@@ -43,6 +44,9 @@ pub(super) fn check(
         authorize: Authorize {
             single_use: file.authorize.single_use,
             login_lifetime: file.authorize.login_lifetime.0,
+            continuation: file.authorize.continuation,
+            pin: file.authorize.pin,
+            mask_html: file.authorize.mask_html.unwrap_or(file.upstream.preset.ways().mask_html),
             foreign_request_uri: file.authorize.foreign_request_uri,
             add_iss: file.authorize.add_iss,
         },

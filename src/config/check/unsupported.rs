@@ -13,13 +13,11 @@ enum Refused {
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 14] = [
+const KEYS: [(&str, Refused); 12] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
     ("par.profile", Refused::Texts(&["fapi1", "fapi2"])),
-    ("authorize.continuation", Refused::Truth(false)),
-    ("authorize.pin", Refused::Truth(false)),
     ("authorize.mask_html", Refused::Truth(true)),
     ("authorize.mask_failure", Refused::Texts(&["refuse"])),
     ("request_object.enabled", Refused::Truth(false)),

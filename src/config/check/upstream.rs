@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::{Checker, Refused, cannot_read, is_path};
 use crate::config::address::UpstreamUrl;
 use crate::config::{SecretHeader, Upstream, UpstreamTls, file};
+use crate::oauth::names;
 
 impl Checker<'_> {
     pub(super) fn upstream(&mut self, file: &file::Upstream) -> Option<Upstream> {
@@ -27,6 +28,7 @@ impl Checker<'_> {
             |name| is_printable(name).then(|| name.to_owned()),
             "the name of a parameter",
         );
+        let ways = self.ways(file);
         let secret_header = self.secret_header(file);
         let tls_is_set = self.root.find("upstream.tls.ca").is_some()
             || self.root.find("upstream.tls.client_certificate").is_some();
@@ -34,6 +36,7 @@ impl Checker<'_> {
             self.refuse("upstream.tls", "needs an https `url`");
         }
         let tls = self.upstream_tls(&file.tls);
+        let (ways, known) = (ways?, file.preset.ways());
         Some(Upstream {
             url: url?,
             preset: file.preset,
@@ -42,12 +45,75 @@ impl Checker<'_> {
             authorization_path: authorization_path.ok()?,
             connect_timeout: file.connect_timeout.0,
             read_timeout: file.read_timeout.0,
-            max_target_bytes: file.max_target_bytes,
+            authorize_paths: ways.authorize_paths,
+            beside_handle: ways.beside_handle,
+            never_echoed: ways.never_echoed,
+            post_query: file.post_query.unwrap_or(known.post_query),
+            keeps_request: file.keeps_request.unwrap_or(known.keeps_request),
+            max_target_bytes: file.max_target_bytes.unwrap_or(known.max_target_bytes),
             authorize_method: file.authorize_method,
             post_parameters: post_parameters?,
             secret_header: secret_header.ok()?,
             tls: tls?,
         })
+    }
+
+    /// The lists in which the file may say otherwise than the preset.
+    fn ways(&mut self, file: &file::Upstream) -> Option<Lists> {
+        let known = file.preset.ways();
+        let authorize_paths = self.list(
+            ("upstream.authorize_paths", file.authorize_paths.as_deref(), known.authorize_paths),
+            is_path,
+            "a path such as \"/connect/authorize/callback\"",
+        );
+        let beside_handle = self.list(
+            ("upstream.beside_handle", file.beside_handle.as_deref(), known.beside_handle),
+            is_free_name,
+            "the name of a parameter that is no registered one, nor like one",
+        );
+        let never_echoed = self.list(
+            ("upstream.never_echoed", file.never_echoed.as_deref(), known.never_echoed),
+            may_stay_out,
+            "the name of a registered parameter that is not `client_id`, `redirect_uri`, \
+             `response_type`, `nonce`, `state` or PKCE's",
+        );
+        Some(Lists {
+            authorize_paths: authorize_paths?,
+            beside_handle: beside_handle?,
+            never_echoed: never_echoed?,
+        })
+    }
+
+    fn list(
+        &mut self,
+        (path, written, known): (&str, Option<&[String]>, &[&str]),
+        fits: impl Fn(&str) -> bool,
+        expected: &str,
+    ) -> Option<Vec<String>> {
+        match written {
+            None => Some(known.iter().map(|&text| text.to_owned()).collect()),
+            Some(texts) => {
+                self.each(path, texts, |text| fits(text).then(|| text.to_owned()), expected)
+            }
+        }
+    }
+
+    /// Where requests must be pushed, a further path takes handles alone; without continuations
+    /// there are none, and no login could go on there.
+    pub(super) fn continuation(&mut self, file: &file::File) {
+        let known = file.upstream.preset.ways();
+        let paths = file.upstream.authorize_paths.as_ref().map(Vec::len);
+        let goes_on_elsewhere = paths.unwrap_or(known.authorize_paths.len()) > 0
+            && !file.upstream.keeps_request.unwrap_or(known.keeps_request);
+        let must_push = file.par.required
+            || file.clients.iter().any(|client| client.require_pushed_authorization_requests);
+        if !file.authorize.continuation && goes_on_elsewhere && must_push {
+            self.refuse(
+                "authorize.continuation",
+                "must be true where pushed requests are required and logins go on at \
+                 `authorize_paths` of [upstream]",
+            );
+        }
     }
 
     fn optional_path(&mut self, path: &str, text: &str) -> Result<Option<String>, Refused> {
@@ -182,6 +248,36 @@ impl Checker<'_> {
         self.refuse(path, &format!("{} does not hold {wanted}", file.display()));
         Err(Refused)
     }
+}
+
+/// What [`Checker::ways`] gives.
+struct Lists {
+    authorize_paths: Vec<String>,
+    beside_handle: Vec<String>,
+    never_echoed: Vec<String>,
+}
+
+/// A name that no server takes for a registered one.
+fn is_free_name(name: &str) -> bool {
+    is_printable(name)
+        && !names::is_authorization(name)
+        && !names::imitates_registered(name)
+        && !names::is_credential(name)
+}
+
+/// A parameter whose absence from a form gives nothing away. Without the others a login could be
+/// taken over.
+fn may_stay_out(name: &str) -> bool {
+    const BINDING: [&str; 7] = [
+        "client_id",
+        "code_challenge",
+        "code_challenge_method",
+        "nonce",
+        "redirect_uri",
+        "response_type",
+        "state",
+    ];
+    names::is_authorization(name) && !BINDING.contains(&name)
 }
 
 /// What a PEM file must hold.

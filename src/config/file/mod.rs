@@ -15,7 +15,7 @@ pub(super) use store::Store;
 
 use super::secret::Secret;
 use super::units::Time;
-use super::{AuthorizeMethod, ForeignRequestUri, Preset, Rate, SingleUse};
+use super::{AuthorizeMethod, ForeignRequestUri, PostQuery, Preset, Rate, SingleUse};
 
 mod client;
 mod server;
@@ -90,10 +90,31 @@ pub struct Upstream {
     /// Longest wait for the next bytes of an answer.
     #[schemars(extend("x-shortest" = "1ms"))]
     pub read_timeout: Time,
+    /// Further paths that take a full authorization request. They count as authorization
+    /// endpoints: closed to plain requests where PAR is required. Default: as the preset says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorize_paths: Option<Vec<String>>,
+    /// Parameters that the server's own pages add beside a handle; they alone reach it from there.
+    /// None may be a registered authorization parameter. Default: as the preset says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside_handle: Option<Vec<String>>,
+    /// Pushed parameters that the server's forms never carry back, and that therefore are not put
+    /// into them. Default: as the preset says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub never_echoed: Option<Vec<String>>,
+    /// The query that the server gets with a `POST` of a page at its authorization endpoint.
+    /// Default: as the preset says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_query: Option<PostQuery>,
+    /// The server keeps the request on its side after the first hop. Then `[authorize] continuation
+    /// = false` gives nothing up and is neither warned of nor refused. Default: as the preset says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keeps_request: Option<bool>,
     /// Longest request target, in bytes, that the upstream takes. A push that would exceed it is
-    /// refused.
+    /// refused. Default: as the preset says.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 256, max = 65000))]
-    pub max_target_bytes: usize,
+    pub max_target_bytes: Option<usize>,
     /// How the full parameter set travels to the upstream.
     pub authorize_method: AuthorizeMethod,
     /// Further names that may travel in a body when `authorize_method = "post"`.
@@ -125,7 +146,12 @@ impl Default for Upstream {
             authorization_path: String::new(),
             connect_timeout: Time::seconds(3),
             read_timeout: Time::seconds(60),
-            max_target_bytes: 8000,
+            authorize_paths: None,
+            beside_handle: None,
+            never_echoed: None,
+            post_query: None,
+            keeps_request: None,
+            max_target_bytes: None,
             authorize_method: AuthorizeMethod::Get,
             post_parameters: Vec::new(),
             secret_header: None,
@@ -215,16 +241,18 @@ pub struct Authorize {
     /// How long a login that was started in time may take.
     #[schemars(extend("x-shortest" = "1m", "x-longest" = "24h"))]
     pub login_lifetime: Time,
-    /// Stand in for the authorize URL that the upstream sends through the browser. `false` is not
-    /// yet supported.
+    /// Stand in for the authorize URL that the upstream sends through the browser. `false`: such an
+    /// address passes as it is and shows what was pushed.
     pub continuation: bool,
-    /// Pushed parameters win over whatever the browser sends back. `false` is not yet supported.
+    /// Pushed parameters win over whatever the browser sends back. `false`: inside a login the
+    /// browser may change all of them but `client_id`.
     pub pin: bool,
     /// What happens to a page over the bound. Only `pass` is supported yet.
     pub mask_failure: MaskFailure,
     /// Also hide pushed values in hidden inputs and form actions of upstream pages. `true` is not
-    /// yet supported.
-    pub mask_html: bool,
+    /// yet supported. Default: as the preset says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_html: Option<bool>,
     /// What happens to a `request_uri` that is not the gateway's.
     pub foreign_request_uri: ForeignRequestUri,
     /// Add `iss` (RFC 9207) to authorization responses that lack it.
@@ -239,7 +267,7 @@ impl Default for Authorize {
             continuation: true,
             pin: true,
             mask_failure: MaskFailure::Pass,
-            mask_html: false,
+            mask_html: None,
             foreign_request_uri: ForeignRequestUri::Refuse,
             add_iss: true,
         }

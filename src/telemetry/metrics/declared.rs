@@ -70,6 +70,8 @@ declare! {
         "Authorization requests that were not pushed.";
     IGNORED_PARAMETERS = "ignored_parameters_total", Counter, [],
         "Parameters beside a request_uri that were ignored.";
+    DISCLOSURES = "disclosures_total", Counter, [],
+        "Redirects in which the upstream showed pushed values in client_data.";
     RATE_LIMITED = "rate_limited_total", Counter, ["scope"],
         "Requests or connections refused by a limit.";
     STORE_ERRORS = "store_errors_total", Counter, ["op", "cause"],

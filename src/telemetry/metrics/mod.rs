@@ -51,6 +51,7 @@ pub struct Metrics {
     store_bytes: Gauge,
     plain_authorize: Family<Counter, 1>,
     ignored_parameters: Counter,
+    disclosures: Counter,
     rate_limited: Family<Counter, 1>,
     store_errors: Family<Counter, 2>,
     guard_refusals: Family<Counter, 1>,
@@ -91,6 +92,7 @@ impl Metrics {
             store_bytes: single(r, declared::STORE_BYTES, Vec::new()),
             plain_authorize: Family::of(r, declared::PLAIN_AUTHORIZE, PlainDecision::ALL),
             ignored_parameters: single(r, declared::IGNORED_PARAMETERS, Vec::new()),
+            disclosures: single(r, declared::DISCLOSURES, Vec::new()),
             rate_limited: Family::of(r, declared::RATE_LIMITED, RateScope::ALL),
             store_errors: Family::new(
                 r,
@@ -158,6 +160,11 @@ impl Metrics {
     /// `number` parameters beside a `request_uri` were ignored.
     pub fn ignored_parameters(&self, number: usize) {
         self.ignored_parameters.increment(u64::try_from(number).unwrap_or(u64::MAX));
+    }
+
+    /// The upstream showed pushed values in an address where nothing can stand in.
+    pub fn disclosure(&self) {
+        self.disclosures.increment(1);
     }
 
     /// A limit refused something.

@@ -2,9 +2,12 @@
 //! each of them does with the request, and what somebody at the keyboard then tries.
 
 mod duende;
+mod emitted;
 mod glewlwyd;
 mod keycloak;
 mod lemonldap;
+mod several;
+mod switches;
 mod unlisted;
 
 use url::form_urlencoded;
