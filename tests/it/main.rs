@@ -18,6 +18,7 @@ mod demo;
 mod docs;
 mod hop_list;
 mod inspection;
+mod jose;
 mod jwe;
 mod legacy;
 mod listener;

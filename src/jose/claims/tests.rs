@@ -9,10 +9,8 @@ const NOW: Duration = Duration::from_secs(1_800_000_000);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn claims(value: Value) -> Claims {
-    match value {
-        Value::Object(claims) => claims,
-        other => panic!("{other} is no object"),
-    }
+    let Value::Object(claims) = value else { panic!("{value} is no object") };
+    claims
 }
 
 fn seconds(now_and: i64) -> i64 {

@@ -14,6 +14,9 @@ use jsonwebtoken::DecodingKey;
 use super::fault::KeyFault;
 use crate::jose::algorithm::{Algorithm, Family, LARGEST_RSA_BITS, SMALLEST_RSA_BITS};
 
+/// Longest RSA exponent, in bytes.
+const LONGEST_EXPONENT: usize = 4;
+
 /// An elliptic curve of RFC 7518 §6.2.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Curve {
@@ -80,7 +83,11 @@ impl PublicKey {
     /// An RSA key: modulus and exponent, big-endian, without leading zeros (RFC 7518 §6.3.1).
     pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyFault> {
         let top = modulus.first().filter(|byte| **byte != 0).ok_or(KeyFault::Malformed("n"))?;
-        if exponent.first().is_none_or(|byte| *byte == 0) {
+        // An exponent of 1 signs nothing, and anybody can use it; an even one is no RSA. A long one
+        // makes verification slow.
+        let is_odd = exponent.last().is_some_and(|byte| byte % 2 == 1);
+        let is_canonical = exponent.first().is_some_and(|byte| *byte != 0);
+        if !is_odd || !is_canonical || exponent == [1] || exponent.len() > LONGEST_EXPONENT {
             return Err(KeyFault::Malformed("e"));
         }
         let bits = modulus.len() * 8 - top.leading_zeros() as usize;

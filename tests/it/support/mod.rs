@@ -9,6 +9,7 @@ pub mod forms;
 pub mod gateway;
 pub mod http;
 pub mod idp;
+pub mod jose;
 pub mod markdown;
 pub mod ports;
 pub mod process;
