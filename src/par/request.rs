@@ -8,7 +8,7 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::names;
 use crate::oauth::parameters::{Encoder, Parameters};
 use crate::oauth::pkce::{self, CodeChallengeMethod};
-use crate::oauth::{redirect_uri, scope};
+use crate::oauth::{redirect_uri, response_type, scope};
 use crate::upstream::Capabilities;
 
 /// Why a pushed request is refused.
@@ -183,13 +183,13 @@ fn response_is_possible(
     form: &Parameters<'_>,
     capabilities: Option<&Capabilities>,
 ) -> Result<(), RequestError> {
-    let response_type = form.value("response_type").ok_or(RequestError::NoResponseType)?;
+    let pushed = form.value("response_type").ok_or(RequestError::NoResponseType)?;
     let known = ["code", "id_token", "none", "token"];
-    if !response_type.split(' ').all(|part| known.contains(&part)) {
+    if !pushed.split(' ').all(|part| known.contains(&part)) {
         return Err(RequestError::ResponseType);
     }
     let offered = capabilities.map_or(&[][..], |upstream| &upstream.response_types);
-    if !offered.is_empty() && !offered.iter().any(|offer| same_parts(offer, response_type)) {
+    if !offered.is_empty() && !offered.iter().any(|offer| response_type::is_same(offer, pushed)) {
         return Err(RequestError::ResponseType);
     }
     let Some(response_mode) = form.value("response_mode") else {
@@ -204,12 +204,6 @@ fn response_is_possible(
         modes.iter().any(|mode| mode == response_mode)
     };
     if possible { Ok(()) } else { Err(RequestError::ResponseMode) }
-}
-
-/// The order of a composite `response_type` does not count (OAuth 2.0 Multiple Response Types §3).
-fn same_parts(a: &str, b: &str) -> bool {
-    a.split(' ').count() == b.split(' ').count()
-        && a.split(' ').all(|part| b.split(' ').any(|other| other == part))
 }
 
 fn redirect_uri_is_the_clients(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {

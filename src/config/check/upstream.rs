@@ -149,7 +149,7 @@ impl Checker<'_> {
     }
 
     /// The path of a file that holds what `kind` says.
-    fn pem(
+    pub(super) fn pem(
         &mut self,
         path: &str,
         text: Option<&str>,
@@ -186,7 +186,7 @@ impl Checker<'_> {
 
 /// What a PEM file must hold.
 #[derive(Clone, Copy)]
-enum Pem {
+pub(super) enum Pem {
     Certificates,
     PrivateKey,
 }
