@@ -35,6 +35,7 @@ mod environment;
 mod file;
 mod overlay;
 pub mod profile;
+mod profile_table;
 mod request_object;
 mod schema;
 pub mod secret;

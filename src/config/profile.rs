@@ -73,7 +73,7 @@ pub struct Rules {
     /// Which redirect URIs may be pushed.
     pub redirect_uris: RedirectUris,
     /// Parameters without which a request is refused.
-    pub needed_parameters: &'static [&'static str],
+    pub needed_parameters: &'static [Needed],
     /// Which responses may be asked for; empty leaves it to the upstream.
     pub responses: &'static [ResponseRule],
     /// Longest redeem-by time of a `request_uri`.
@@ -112,6 +112,29 @@ pub enum RedirectUris {
     Https,
     /// https, or http on a loopback address (RFC 8252 §7.3).
     HttpsOrLoopback,
+}
+
+/// A parameter that a profile needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// `redirect_uri`
+    RedirectUri,
+    /// `scope`
+    Scope,
+    /// `nonce`
+    Nonce,
+}
+
+impl Needed {
+    /// The parameter's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RedirectUri => "redirect_uri",
+            Self::Scope => "scope",
+            Self::Nonce => "nonce",
+        }
+    }
 }
 
 /// A `response_type` and the response modes that may go with it.
@@ -206,7 +229,7 @@ pub const FAPI1: Rules = Rules {
     clock_skew: SKEW,
     needs_pkce: true,
     redirect_uris: RedirectUris::Https,
-    needed_parameters: &["redirect_uri", "scope", "nonce"],
+    needed_parameters: &[Needed::RedirectUri, Needed::Scope, Needed::Nonce],
     responses: &[
         ResponseRule {
             response_type: "code id_token",
@@ -246,7 +269,7 @@ pub const FAPI2: Rules = Rules {
     clock_skew: SKEW,
     needs_pkce: true,
     redirect_uris: RedirectUris::HttpsOrLoopback,
-    needed_parameters: &["redirect_uri"],
+    needed_parameters: &[Needed::RedirectUri],
     responses: &[ResponseRule { response_type: "code", modes: Modes::Any }],
     longest_request_uri: UNDER_TEN_MINUTES,
     must_push: true,
@@ -317,4 +340,47 @@ pub enum ResponseFault {
     Type,
     /// `response_mode`
     Mode,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b056_b072_no_shared_secret_and_no_weak_signature_under_fapi() {
+        for profile in [Profile::Fapi1, Profile::Fapi2] {
+            let rules = profile.rules();
+            for method in
+                [By::None, By::ClientSecretBasic, By::ClientSecretPost, By::ClientSecretJwt]
+            {
+                assert!(!rules.methods.contains(&method));
+            }
+            for algorithm in [Alg::PS256, Alg::ES256, Alg::EdDSA] {
+                assert!(rules.signing_algorithms.contains(&algorithm));
+            }
+            assert!(!rules.signing_algorithms.contains(&Alg::RS256));
+            assert!(!rules.signing_algorithms.iter().any(|algorithm| algorithm.is_symmetric()));
+            assert!(rules.needs_pkce && rules.assertion_needs_jti);
+        }
+    }
+
+    #[test]
+    fn the_profiles_differ_where_the_suites_do() {
+        assert_eq!(FAPI2.assertion_audience, Audience::Issuer);
+        assert_eq!(FAPI1.assertion_audience, OAUTH.assertion_audience);
+        assert!(FAPI1.needs_signed_request && !FAPI2.needs_signed_request);
+        for rules in Profile::ALL.map(Profile::rules) {
+            let skew = rules.clock_skew.as_secs();
+            assert!((10..60).contains(&skew), "B-067, B-068");
+            assert!(rules.least_rsa_bits >= 2048 && rules.least_ec_bits >= 224, "B-074");
+            assert!(rules.longest_request_uri < Duration::from_secs(600), "B-122");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_file() {
+        for profile in Profile::ALL {
+            assert_eq!(serde_json::json!(profile), profile.as_str());
+        }
+    }
 }

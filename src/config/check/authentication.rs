@@ -167,7 +167,11 @@ impl Checker<'_> {
         let fits = match method {
             AuthenticationMethod::ClientSecretJwt => algorithm.is_symmetric(),
             AuthenticationMethod::PrivateKeyJwt => !algorithm.is_symmetric(),
-            _ => false,
+            AuthenticationMethod::None
+            | AuthenticationMethod::ClientSecretBasic
+            | AuthenticationMethod::ClientSecretPost
+            | AuthenticationMethod::TlsClientAuth
+            | AuthenticationMethod::SelfSignedTlsClientAuth => false,
         };
         if fits {
             return Ok(Some(algorithm));
@@ -192,18 +196,15 @@ impl Checker<'_> {
         let tls_asks = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         let trusts = tls_asks || server.mtls.as_ref().is_some_and(|mtls| mtls.client_ca.is_some());
         let header = server.client_certificate_header.is_some();
-        let needed = match file.authentication {
-            AuthenticationMethod::TlsClientAuth if !(trusts || header) => {
-                "needs `client_ca` in [server.tls] or [server.mtls], or \
-                 `client_certificate_header` in [server]"
-            }
-            AuthenticationMethod::SelfSignedTlsClientAuth
-                if !(tls_asks || header || server.mtls.is_some()) =>
-            {
-                "needs [server.mtls], `client_ca` in [server.tls], or \
-                 `client_certificate_header` in [server]"
-            }
-            _ => return Some(()),
+        let by_name = file.authentication == AuthenticationMethod::TlsClientAuth;
+        let needed = if by_name && !(trusts || header) {
+            "needs `client_ca` in [server.tls] or [server.mtls], or \
+             `client_certificate_header` in [server]"
+        } else if !(by_name || tls_asks || header || server.mtls.is_some()) {
+            "needs [server.mtls], `client_ca` in [server.tls], or \
+             `client_certificate_header` in [server]"
+        } else {
+            return Some(());
         };
         let method = file.authentication.as_str();
         self.refuse(&format!("{path}.authentication"), &format!("{method:?} {needed}"));

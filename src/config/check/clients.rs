@@ -44,43 +44,48 @@ impl Checker<'_> {
             |text| is_redirect_uri(text).then(|| text.to_owned()),
             "an absolute URI without a fragment, and not javascript:, data: or vbscript:",
         );
-        let scopes = file.scopes.as_ref().map(|scopes| {
-            self.each(
-                &format!("{path}.scopes"),
-                scopes,
-                |text| is_scope_token(text).then(|| text.to_owned()),
-                "one scope value (RFC 6749 §3.3)",
-            )
-        });
-        let details = file.authorization_details_types.as_ref().map(|types| {
-            self.each(
-                &format!("{path}.authorization_details_types"),
-                types,
-                |text| (!text.is_empty()).then(|| text.to_owned()),
-                "the name of a type (RFC 9396 §2)",
-            )
-        });
+        let scopes = self.each_of(
+            &format!("{path}.scopes"),
+            file.scopes.as_deref(),
+            is_scope_token,
+            "one scope value (RFC 6749 §3.3)",
+        );
+        let details_types = self.each_of(
+            &format!("{path}.authorization_details_types"),
+            file.authorization_details_types.as_deref(),
+            |text| !text.is_empty(),
+            "the name of a type (RFC 9396 §2)",
+        );
         Some(Client {
             client_id: client_id?,
             profile,
             authentication: authentication?,
             keys: keys.ok()?,
             request_object: request_object(file, whole),
-            authorization_details_types: match details {
-                Some(types) => Some(types?),
-                None => None,
-            },
+            authorization_details_types: details_types.ok()?,
             dpop_bound_access_tokens: file.dpop_bound_access_tokens,
             redirect_uris: redirect_uris?,
-            scopes: match scopes {
-                Some(scopes) => Some(scopes?),
-                None => None,
-            },
+            scopes: scopes.ok()?,
             lifetime: file.lifetime.map(|time| time.0),
             require_pkce: file.require_pkce,
             require_pushed_authorization_requests: file.require_pushed_authorization_requests,
             enabled: file.enabled,
         })
+    }
+
+    /// Every text of a list that need not be there.
+    fn each_of(
+        &mut self,
+        path: &str,
+        texts: Option<&[String]>,
+        is_right: impl Fn(&str) -> bool,
+        expected: &str,
+    ) -> Result<Option<Vec<String>>, Refused> {
+        let Some(texts) = texts else {
+            return Ok(None);
+        };
+        let read = |text: &str| is_right(text).then(|| text.to_owned());
+        self.each(path, texts, read, expected).map(Some).ok_or(Refused)
     }
 
     /// The one key that is set; several are a problem.

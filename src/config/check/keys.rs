@@ -86,17 +86,18 @@ impl Checker<'_> {
 /// Why a client needs keys, if it does.
 fn needs_keys(file: &file::Client) -> Option<String> {
     let method = file.authentication;
-    match method {
-        AuthenticationMethod::PrivateKeyJwt | AuthenticationMethod::SelfSignedTlsClientAuth => {
-            Some(format!("a client of authentication {:?}", method.as_str()))
-        }
-        _ if file.require_signed_request_object => {
-            Some("a client with `require_signed_request_object`".to_owned())
-        }
-        _ if file.request_object_signing_alg.is_some() => {
-            Some("a client with `request_object_signing_alg`".to_owned())
-        }
-        _ => None,
+    let by_key = matches!(
+        method,
+        AuthenticationMethod::PrivateKeyJwt | AuthenticationMethod::SelfSignedTlsClientAuth
+    );
+    if by_key {
+        Some(format!("a client of authentication {:?}", method.as_str()))
+    } else if file.require_signed_request_object {
+        Some("a client with `require_signed_request_object`".to_owned())
+    } else if file.request_object_signing_alg.is_some() {
+        Some("a client with `request_object_signing_alg`".to_owned())
+    } else {
+        None
     }
 }
 

@@ -22,6 +22,8 @@ mod keys;
 mod profile;
 mod request_object;
 mod server;
+#[cfg(test)]
+mod tests;
 mod unsupported;
 mod upstream;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::Checker;
 use super::keys::read_json;
+use super::{Checker, Refused};
 use crate::config::address::network;
 use crate::config::file::{self, File};
 use crate::config::secret::Secret;
@@ -78,15 +78,15 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let kind = jwk.get("kty").and_then(Json::as_str).unwrap_or_default();
-        if !matches!(kind, "RSA" | "EC" | "OKP") || jwk.get("d").is_none() {
+        let key_type = jwk.get("kty").and_then(Json::as_str).unwrap_or_default();
+        if !matches!(key_type, "RSA" | "EC" | "OKP") || jwk.get("d").is_none() {
             let message = format!("{} does not hold a private JWK", name.display());
             self.refuse(&key_path, &message);
             return None;
         }
         let wants = file.alg.map(|alg| if alg.as_str().starts_with("RSA") { "RSA" } else { "EC" });
-        if wants.is_some_and(|wants| (wants == "RSA") != (kind == "RSA")) {
-            let message = format!("does not go with a key of kty {kind:?}");
+        if wants.is_some_and(|wants| (wants == "RSA") != (key_type == "RSA")) {
+            let message = format!("does not go with a key of kty {key_type:?}");
             self.refuse(&format!("{path}.alg"), &message);
             return None;
         }
@@ -128,22 +128,23 @@ impl Checker<'_> {
                 let message = format!("{name:?} is the type of an earlier table");
                 self.refuse(&format!("{path}.type"), &message);
             }
-            types.push(
-                self.details_schema(file, &path)
-                    .and_then(|schema| Some(AuthorizationDetailsType { name: name?, schema })),
-            );
+            let schema = self.details_schema(file, &path);
+            types.push(match (name, schema) {
+                (Some(name), Ok(schema)) => Some(AuthorizationDetailsType { name, schema }),
+                _ => None,
+            });
         }
         types.into_iter().collect()
     }
 
-    /// The schema of a type, where it has one; `None` where it cannot be used.
+    /// The schema of a type, where it has one.
     fn details_schema(
         &mut self,
         file: &file::AuthorizationDetails,
         path: &str,
-    ) -> Option<Option<Json>> {
+    ) -> Result<Option<Json>, Refused> {
         let Some(text) = &file.schema_file else {
-            return Some(None);
+            return Ok(None);
         };
         let path = format!("{path}.schema_file");
         let name = self.file_path(&path, text);
@@ -151,13 +152,13 @@ impl Checker<'_> {
             Ok(schema) => schema,
             Err(message) => {
                 self.refuse(&path, &message);
-                return None;
+                return Err(Refused);
             }
         };
         if jsonschema::validator_for(&schema).is_err() {
             self.refuse(&path, &format!("{} is not a JSON Schema", name.display()));
-            return None;
+            return Err(Refused);
         }
-        Some(Some(schema))
+        Ok(Some(schema))
     }
 }
