@@ -31,8 +31,14 @@ pub struct Registry {
 pub struct Client {
     /// As the upstream knows it.
     pub client_id: Arc<str>,
+    /// The rules that hold for it.
+    pub rules: &'static config::Rules,
     /// The one way it proves itself.
     pub authentication: config::Authentication,
+    /// Where its public keys come from.
+    pub keys: Option<config::ClientKeys>,
+    /// What its request objects must be like.
+    pub request_object: config::ClientRequestObject,
     /// Registered redirect URIs; empty leaves the check to the upstream.
     pub redirect_uris: Vec<String>,
     /// Scope values it may ask for; `None` leaves the check to the upstream.
@@ -66,15 +72,20 @@ impl Registry {
             .iter()
             .map(|client| {
                 let client_id: Arc<str> = client.client_id.as_str().into();
+                let rules = client.profile.rules();
                 let record = Client {
                     client_id: Arc::clone(&client_id),
+                    rules,
                     authentication: client.authentication.clone(),
+                    keys: client.keys.clone(),
+                    request_object: client.request_object,
                     redirect_uris: client.redirect_uris.clone(),
                     scopes: client.scopes.clone(),
                     lifetime: client.lifetime.unwrap_or(par.lifetime),
-                    require_pkce: client.require_pkce.unwrap_or(par.require_pkce),
-                    require_pushed_authorization_requests: client
-                        .require_pushed_authorization_requests,
+                    require_pkce: rules.needs_pkce
+                        || client.require_pkce.unwrap_or(par.require_pkce),
+                    require_pushed_authorization_requests: rules.must_push
+                        || client.require_pushed_authorization_requests,
                     enabled: client.enabled,
                 };
                 (client_id, Arc::new(record))

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::Listen;
+use super::server::Listen;
 
 /// The issuer identifier (RFC 8414 §2): an https URL, or http on loopback, with neither query nor
 /// fragment.
@@ -22,14 +22,9 @@ impl Issuer {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let url = strict_url(text)?;
-        let plain_is_safe = match url.host()? {
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-            Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
-        };
         let origin_len = origin_len(text)?;
         let path = text.get(origin_len..)?;
-        let fits = (url.scheme() == "https" || plain_is_safe)
+        let fits = is_https_or_loopback(&url)
             && !text.contains(['?', '#'])
             && (path == url.path() || path.is_empty())
             && !path.contains("//");
@@ -149,6 +144,17 @@ pub(super) fn is_redirect_uri(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
         && Url::parse(text)
             .is_ok_and(|url| url.fragment().is_none() && !REFUSED_SCHEMES.contains(&url.scheme()))
+}
+
+/// Whether `url` is https, or http on a host that is this one.
+pub(super) fn is_https_or_loopback(url: &Url) -> bool {
+    let here = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && here)
 }
 
 /// Where `scheme://authority` ends.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 
 use super::REFERENCE;
+use super::profile_table;
 use super::schema::{Kind, items, kind, properties, schema, text, variable};
 use super::shape::expected;
 
@@ -13,6 +14,7 @@ use super::shape::expected;
 pub fn documentation() -> String {
     let mut page = INTRODUCTION.to_owned();
     section(&mut page, schema(), &Place::default());
+    page.push_str(&profile_table::section());
     page
 }
 

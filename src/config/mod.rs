@@ -9,27 +9,39 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use ipnet::IpNet;
 
 pub use address::{Issuer, UpstreamUrl};
+pub use algorithm::{ContentEncryption, KeyEncryption, SigningAlgorithm};
+pub use client::{Authentication, CertificateName, Client, ClientKeys, ClientRequestObject};
 pub use diagnostic::{Problem, Problems};
 pub use documentation::documentation;
 pub use environment::Environment;
-pub use file::File;
+pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
 pub use preset::{PostQuery, Preset};
+pub use profile::{Profile, Rules};
+pub use request_object::{
+    AuthorizationDetailsType, ClientKeysPolicy, DecryptionKey, RequestObject,
+};
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
+pub use server::{Listen, Server, ServerMtls, ServerTls};
 
 mod address;
+mod algorithm;
 mod check;
+mod client;
 mod diagnostic;
 mod documentation;
 mod environment;
 mod file;
 mod overlay;
 pub mod preset;
+pub mod profile;
+mod profile_table;
+mod request_object;
 mod schema;
 pub mod secret;
+mod server;
 mod shape;
 mod tree;
 mod units;
@@ -81,6 +93,12 @@ pub struct Config {
     pub par: Par,
     /// `[authorize]`
     pub authorize: Authorize,
+    /// `[request_object]`
+    pub request_object: RequestObject,
+    /// `[client_keys]`
+    pub client_keys: ClientKeysPolicy,
+    /// `[[authorization_details]]`; names are unique. Empty: every type may be asked for.
+    pub authorization_details: Vec<AuthorizationDetailsType>,
     /// `[store]`
     pub store: Store,
     /// `[limits]`
@@ -116,26 +134,6 @@ impl Config {
         }
         given_up
     }
-}
-
-/// `[server]`: the public listener and the issuer it speaks for.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// Where to listen; at least one address.
-    pub listen: Vec<Listen>,
-    /// The issuer that clients know.
-    pub issuer: Issuer,
-    /// Peers whose `X-Forwarded-*` and `Forwarded` count.
-    pub trusted_proxies: Vec<IpNet>,
-}
-
-/// One address of the public listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listen {
-    /// A TCP address; port 0 lets the system choose.
-    Tcp(SocketAddr),
-    /// `unix:/path`
-    Unix(PathBuf),
 }
 
 /// `[upstream]`: the authorization server behind the gateway.
@@ -222,8 +220,12 @@ pub struct Par {
     pub max_body_bytes: usize,
     /// Browser origins that may push.
     pub cors_origins: Vec<HeaderValue>,
-    /// S256 or nothing (RFC 7636).
+    /// The rules for clients without a profile of their own.
+    pub profile: Profile,
+    /// S256 or nothing (RFC 7636); always in profiles that need it.
     pub require_pkce: bool,
+    /// Ask for a nonce in `DPoP` proofs (RFC 9449 §8).
+    pub dpop_nonce: bool,
     /// Name the endpoint in the metadata.
     pub advertise: bool,
 }
@@ -327,36 +329,4 @@ pub struct Log {
     pub json: bool,
     /// A `tracing` filter such as `info` or `info,parapet::proxy=debug`.
     pub level: String,
-}
-
-/// One `[[clients]]` table.
-#[derive(Debug, Clone)]
-pub struct Client {
-    /// As the upstream knows it.
-    pub client_id: String,
-    /// The one way it proves itself.
-    pub authentication: Authentication,
-    /// Registered redirect URIs, compared byte for byte; empty leaves the check to the upstream.
-    pub redirect_uris: Vec<String>,
-    /// Scope values it may ask for; `None` leaves the check to the upstream.
-    pub scopes: Option<Vec<String>>,
-    /// Own redeem-by time.
-    pub lifetime: Option<Duration>,
-    /// S256 or nothing; where absent `[par] require_pkce` decides.
-    pub require_pkce: Option<bool>,
-    /// This client must push.
-    pub require_pushed_authorization_requests: bool,
-    /// A disabled client is unknown at the push, and its live references die.
-    pub enabled: bool,
-}
-
-/// How a client authenticates (RFC 6749 §2.3, as at the token endpoint).
-#[derive(Debug, Clone)]
-pub enum Authentication {
-    /// Public client: its `client_id` alone.
-    None,
-    /// `Authorization: Basic`
-    ClientSecretBasic(SecretDigest),
-    /// `client_secret` in the form.
-    ClientSecretPost(SecretDigest),
 }

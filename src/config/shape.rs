@@ -75,7 +75,9 @@ impl Shape<'_> {
     fn table(&mut self, table: &Table, schema: &'static Json, path: &str) -> Json {
         // A table without listed keys is free: its inside belongs to another specification.
         if schema.get("properties").is_none() {
-            return Json::Object(Map::new());
+            return Json::Object(
+                table.iter().map(|(key, entry)| (key.clone(), free(&entry.node))).collect(),
+            );
         }
         let mut kept = Map::new();
         for (key, entry) in table {
@@ -148,6 +150,21 @@ impl Shape<'_> {
             self.problems.add(Problem::new(node.origin.clone(), message).with_note(meant));
         }
         fits
+    }
+}
+
+/// The inside of a free table as JSON. Kinds that JSON has not become null, which its own reader
+/// refuses.
+fn free(node: &Node) -> Json {
+    match &node.value {
+        Value::Boolean(truth) => Json::from(*truth),
+        Value::Integer(number) => Json::from(*number),
+        Value::String(text) => Json::from(text.as_str()),
+        Value::Array(items) => items.iter().map(free).collect(),
+        Value::Table(table) => {
+            table.iter().map(|(key, entry)| (key.clone(), free(&entry.node))).collect()
+        }
+        Value::Other(_) => Json::Null,
     }
 }
 

@@ -6,5 +6,6 @@ pub mod parameters;
 pub mod pkce;
 pub mod redirect_uri;
 pub mod request_uri;
+pub mod response_type;
 pub mod scope;
 pub mod target;

@@ -37,6 +37,12 @@ pub fn is_acceptable(uri: &str) -> bool {
         && !uri.contains(['#', '\\'])
 }
 
+/// Whether `uri` is http on a loopback address (RFC 8252 §7.3). `localhost` is a name.
+#[must_use]
+pub fn is_loopback(uri: &str) -> bool {
+    loopback(uri).is_some()
+}
+
 /// Whether `location` leads to `redirect_uri`: the same URI with further parameters in query or
 /// fragment, and nothing else.
 #[must_use]

@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 
 use crate::client::Client;
+use crate::config::profile::{Needed, ResponseFault};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::names;
 use crate::oauth::parameters::{Encoder, Parameters};
 use crate::oauth::pkce::{self, CodeChallengeMethod};
-use crate::oauth::{redirect_uri, scope};
+use crate::oauth::{redirect_uri, response_type, scope};
 use crate::upstream::Capabilities;
 
 /// Why a pushed request is refused.
@@ -26,21 +27,39 @@ pub enum RequestError {
     /// `request`, while request objects are not supported.
     #[error("request objects are not supported")]
     RequestObject,
+    /// The client's requests must be signed (RFC 9101 §10.5).
+    #[error("a signed request object is required")]
+    NoRequestObject,
     /// `response_type` is missing.
     #[error("response_type is missing")]
     NoResponseType,
     /// Nobody supports this `response_type`.
     #[error("response_type is not supported")]
     ResponseType,
+    /// The client's profile does not allow this `response_type`, or not without JARM.
+    #[error("response_type is not allowed by the profile of this client")]
+    ForbiddenResponseType,
     /// The upstream does not offer this `response_mode`.
     #[error("response_mode is not supported")]
     ResponseMode,
+    /// The client's profile does not allow this `response_mode` with this `response_type`.
+    #[error("response_mode is not allowed by the profile of this client")]
+    ForbiddenResponseMode,
+    /// The client's profile needs `scope`.
+    #[error("scope is missing")]
+    NoScope,
+    /// The client's profile needs `nonce`.
+    #[error("nonce is missing")]
+    NoNonce,
     /// `redirect_uri` is missing where it is needed.
     #[error("redirect_uri is missing")]
     NoRedirectUri,
     /// `redirect_uri` is relative, has a fragment, or would run as code.
     #[error("redirect_uri is not an absolute URI without fragment")]
     IllegalRedirectUri,
+    /// `redirect_uri` has a scheme that the client's profile does not allow.
+    #[error("redirect_uri has a scheme that the profile of this client does not allow")]
+    ForbiddenRedirectUri,
     /// `redirect_uri` is not registered (RFC 9126 §2.3: no code of its own).
     #[error("redirect_uri is not registered for this client")]
     UnregisteredRedirectUri,
@@ -82,14 +101,19 @@ impl RequestError {
     pub const fn code(self) -> ErrorCode {
         match self {
             Self::RequestObject => ErrorCode::RequestNotSupported,
-            Self::ResponseType => ErrorCode::UnsupportedResponseType,
+            Self::ResponseType | Self::ForbiddenResponseType => ErrorCode::UnsupportedResponseType,
             Self::IllegalScope | Self::Scope => ErrorCode::InvalidScope,
             Self::Resource => ErrorCode::InvalidTarget,
             Self::Repeated
             | Self::Respelled
             | Self::RequestUri
+            | Self::NoRequestObject
             | Self::NoResponseType
             | Self::ResponseMode
+            | Self::ForbiddenResponseMode
+            | Self::NoScope
+            | Self::NoNonce
+            | Self::ForbiddenRedirectUri
             | Self::NoRedirectUri
             | Self::IllegalRedirectUri
             | Self::UnregisteredRedirectUri
@@ -153,7 +177,22 @@ pub fn validate(
     room: Room<'_>,
 ) -> Result<String, RequestError> {
     names_are_clear(form)?;
+    if client.request_object.required {
+        return Err(RequestError::NoRequestObject);
+    }
+    judge(form, client, capabilities, room)
+}
+
+/// Judges the parameters themselves, wherever they were read from.
+fn judge(
+    form: &Parameters<'_>,
+    client: &Client,
+    capabilities: Option<&Capabilities>,
+    room: Room<'_>,
+) -> Result<String, RequestError> {
     response_is_possible(form, capabilities)?;
+    response_is_allowed(form, client)?;
+    nothing_needed_is_missing(form, client)?;
     redirect_uri_is_the_clients(form, client)?;
     scope_is_allowed(form, client)?;
     pkce_is_sound(form, client)?;
@@ -183,13 +222,13 @@ fn response_is_possible(
     form: &Parameters<'_>,
     capabilities: Option<&Capabilities>,
 ) -> Result<(), RequestError> {
-    let response_type = form.value("response_type").ok_or(RequestError::NoResponseType)?;
+    let pushed = form.value("response_type").ok_or(RequestError::NoResponseType)?;
     let known = ["code", "id_token", "none", "token"];
-    if !response_type.split(' ').all(|part| known.contains(&part)) {
+    if !pushed.split(' ').all(|part| known.contains(&part)) {
         return Err(RequestError::ResponseType);
     }
     let offered = capabilities.map_or(&[][..], |upstream| &upstream.response_types);
-    if !offered.is_empty() && !offered.iter().any(|offer| same_parts(offer, response_type)) {
+    if !offered.is_empty() && !offered.iter().any(|offer| response_type::is_same(offer, pushed)) {
         return Err(RequestError::ResponseType);
     }
     let Some(response_mode) = form.value("response_mode") else {
@@ -206,10 +245,22 @@ fn response_is_possible(
     if possible { Ok(()) } else { Err(RequestError::ResponseMode) }
 }
 
-/// The order of a composite `response_type` does not count (OAuth 2.0 Multiple Response Types §3).
-fn same_parts(a: &str, b: &str) -> bool {
-    a.split(' ').count() == b.split(' ').count()
-        && a.split(' ').all(|part| b.split(' ').any(|other| other == part))
+fn response_is_allowed(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {
+    let response_type = form.value("response_type").unwrap_or_default();
+    client.rules.response(response_type, form.value("response_mode")).map_err(|fault| match fault {
+        ResponseFault::Type => RequestError::ForbiddenResponseType,
+        ResponseFault::Mode => RequestError::ForbiddenResponseMode,
+    })
+}
+
+fn nothing_needed_is_missing(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {
+    let missing = |needed: Needed| form.value(needed.name()).is_none();
+    match client.rules.needed_parameters.iter().find(|needed| missing(**needed)) {
+        None => Ok(()),
+        Some(Needed::RedirectUri) => Err(RequestError::NoRedirectUri),
+        Some(Needed::Scope) => Err(RequestError::NoScope),
+        Some(Needed::Nonce) => Err(RequestError::NoNonce),
+    }
 }
 
 fn redirect_uri_is_the_clients(form: &Parameters<'_>, client: &Client) -> Result<(), RequestError> {
@@ -221,6 +272,9 @@ fn redirect_uri_is_the_clients(form: &Parameters<'_>, client: &Client) -> Result
     };
     if !redirect_uri::is_acceptable(pushed) {
         return Err(RequestError::IllegalRedirectUri);
+    }
+    if !client.rules.redirect_uris.allow(pushed) {
+        return Err(RequestError::ForbiddenRedirectUri);
     }
     if !client.may_redirect_to(pushed) {
         return Err(RequestError::UnregisteredRedirectUri);

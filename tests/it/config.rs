@@ -51,6 +51,10 @@ fn accepts(client: &Client, secret: &str) -> bool {
         Authentication::ClientSecretBasic(digest) | Authentication::ClientSecretPost(digest) => {
             digest.matches(secret)
         }
+        Authentication::ClientSecretJwt { .. }
+        | Authentication::PrivateKeyJwt { .. }
+        | Authentication::TlsClientAuth(_)
+        | Authentication::SelfSignedTlsClientAuth => false,
     }
 }
 
@@ -185,6 +189,44 @@ fn keys_of_later_work_are_accepted_at_their_defaults() {
          require_signed_request_object = false\n"
     );
     load(&text, &[]).unwrap();
+}
+
+#[test]
+fn b122_b170_no_configuration_outlives_its_profile() {
+    let schema: serde_json::Value = serde_json::from_str(&config::schema_text()).unwrap();
+    let lifetime = &schema["properties"]["par"]["properties"]["lifetime"];
+    assert_eq!(lifetime["x-longest"], "599s");
+    for profile in config::Profile::ALL {
+        assert!(profile.rules().longest_request_uri >= Duration::from_secs(599));
+        let text = format!("{MINIMAL}[par]\nprofile = \"{}\"\n", profile.as_str());
+        let par = load(&format!("{text}lifetime = \"599s\"\n"), &[]).unwrap().config.par;
+        assert_eq!(par.profile, profile);
+        assert_eq!(par.require_pkce, profile != config::Profile::Oauth);
+        for lifetime in ["600s", "0s", "-1s", "4s"] {
+            let said = problems(&format!("{text}lifetime = \"{lifetime}\"\n"), &[]);
+            assert!(said.contains("expected a time from \"5s\" to \"599s\""), "{said}");
+        }
+    }
+}
+
+#[test]
+fn b056_fapi_clients_prove_themselves_by_keys() {
+    for profile in ["fapi1", "fapi2"] {
+        for method in ["none", "client_secret_basic", "client_secret_post", "client_secret_jwt"] {
+            let said = problems(
+                &format!(
+                    "{MINIMAL}[[clients]]\nclient_id = \"a\"\nprofile = \"{profile}\"\n\
+                     authentication = \"{method}\"\nsecret_env = \"HOME\"\n"
+                ),
+                &[("HOME", "x")],
+            );
+            let expected = format!(
+                "profile {profile} allows \"private_key_jwt\", \"tls_client_auth\", \
+                 \"self_signed_tls_client_auth\" only, found \"{method}\""
+            );
+            assert!(said.contains(&expected), "{said}");
+        }
+    }
 }
 
 #[test]

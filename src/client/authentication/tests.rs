@@ -7,7 +7,12 @@ use crate::config;
 fn registry() -> Registry {
     let client = |client_id: &str, authentication, enabled| config::Client {
         client_id: client_id.into(),
+        profile: config::Profile::Oauth,
         authentication,
+        keys: None,
+        request_object: config::ClientRequestObject::default(),
+        authorization_details_types: None,
+        dpop_bound_access_tokens: false,
         redirect_uris: Vec::new(),
         scopes: None,
         lifetime: None,
@@ -22,7 +27,9 @@ fn registry() -> Registry {
         required: false,
         max_body_bytes: 65_536,
         cors_origins: Vec::new(),
+        profile: config::Profile::Oauth,
         require_pkce: false,
+        dpop_nonce: false,
         advertise: true,
     };
     let clients = [

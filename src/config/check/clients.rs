@@ -1,19 +1,17 @@
-//! `[[clients]]`: identifiers, secrets, redirect URIs, scopes.
+//! `[[clients]]`: identifiers, redirect URIs, scopes, and what the other files here say of a client.
 
 use std::collections::BTreeSet;
 
 use super::{Checker, Refused};
 use crate::config::address::is_redirect_uri;
-use crate::config::diagnostic::Problem;
-use crate::config::file::{self, AuthenticationMethod};
-use crate::config::secret::{Secret, SecretDigest};
-use crate::config::{Authentication, Client};
+use crate::config::file::{self, File};
+use crate::config::{Client, ClientRequestObject, ContentEncryption};
 
 impl Checker<'_> {
-    pub(super) fn clients(&mut self, file: &[file::Client]) -> Option<Vec<Client>> {
+    pub(super) fn clients(&mut self, whole: &File) -> Option<Vec<Client>> {
         let mut seen = BTreeSet::new();
-        let mut clients = Vec::with_capacity(file.len());
-        for (index, client) in file.iter().enumerate() {
+        let mut clients = Vec::with_capacity(whole.clients.len());
+        for (index, client) in whole.clients.iter().enumerate() {
             let path = format!("clients.{index}");
             if let Some(client_id) = &client.client_id
                 && !seen.insert(client_id.as_str())
@@ -23,41 +21,51 @@ impl Checker<'_> {
                     &format!("{client_id:?} is the client_id of an earlier client"),
                 );
             }
-            clients.push(self.client(client, &path));
+            clients.push(self.client(client, whole, &path));
         }
         clients.into_iter().collect()
     }
 
-    fn client(&mut self, file: &file::Client, path: &str) -> Option<Client> {
+    fn client(&mut self, file: &file::Client, whole: &File, path: &str) -> Option<Client> {
         let client_id = self.required(
             &format!("{path}.client_id"),
             file.client_id.as_deref(),
             |text| is_client_id(text).then(|| text.to_owned()),
             "a string of printable ASCII characters",
         );
-        let authentication = self.authentication(file, path);
+        let profile = file.profile.unwrap_or(whole.par.profile);
+        self.keeps_profile(file, profile, path);
+        let authentication = self.authentication(file, whole, path);
+        let keys = self.client_keys_of(file, profile.rules(), path);
+        self.request_objects_are_possible(file, whole, path);
         let redirect_uris = self.each(
             &format!("{path}.redirect_uris"),
             &file.redirect_uris,
             |text| is_redirect_uri(text).then(|| text.to_owned()),
             "an absolute URI without a fragment, and not javascript:, data: or vbscript:",
         );
-        let scopes = file.scopes.as_ref().map(|scopes| {
-            self.each(
-                &format!("{path}.scopes"),
-                scopes,
-                |text| is_scope_token(text).then(|| text.to_owned()),
-                "one scope value (RFC 6749 §3.3)",
-            )
-        });
+        let scopes = self.each_of(
+            &format!("{path}.scopes"),
+            file.scopes.as_deref(),
+            is_scope_token,
+            "one scope value (RFC 6749 §3.3)",
+        );
+        let details_types = self.each_of(
+            &format!("{path}.authorization_details_types"),
+            file.authorization_details_types.as_deref(),
+            |text| !text.is_empty(),
+            "the name of a type (RFC 9396 §2)",
+        );
         Some(Client {
             client_id: client_id?,
+            profile,
             authentication: authentication?,
+            keys: keys.ok()?,
+            request_object: request_object(file, whole),
+            authorization_details_types: details_types.ok()?,
+            dpop_bound_access_tokens: file.dpop_bound_access_tokens,
             redirect_uris: redirect_uris?,
-            scopes: match scopes {
-                Some(scopes) => Some(scopes?),
-                None => None,
-            },
+            scopes: scopes.ok()?,
             lifetime: file.lifetime.map(|time| time.0),
             require_pkce: file.require_pkce,
             require_pushed_authorization_requests: file.require_pushed_authorization_requests,
@@ -65,70 +73,19 @@ impl Checker<'_> {
         })
     }
 
-    fn authentication(&mut self, file: &file::Client, path: &str) -> Option<Authentication> {
-        let keys = [
-            (format!("{path}.secret"), file.secret.is_some()),
-            (format!("{path}.secret_file"), file.secret_file.is_some()),
-            (format!("{path}.secret_env"), file.secret_env.is_some()),
-            (format!("{path}.secret_sha256"), file.secret_sha256.is_some()),
-        ];
-        let keys = keys.each_ref().map(|(key, set)| (key.as_str(), *set));
-        let chosen = self.only_one(&keys);
-        let method = match file.authentication {
-            AuthenticationMethod::None => {
-                if let Some(key) = chosen.ok()? {
-                    self.refuse(key, "a client of authentication \"none\" has no secret");
-                    return None;
-                }
-                return Some(Authentication::None);
-            }
-            AuthenticationMethod::ClientSecretBasic => Authentication::ClientSecretBasic,
-            AuthenticationMethod::ClientSecretPost => Authentication::ClientSecretPost,
-            // Refused as not yet supported; what they need is not known here.
-            AuthenticationMethod::ClientSecretJwt
-            | AuthenticationMethod::PrivateKeyJwt
-            | AuthenticationMethod::TlsClientAuth
-            | AuthenticationMethod::SelfSignedTlsClientAuth => return None,
+    /// Every text of a list that need not be there.
+    fn each_of(
+        &mut self,
+        path: &str,
+        texts: Option<&[String]>,
+        is_right: impl Fn(&str) -> bool,
+        expected: &str,
+    ) -> Result<Option<Vec<String>>, Refused> {
+        let Some(texts) = texts else {
+            return Ok(None);
         };
-        if let Some(key) = chosen.ok()? {
-            return self.secret(file, key).map(method);
-        }
-        // A value of the wrong kind has been refused already.
-        if keys.iter().all(|(key, _)| self.root.find(key).is_none()) {
-            let message = "a client with a secret needs exactly one of `secret`, `secret_file`, \
-                           `secret_env`, `secret_sha256`";
-            let problem = Problem::new(self.root.place(path), message);
-            self.problems.add(problem);
-        }
-        None
-    }
-
-    /// The digest of the secret in the only key that is set.
-    fn secret(&mut self, file: &file::Client, key: &str) -> Option<SecretDigest> {
-        if let Some(digest) = &file.secret_sha256 {
-            return self.expect(
-                key,
-                SecretDigest::parse(digest.expose()),
-                "64 hexadecimal digits or 43 characters of base64url",
-            );
-        }
-        let secret = if let Some(secret) = &file.secret {
-            secret.clone()
-        } else if let Some(text) = &file.secret_file {
-            self.secret_from_file(key, text)?
-        } else {
-            self.secret_from_variable(key, file.secret_env.as_deref().unwrap_or_default())?
-        };
-        self.digest(key, &secret)
-    }
-
-    fn digest(&mut self, key: &str, secret: &Secret) -> Option<SecretDigest> {
-        let secret = secret.expose();
-        let digest = (!secret.is_empty()).then(|| SecretDigest::of(secret));
-        if digest.is_none() {
-            self.refuse(key, "the secret is empty");
-        }
-        digest
+        let read = |text: &str| is_right(text).then(|| text.to_owned());
+        self.each(path, texts, read, expected).map(Some).ok_or(Refused)
     }
 
     /// The one key that is set; several are a problem.
@@ -144,6 +101,18 @@ impl Checker<'_> {
             return Err(Refused);
         }
         Ok(first)
+    }
+}
+
+fn request_object(file: &file::Client, whole: &File) -> ClientRequestObject {
+    let rules = file.profile.unwrap_or(whole.par.profile).rules();
+    let content = file.request_object_encryption_enc.unwrap_or(ContentEncryption::A128CbcHs256);
+    ClientRequestObject {
+        required: file.require_signed_request_object
+            || whole.request_object.required
+            || rules.needs_signed_request,
+        signing: file.request_object_signing_alg,
+        encryption: file.request_object_encryption_alg.map(|key| (key, content)),
     }
 }
 

@@ -7,16 +7,23 @@ use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::address::{Issuer, network, web_origin};
+use super::address::web_origin;
 use super::diagnostic::{Origin, Problem, Problems};
 use super::environment::Environment;
 use super::file::{self, File, LogFormat};
 use super::secret::Secret;
 use super::shape::{describe, found};
 use super::tree::Node;
-use super::{Authorize, Config, Limits, Listen, Log, Par, Server, Store};
+use super::{Authorize, Config, Limits, Log, Par, Store};
 
+mod authentication;
 mod clients;
+mod keys;
+mod profile;
+mod request_object;
+mod server;
+#[cfg(test)]
+mod tests;
 mod unsupported;
 mod upstream;
 
@@ -29,33 +36,7 @@ pub(super) fn check(
 ) -> Option<Config> {
     let mut checker = Checker { root, environment, problems };
     unsupported::check(&mut checker);
-    let server = checker.server(&file.server);
-    let admin = checker.admin(&file.admin);
-    let upstream = checker.upstream(&file.upstream);
-    let par = checker.par(&file.par);
-    let log = checker.log(&file.log);
-    let clients = checker.clients(&file.clients);
-    checker.continuation(file);
-    Some(Config {
-        server: server?,
-        admin: admin.ok()?,
-        upstream: upstream?,
-        par: par?,
-        authorize: Authorize {
-            single_use: file.authorize.single_use,
-            login_lifetime: file.authorize.login_lifetime.0,
-            continuation: file.authorize.continuation,
-            pin: file.authorize.pin,
-            mask_html: file.authorize.mask_html.unwrap_or(file.upstream.preset.ways().mask_html),
-            foreign_request_uri: file.authorize.foreign_request_uri,
-            add_iss: file.authorize.add_iss,
-            mask_failure: file.authorize.mask_failure,
-        },
-        store: Store { max_bytes: file.store.max_bytes },
-        limits: limits(&file.limits),
-        log: log?,
-        clients: clients?,
-    })
+    checker.config(file)
 }
 
 /// The problem has been added. Beside it, `None` says that nothing is set.
@@ -68,26 +49,45 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn server(&mut self, file: &file::Server) -> Option<Server> {
-        let listen = self.each(
-            "server.listen",
-            &file.listen,
-            Listen::parse,
-            "an address such as \"127.0.0.1:8080\" or \"unix:/run/parapet.sock\"",
-        );
-        let issuer = self.required(
-            "server.issuer",
-            file.issuer.as_deref(),
-            Issuer::parse,
-            "an https URL, or http on a loopback host, without userinfo, query and fragment",
-        );
-        let trusted_proxies = self.each(
-            "server.trusted_proxies",
-            &file.trusted_proxies,
-            network,
-            "an address or a range such as \"10.0.0.0/8\"",
-        );
-        Some(Server { listen: listen?, issuer: issuer?, trusted_proxies: trusted_proxies? })
+    /// All that the keys say, those of later work included.
+    fn config(&mut self, file: &File) -> Option<Config> {
+        let checker = self;
+        let server = checker.server(&file.server);
+        let admin = checker.admin(&file.admin);
+        let upstream = checker.upstream(&file.upstream);
+        let par = checker.par(&file.par);
+        let log = checker.log(&file.log);
+        let clients = checker.clients(file);
+        checker.continuation(file);
+        let request_object = checker.request_object(file);
+        let client_keys = checker.client_keys(&file.client_keys);
+        let authorization_details = checker.authorization_details(&file.authorization_details);
+        Some(Config {
+            server: server?,
+            admin: admin.ok()?,
+            upstream: upstream?,
+            par: par?,
+            authorize: Authorize {
+                single_use: file.authorize.single_use,
+                login_lifetime: file.authorize.login_lifetime.0,
+                continuation: file.authorize.continuation,
+                pin: file.authorize.pin,
+                mask_html: file
+                    .authorize
+                    .mask_html
+                    .unwrap_or(file.upstream.preset.ways().mask_html),
+                mask_failure: file.authorize.mask_failure,
+                foreign_request_uri: file.authorize.foreign_request_uri,
+                add_iss: file.authorize.add_iss,
+            },
+            request_object: request_object?,
+            client_keys: client_keys?,
+            authorization_details: authorization_details?,
+            store: Store { max_bytes: file.store.max_bytes },
+            limits: limits(&file.limits),
+            log: log?,
+            clients: clients?,
+        })
     }
 
     fn admin(&mut self, file: &file::Admin) -> Result<Option<SocketAddr>, Refused> {
@@ -123,7 +123,9 @@ impl Checker<'_> {
             required: file.required,
             max_body_bytes: file.max_body_bytes,
             cors_origins: cors_origins?,
-            require_pkce: file.require_pkce,
+            profile: file.profile,
+            require_pkce: file.require_pkce || file.profile.rules().needs_pkce,
+            dpop_nonce: file.dpop_nonce,
             advertise: file.advertise,
         })
     }

@@ -8,26 +8,30 @@ use crate::config::tree::Value;
 #[derive(Clone, Copy)]
 enum Refused {
     All,
+    Items,
     Texts(&'static [&'static str]),
     Truth(bool),
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 10] = [
+const KEYS: [(&str, Refused); 13] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
-    ("par.profile", Refused::Texts(&["fapi1", "fapi2"])),
+    ("par.dpop_nonce", Refused::Truth(true)),
     ("request_object.enabled", Refused::Truth(false)),
     ("request_object.required", Refused::Truth(true)),
+    ("request_object.signing_algs", Refused::Items),
     ("request_object.decryption_keys", Refused::All),
+    ("client_keys.allow_private_addresses", Refused::Items),
+    ("authorization_details", Refused::All),
     ("store.backend", Refused::Texts(&["redis"])),
     ("store.snapshot", Refused::All),
     ("store.redis", Refused::All),
 ];
 
 /// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 15] = [
+const CLIENT_KEYS: [(&str, Refused); 16] = [
     (
         "authentication",
         Refused::Texts(&[
@@ -37,7 +41,8 @@ const CLIENT_KEYS: [(&str, Refused); 15] = [
             "self_signed_tls_client_auth",
         ]),
     ),
-    ("profile", Refused::Texts(&["fapi1", "fapi2"])),
+    ("authorization_details_types", Refused::All),
+    ("dpop_bound_access_tokens", Refused::Truth(true)),
     ("require_signed_request_object", Refused::Truth(true)),
     ("jwks", Refused::All),
     ("jwks_uri", Refused::All),
@@ -80,6 +85,9 @@ fn key(checker: &mut Checker<'_>, path: &str, refused: Refused) {
     };
     match (refused, &node.value) {
         (Refused::All, _) => checker.refuse(path, "not yet supported"),
+        (Refused::Items, Value::Array(items)) if !items.is_empty() => {
+            checker.refuse(path, "not yet supported");
+        }
         (Refused::Texts(texts), Value::String(text)) if texts.contains(&text.as_str()) => {
             checker.refuse(path, &format!("{text:?} is not yet supported"));
         }

@@ -215,7 +215,7 @@ impl Checker<'_> {
     }
 
     /// The path of a file that holds what `kind` says.
-    fn pem(
+    pub(super) fn pem(
         &mut self,
         path: &str,
         text: Option<&str>,
@@ -282,7 +282,7 @@ fn may_stay_out(name: &str) -> bool {
 
 /// What a PEM file must hold.
 #[derive(Clone, Copy)]
-enum Pem {
+pub(super) enum Pem {
     Certificates,
     PrivateKey,
 }

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Profile;
+use crate::config::algorithm::{ContentEncryption, KeyEncryption, SigningAlgorithm};
+use crate::config::profile::Profile;
 use crate::config::secret::Secret;
 use crate::config::units::Time;
 
@@ -37,13 +38,19 @@ pub struct Client {
     /// Scope values the client may ask for. Absent: any; the check is left to the upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
-    /// Replaces `[par] profile`. Only `oauth` is supported yet.
+    /// Replaces `[par] profile`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
     /// This client must push (RFC 9126 §6).
     pub require_pushed_authorization_requests: bool,
     /// This client must sign its requests (RFC 9101 §10.5). `true` is not yet supported.
     pub require_signed_request_object: bool,
+    /// Types of authorization details the client may ask for (RFC 9396 §10). Absent: all. Not yet
+    /// supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_details_types: Option<Vec<String>>,
+    /// This client must push with a `DPoP` proof (RFC 9449 §5.2). `true` is not yet supported.
+    pub dpop_bound_access_tokens: bool,
     /// The client's public keys. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_table")]
@@ -56,16 +63,16 @@ pub struct Client {
     pub jwks_file: Option<String>,
     /// The algorithm of its assertions. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_endpoint_auth_signing_alg: Option<String>,
+    pub token_endpoint_auth_signing_alg: Option<SigningAlgorithm>,
     /// The algorithm of its request objects. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_object_signing_alg: Option<String>,
+    pub request_object_signing_alg: Option<SigningAlgorithm>,
     /// The key encryption of its request objects. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_object_encryption_alg: Option<String>,
-    /// The content encryption of its request objects. Not yet supported.
+    pub request_object_encryption_alg: Option<KeyEncryption>,
+    /// The content encryption of its request objects. Absent: `A128CBC-HS256`. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_object_encryption_enc: Option<String>,
+    pub request_object_encryption_enc: Option<ContentEncryption>,
     /// Subject of its certificate (RFC 8705 §2.1.2). Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_subject_dn: Option<String>,
@@ -85,7 +92,7 @@ pub struct Client {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-shortest" = "5s", "x-longest" = "599s"))]
     pub lifetime: Option<Time>,
-    /// Replaces `[par] require_pkce`.
+    /// Replaces `[par] require_pkce`. `false` is refused in `fapi1` and `fapi2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_pkce: Option<bool>,
     /// `false`: the client is unknown at the push, and its live references die.
@@ -106,6 +113,8 @@ impl Default for Client {
             profile: None,
             require_pushed_authorization_requests: false,
             require_signed_request_object: false,
+            authorization_details_types: None,
+            dpop_bound_access_tokens: false,
             jwks: None,
             jwks_uri: None,
             jwks_file: None,
@@ -147,4 +156,20 @@ pub enum AuthenticationMethod {
 
 fn any_table(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "object" })
+}
+
+impl AuthenticationMethod {
+    /// The name in registrations (RFC 7591 §2).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::ClientSecretJwt => "client_secret_jwt",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+        }
+    }
 }

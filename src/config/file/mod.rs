@@ -9,15 +9,20 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use client::{AuthenticationMethod, Client};
-pub(super) use server::Server;
+pub use client::AuthenticationMethod;
+pub(super) use client::Client;
+pub(super) use request_object::{AuthorizationDetails, ClientKeys, DecryptionKey, RequestObject};
+pub use server::ClientCertificateHeader;
+pub(super) use server::{Server, ServerMtls, ServerTls};
 pub(super) use store::Store;
 
+use super::profile::Profile;
 use super::secret::Secret;
 use super::units::Time;
 use super::{AuthorizeMethod, ForeignRequestUri, MaskFailure, PostQuery, Preset, Rate, SingleUse};
 
 mod client;
+mod request_object;
 mod server;
 mod store;
 
@@ -42,12 +47,18 @@ pub struct File {
     pub authorize: Authorize,
     /// Signed and encrypted request objects (RFC 9101).
     pub request_object: RequestObject,
+    /// How the keys behind a `jwks_uri` are fetched.
+    pub client_keys: ClientKeys,
     /// Where pushed requests are kept.
     pub store: Store,
     /// Limits that protect the gateway.
     pub limits: Limits,
     /// The log.
     pub log: Log,
+    /// One table per type of authorization details that may be asked for (RFC 9396). Not yet
+    /// supported.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details: Vec<AuthorizationDetails>,
     /// One table per client that may push. More can stand in the files of `clients_dir`.
     pub clients: Vec<Client>,
 }
@@ -191,15 +202,18 @@ pub struct Par {
     pub lifetime: Time,
     /// `true`: authorization calls without a live `request_uri` are refused.
     pub required: bool,
-    /// The rules that hold for every client. Only `oauth` is supported yet.
+    /// The rules that hold for every client that has no profile of its own.
     pub profile: Profile,
     /// Largest body of a push, in bytes.
     #[schemars(range(min = 1024, max = 1_048_576))]
     pub max_body_bytes: usize,
     /// Browser origins that may push.
     pub cors_origins: Vec<String>,
-    /// Refuse pushes without a PKCE challenge of method S256 (RFC 7636).
+    /// Refuse pushes without a PKCE challenge of method S256 (RFC 7636). Always on in `fapi1` and
+    /// `fapi2`.
     pub require_pkce: bool,
+    /// Ask for a nonce of the gateway in `DPoP` proofs (RFC 9449 §8). `true` is not yet supported.
+    pub dpop_nonce: bool,
     /// `false`: serve the endpoint without naming it in the metadata.
     pub advertise: bool,
 }
@@ -215,21 +229,10 @@ impl Default for Par {
             max_body_bytes: 65536,
             cors_origins: Vec::new(),
             require_pkce: false,
+            dpop_nonce: false,
             advertise: true,
         }
     }
-}
-
-/// `profile`
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    /// RFC 9126
-    Oauth,
-    /// FAPI 1.0 Advanced
-    Fapi1,
-    /// FAPI 2.0
-    Fapi2,
 }
 
 /// `[authorize]`
@@ -273,38 +276,6 @@ impl Default for Authorize {
             add_iss: true,
         }
     }
-}
-
-/// `[request_object]`
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RequestObject {
-    /// Accept `request` at the PAR endpoint. Not active yet: a pushed `request` is refused with
-    /// `request_not_supported`; `false` is not yet supported.
-    pub enabled: bool,
-    /// `true` is not yet supported.
-    pub required: bool,
-    /// Private keys for encrypted request objects. Not yet supported.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub decryption_keys: Vec<DecryptionKey>,
-}
-
-impl Default for RequestObject {
-    fn default() -> Self {
-        Self { enabled: true, required: false, decryption_keys: Vec::new() }
-    }
-}
-
-/// `[[request_object.decryption_keys]]`
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct DecryptionKey {
-    /// Key identifier in the published key set.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kid: Option<String>,
-    /// File of the private JWK.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_file: Option<String>,
 }
 
 /// `[limits]`

@@ -18,7 +18,8 @@ pub struct Server {
     /// Addresses and CIDR ranges. Only these peers' `X-Forwarded-*`, `Forwarded` and certificate
     /// headers count.
     pub trusted_proxies: Vec<String>,
-    /// The header in which a peer that ends TLS puts the client's certificate. Not yet supported.
+    /// The header in which a peer that ends TLS puts the client's certificate. Needs
+    /// `trusted_proxies`. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificate_header: Option<ClientCertificateHeader>,
     /// Serve HTTPS directly. Not yet supported.
@@ -43,7 +44,7 @@ impl Default for Server {
 }
 
 /// `[server] client_certificate_header`
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientCertificateHeader {
     /// RFC 9440

@@ -25,6 +25,7 @@ mod cors;
 mod form;
 mod limits;
 mod parameters;
+mod profiles;
 mod redirect_uri;
 pub(crate) mod response;
 mod secrecy;
@@ -94,7 +95,10 @@ impl Desk {
     }
 
     fn on(upstream: &str, tables: &str, store: Option<Arc<dyn Store>>) -> Self {
-        let config = configuration(upstream, tables);
+        Self::of(configuration(upstream, tables), store)
+    }
+
+    fn of(config: Config, store: Option<Arc<dyn Store>>) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
         let as_clock: Arc<dyn Clock> = clock.clone();
         let memory = || Arc::new(MemoryStore::new(config.store.max_bytes, as_clock.clone()));

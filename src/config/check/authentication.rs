@@ -1,0 +1,248 @@
+//! How a client proves itself: its method and what that method needs.
+
+use super::{Checker, Refused};
+use crate::config::diagnostic::Problem;
+use crate::config::file::{self, AuthenticationMethod, File};
+use crate::config::secret::{Secret, SecretDigest};
+use crate::config::{Authentication, CertificateName, SigningAlgorithm};
+
+/// The secret of a client, in one of its spellings.
+enum ClientSecret {
+    Plain(Secret),
+    Digest(SecretDigest),
+}
+
+impl Checker<'_> {
+    pub(super) fn authentication(
+        &mut self,
+        file: &file::Client,
+        whole: &File,
+        path: &str,
+    ) -> Option<Authentication> {
+        let secret = self.client_secret(file, path);
+        let name = self.certificate_name(file, path);
+        let algorithm = self.assertion_algorithm(file, path);
+        match file.authentication {
+            AuthenticationMethod::None => Some(Authentication::None),
+            AuthenticationMethod::ClientSecretBasic => {
+                Some(Authentication::ClientSecretBasic(secret.ok()??.digest()))
+            }
+            AuthenticationMethod::ClientSecretPost => {
+                Some(Authentication::ClientSecretPost(secret.ok()??.digest()))
+            }
+            AuthenticationMethod::ClientSecretJwt => match secret.ok()?? {
+                ClientSecret::Plain(secret) => {
+                    Some(Authentication::ClientSecretJwt { secret, algorithm: algorithm.ok()? })
+                }
+                ClientSecret::Digest(_) => {
+                    self.refuse(
+                        &format!("{path}.secret_sha256"),
+                        "client_secret_jwt needs the secret itself in `secret`, `secret_file` or \
+                         `secret_env`: a digest cannot check an assertion",
+                    );
+                    None
+                }
+            },
+            AuthenticationMethod::PrivateKeyJwt => {
+                Some(Authentication::PrivateKeyJwt { algorithm: algorithm.ok()? })
+            }
+            AuthenticationMethod::TlsClientAuth => {
+                self.certificates_must_arrive(file, whole, path)?;
+                Some(Authentication::TlsClientAuth(name.ok()??))
+            }
+            AuthenticationMethod::SelfSignedTlsClientAuth => {
+                self.certificates_must_arrive(file, whole, path)?;
+                Some(Authentication::SelfSignedTlsClientAuth)
+            }
+        }
+    }
+
+    /// The secret of a method that has one; a problem where another method has one.
+    fn client_secret(
+        &mut self,
+        file: &file::Client,
+        path: &str,
+    ) -> Result<Option<ClientSecret>, Refused> {
+        let keys = [
+            (format!("{path}.secret"), file.secret.is_some()),
+            (format!("{path}.secret_file"), file.secret_file.is_some()),
+            (format!("{path}.secret_env"), file.secret_env.is_some()),
+            (format!("{path}.secret_sha256"), file.secret_sha256.is_some()),
+        ];
+        let keys = keys.each_ref().map(|(key, set)| (key.as_str(), *set));
+        let chosen = self.only_one(&keys)?;
+        let has_secret = matches!(
+            file.authentication,
+            AuthenticationMethod::ClientSecretBasic
+                | AuthenticationMethod::ClientSecretPost
+                | AuthenticationMethod::ClientSecretJwt
+        );
+        match chosen {
+            Some(key) if has_secret => self.secret(file, key).map(Some).ok_or(Refused),
+            Some(key) => {
+                let method = file.authentication.as_str();
+                self.refuse(key, &format!("a client of authentication {method:?} has no secret"));
+                Err(Refused)
+            }
+            // A value of the wrong kind has been refused already.
+            None if has_secret && keys.iter().all(|(key, _)| self.root.find(key).is_none()) => {
+                let message = "a client with a secret needs exactly one of `secret`, \
+                               `secret_file`, `secret_env`, `secret_sha256`";
+                self.problems.add(Problem::new(self.root.place(path), message));
+                Err(Refused)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The secret in the only key that is set.
+    fn secret(&mut self, file: &file::Client, key: &str) -> Option<ClientSecret> {
+        if let Some(digest) = &file.secret_sha256 {
+            let digest = self.expect(
+                key,
+                SecretDigest::parse(digest.expose()),
+                "64 hexadecimal digits or 43 characters of base64url",
+            );
+            return digest.map(ClientSecret::Digest);
+        }
+        let secret = if let Some(secret) = &file.secret {
+            secret.clone()
+        } else if let Some(text) = &file.secret_file {
+            self.secret_from_file(key, text)?
+        } else {
+            self.secret_from_variable(key, file.secret_env.as_deref().unwrap_or_default())?
+        };
+        if secret.expose().is_empty() {
+            self.refuse(key, "the secret is empty");
+            return None;
+        }
+        Some(ClientSecret::Plain(secret))
+    }
+
+    /// The one name of a `tls_client_auth` client's certificate; a problem where another method
+    /// has one.
+    fn certificate_name(
+        &mut self,
+        file: &file::Client,
+        path: &str,
+    ) -> Result<Option<CertificateName>, Refused> {
+        let names = [
+            ("tls_client_auth_subject_dn", &file.tls_client_auth_subject_dn),
+            ("tls_client_auth_san_dns", &file.tls_client_auth_san_dns),
+            ("tls_client_auth_san_uri", &file.tls_client_auth_san_uri),
+            ("tls_client_auth_san_ip", &file.tls_client_auth_san_ip),
+            ("tls_client_auth_san_email", &file.tls_client_auth_san_email),
+        ];
+        let keys = names.map(|(name, text)| (format!("{path}.{name}"), text.is_some()));
+        let keys = keys.each_ref().map(|(key, set)| (key.as_str(), *set));
+        let by_name = file.authentication == AuthenticationMethod::TlsClientAuth;
+        let Some(key) = self.only_one(&keys)? else {
+            if by_name && keys.iter().all(|(key, _)| self.root.find(key).is_none()) {
+                let message = "a client of authentication \"tls_client_auth\" needs exactly one \
+                               of `tls_client_auth_subject_dn`, `tls_client_auth_san_dns`, \
+                               `tls_client_auth_san_uri`, `tls_client_auth_san_ip`, \
+                               `tls_client_auth_san_email`";
+                self.problems.add(Problem::new(self.root.place(path), message));
+            }
+            return Ok(None);
+        };
+        if !by_name {
+            self.refuse(key, "only a client of authentication \"tls_client_auth\" has it");
+            return Err(Refused);
+        }
+        let (name, expected) = read_certificate_name(file);
+        self.expect(key, name, expected).map(Some).ok_or(Refused)
+    }
+
+    /// `token_endpoint_auth_signing_alg`, of a kind that the method can have.
+    fn assertion_algorithm(
+        &mut self,
+        file: &file::Client,
+        path: &str,
+    ) -> Result<Option<SigningAlgorithm>, Refused> {
+        let Some(algorithm) = file.token_endpoint_auth_signing_alg else {
+            return Ok(None);
+        };
+        let method = file.authentication;
+        let fits = match method {
+            AuthenticationMethod::ClientSecretJwt => algorithm.is_symmetric(),
+            AuthenticationMethod::PrivateKeyJwt => !algorithm.is_symmetric(),
+            AuthenticationMethod::None
+            | AuthenticationMethod::ClientSecretBasic
+            | AuthenticationMethod::ClientSecretPost
+            | AuthenticationMethod::TlsClientAuth
+            | AuthenticationMethod::SelfSignedTlsClientAuth => false,
+        };
+        if fits {
+            return Ok(Some(algorithm));
+        }
+        let message = format!(
+            "{:?} does not go with authentication {:?}",
+            algorithm.as_str(),
+            method.as_str()
+        );
+        self.refuse(&format!("{path}.token_endpoint_auth_signing_alg"), &message);
+        Err(Refused)
+    }
+
+    /// A method by certificate is of no use where no certificate ever arrives.
+    fn certificates_must_arrive(
+        &mut self,
+        file: &file::Client,
+        whole: &File,
+        path: &str,
+    ) -> Option<()> {
+        let server = &whole.server;
+        let tls_asks = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let trusts = tls_asks || server.mtls.as_ref().is_some_and(|mtls| mtls.client_ca.is_some());
+        let header = server.client_certificate_header.is_some();
+        let by_name = file.authentication == AuthenticationMethod::TlsClientAuth;
+        let needed = if by_name && !(trusts || header) {
+            "needs `client_ca` in [server.tls] or [server.mtls], or \
+             `client_certificate_header` in [server]"
+        } else if !(by_name || tls_asks || header || server.mtls.is_some()) {
+            "needs [server.mtls], `client_ca` in [server.tls], or \
+             `client_certificate_header` in [server]"
+        } else {
+            return Some(());
+        };
+        let method = file.authentication.as_str();
+        self.refuse(&format!("{path}.authentication"), &format!("{method:?} {needed}"));
+        None
+    }
+}
+
+impl ClientSecret {
+    fn digest(&self) -> SecretDigest {
+        match self {
+            Self::Plain(secret) => SecretDigest::of(secret.expose()),
+            Self::Digest(digest) => *digest,
+        }
+    }
+}
+
+/// The name that is set, and what it should be.
+fn read_certificate_name(file: &file::Client) -> (Option<CertificateName>, &'static str) {
+    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+    if let Some(text) = &file.tls_client_auth_subject_dn {
+        let name = some(text).filter(|text| text.contains('='));
+        (name.map(CertificateName::SubjectDn), "a distinguished name such as \"CN=app,O=Example\"")
+    } else if let Some(text) = &file.tls_client_auth_san_dns {
+        let name = some(text).filter(|text| is_host_name(text));
+        (name.map(CertificateName::SanDns), "a DNS name such as \"app.example.com\"")
+    } else if let Some(text) = &file.tls_client_auth_san_uri {
+        let name = some(text).filter(|text| url::Url::parse(text).is_ok());
+        (name.map(CertificateName::SanUri), "an absolute URI")
+    } else if let Some(text) = &file.tls_client_auth_san_ip {
+        (text.parse().ok().map(CertificateName::SanIp), "an IP address")
+    } else {
+        let text = file.tls_client_auth_san_email.as_ref();
+        let name = text.and_then(some).filter(|text| text.contains('@'));
+        (name.map(CertificateName::SanEmail), "an e-mail address")
+    }
+}
+
+fn is_host_name(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte);
+    text.bytes().all(legal)
+}

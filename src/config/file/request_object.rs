@@ -1,0 +1,79 @@
+//! `[request_object]`, `[[authorization_details]]` and `[client_keys]` as they are written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::algorithm::{KeyEncryption, SigningAlgorithm};
+
+/// `[request_object]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestObject {
+    /// Accept `request` at the PAR endpoint. Not active yet: a pushed `request` is refused with
+    /// `request_not_supported`; `false` is not yet supported.
+    pub enabled: bool,
+    /// Refuse pushes without one. `true` is not yet supported.
+    pub required: bool,
+    /// How it may be signed. Empty: as the profile says. Not yet supported.
+    pub signing_algs: Vec<SigningAlgorithm>,
+    /// Private keys for encrypted request objects. Not yet supported.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decryption_keys: Vec<DecryptionKey>,
+}
+
+impl Default for RequestObject {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            required: false,
+            signing_algs: Vec::new(),
+            decryption_keys: Vec::new(),
+        }
+    }
+}
+
+/// `[[request_object.decryption_keys]]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["kid", "key_file"]))]
+pub struct DecryptionKey {
+    /// Key identifier in the published key set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+    /// File of the private JWK.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<String>,
+    /// The only key encryption it is for. Absent: any that fits its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alg: Option<KeyEncryption>,
+    /// `false`: it still decrypts, but is no longer published, so that it can be rotated out.
+    pub publish: bool,
+}
+
+impl Default for DecryptionKey {
+    fn default() -> Self {
+        Self { kid: None, key_file: None, alg: None, publish: true }
+    }
+}
+
+/// `[[authorization_details]]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["type"]))]
+pub struct AuthorizationDetails {
+    /// The type (RFC 9396 §2).
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// File of a JSON Schema that objects of this type must keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_file: Option<String>,
+}
+
+/// `[client_keys]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientKeys {
+    /// Private, link-local and loopback addresses and ranges that a `jwks_uri` may lead to. Not yet
+    /// supported.
+    pub allow_private_addresses: Vec<String>,
+}

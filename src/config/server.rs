@@ -1,0 +1,67 @@
+//! `[server]`: the public listener, the issuer it speaks for, and where certificates come from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use super::address::Issuer;
+use super::file::ClientCertificateHeader;
+
+/// `[server]`: the public listener and the issuer it speaks for.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where to listen; at least one address.
+    pub listen: Vec<Listen>,
+    /// The issuer that clients know.
+    pub issuer: Issuer,
+    /// Peers whose `X-Forwarded-*`, `Forwarded` and certificate headers count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which trusted peers put the client's certificate; only with `trusted_proxies`.
+    pub client_certificate_header: Option<ClientCertificateHeader>,
+    /// `[server.tls]`: the public listener speaks TLS; only with an https issuer.
+    pub tls: Option<ServerTls>,
+    /// `[server.mtls]`
+    pub mtls: Option<ServerMtls>,
+}
+
+impl Server {
+    /// Whether a client's certificate can reach the gateway at all.
+    #[must_use]
+    pub fn sees_certificates(&self) -> bool {
+        self.client_certificate_header.is_some()
+            || self.mtls.is_some()
+            || self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
+    }
+}
+
+/// One address of the public listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP address; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// `unix:/path`
+    Unix(PathBuf),
+}
+
+/// A listener's certificate: files that held PEM at start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Authorities of client certificates (RFC 8705 §2.1). Where set, certificates are asked for.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// `[server.mtls]`: a second listener that always asks for certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerMtls {
+    /// Where to listen; at least one address.
+    pub listen: Vec<Listen>,
+    /// Its origin as clients know it: https, no path, no last slash.
+    pub public_url: String,
+    /// Its certificate. Without `client_ca` only self-signed certificates can count.
+    pub tls: ServerTls,
+}
