@@ -19,9 +19,7 @@ pub use environment::Environment;
 pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
 pub use preset::{PostQuery, Preset};
 pub use profile::{Profile, Rules};
-pub use request_object::{
-    AuthorizationDetailsType, ClientKeysPolicy, DecryptionKey, RequestObject,
-};
+pub use request_object::{AuthorizationDetailsType, ClientKeysPolicy, RequestObject};
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
 pub use server::{Listen, Server, ServerMtls, ServerTls};
@@ -110,12 +108,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// What is switched on but not built yet, as one sentence for the log at start.
-    #[must_use]
-    pub fn inactive_features(&self) -> Option<&'static str> {
-        Some("request objects are not active yet: a pushed `request` is refused")
-    }
-
     /// What is switched off although it protects, one sentence each for the log at start.
     #[must_use]
     pub fn given_up(&self) -> Vec<&'static str> {

@@ -23,14 +23,18 @@ use crate::oauth::request_uri::{RandomnessError, Reference};
 use crate::store::{IndexKey, Lifetimes, PushedRequest, Store, StoreError};
 use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{AuthMethod, AuthVerdict, RateScope, StoreOperation, meter};
-use crate::upstream::Discovery;
 use crate::upstream::discovery::AuthorizationPath;
+use crate::upstream::{Capabilities, Discovery};
 
 pub use error::ParError;
 pub use request::{BodyNames, RequestError};
+pub use request_object::ObjectError;
+
+use request_object::RequestObjects;
 
 pub mod error;
 pub mod request;
+pub mod request_object;
 
 /// What is left free for the authorization endpoint's path while it is not known.
 const UNKNOWN_ENDPOINT_BYTES: usize = 256;
@@ -44,6 +48,7 @@ pub struct Endpoint {
     discovery: Arc<Discovery>,
     random: Arc<dyn SecureRandom + Send + Sync>,
     clock: Arc<dyn Clock>,
+    request_objects: Option<RequestObjects>,
     settings: Settings,
 }
 
@@ -88,6 +93,7 @@ impl Endpoint {
             discovery: with.discovery,
             random: with.random,
             clock: with.clock,
+            request_objects: RequestObjects::new(config),
             settings: Settings {
                 issuer: config.server.issuer.as_str().to_owned(),
                 login_lifetime: config.authorize.login_lifetime,
@@ -142,8 +148,8 @@ impl Endpoint {
         if request.headers().contains_key("dpop") {
             return Err(ParError::Dpop);
         }
-        let query = self.validated(&form, &client)?;
-        self.kept(&client, query).await
+        let valid = self.validated(&form, &client).await?;
+        self.kept(&client, valid).await
     }
 
     fn authenticated(
@@ -186,11 +192,37 @@ impl Endpoint {
         Ok(authenticated)
     }
 
-    fn validated(
+    async fn validated(
         &self,
         form: &Parameters<'_>,
         authenticated: &Authenticated,
-    ) -> Result<String, ParError> {
+    ) -> Result<Valid, ParError> {
+        let client = &*authenticated.client;
+        let Some(object) = request::request_object(form)? else {
+            let query = self.judged(|capabilities, room| {
+                request::validate(form, client, capabilities, room)
+            })??;
+            return Ok(Valid { query, lifetime: client.lifetime });
+        };
+        let objects = self.request_objects.as_ref().ok_or(RequestError::RequestObject)?;
+        let now = Duration::from_millis(self.clock.now().as_millis());
+        let opened = objects.open(object, client, now).await?;
+        let query = self.judged(|capabilities, room| {
+            request::validate_signed(&opened.parameters, client, capabilities, room)
+        })?;
+        let query = query.map_err(|error| match error {
+            RequestError::NoRedirectUri => ParError::RequestObject(ObjectError::NoRedirectUri),
+            error => ParError::Request(error),
+        })?;
+        let lifetime = opened.remaining.map_or(client.lifetime, |left| left.min(client.lifetime));
+        Ok(Valid { query, lifetime })
+    }
+
+    /// What `judge` says with what is known of the upstream.
+    fn judged<T>(
+        &self,
+        judge: impl FnOnce(Option<&Capabilities>, request::Room<'_>) -> T,
+    ) -> Result<T, ParError> {
         let snapshot = self.discovery.current();
         let path = self.discovery.authorization_path();
         if path.as_ref().is_some_and(|path| path.as_str().is_empty()) {
@@ -201,14 +233,13 @@ impl Endpoint {
             endpoint_bytes: endpoint_bytes(path.as_ref()),
             body_names: self.settings.body_names.as_ref(),
         };
-        let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);
-        Ok(request::validate(form, &authenticated.client, capabilities, room)?)
+        Ok(judge(snapshot.as_deref().map(|snapshot| &snapshot.capabilities), room))
     }
 
     async fn kept(
         &self,
         authenticated: &Authenticated,
-        query: String,
+        Valid { query, lifetime }: Valid,
     ) -> Result<Accepted, ParError> {
         let client = &authenticated.client;
         // One drawing for both: a drawing costs more than the bytes.
@@ -223,9 +254,9 @@ impl Endpoint {
             flow_key,
             index,
         };
-        let lifetimes = Lifetimes { redeem: client.lifetime, login: self.settings.login_lifetime };
+        let lifetimes = Lifetimes { redeem: lifetime, login: self.settings.login_lifetime };
         self.store.put(&reference, pushed, lifetimes).await?;
-        Ok(Accepted { reference, expires_in: client.lifetime })
+        Ok(Accepted { reference, expires_in: lifetime })
     }
 
     /// What finds the request when its answer comes without the browser's cookie.
@@ -257,6 +288,7 @@ impl Endpoint {
             | ParError::Parameters(_)
             | ParError::Query
             | ParError::Dpop
+            | ParError::RequestObject(_)
             | ParError::Request(_)
             | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => answer,
@@ -270,6 +302,12 @@ fn endpoint_bytes(path: Option<&AuthorizationPath>) -> usize {
         0 => path.as_str().len(),
         query => path.as_str().len() + 1 + query,
     })
+}
+
+/// A request that holds, as it travels, and how long its `request_uri` may be redeemed.
+struct Valid {
+    query: String,
+    lifetime: Duration,
 }
 
 struct Accepted {
@@ -319,6 +357,7 @@ impl Trail {
             | ParError::Parameters(_)
             | ParError::Query
             | ParError::Dpop
+            | ParError::RequestObject(_)
             | ParError::Request(_)
             | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => {}
@@ -359,7 +398,7 @@ fn media_type_is_form(headers: &HeaderMap) -> Result<(), ParError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::{Capabilities, Snapshot};
+    use crate::upstream::Snapshot;
 
     #[test]
     fn room_is_left_for_an_endpoint_that_is_not_known_yet() {

@@ -24,7 +24,7 @@ pub enum RequestError {
     /// `request_uri` in the form (RFC 9126 §2.1).
     #[error("request_uri is not allowed in a pushed request")]
     RequestUri,
-    /// `request`, while request objects are not supported.
+    /// `request`, while request objects are switched off.
     #[error("request objects are not supported")]
     RequestObject,
     /// The client's requests must be signed (RFC 9101 §10.5).
@@ -165,7 +165,7 @@ impl BodyNames {
     }
 }
 
-/// Judges `form` and writes what travels, in order, encoded anew. `client_id` is the authenticated
+/// Judges a plain `form` and writes what travels, in order, encoded anew. `client_id` is the authenticated
 /// one, also where the form leaves it out (a form with another one never gets here).
 ///
 /// # Errors
@@ -176,11 +176,33 @@ pub fn validate(
     capabilities: Option<&Capabilities>,
     room: Room<'_>,
 ) -> Result<String, RequestError> {
-    names_are_clear(form)?;
     if client.request_object.required {
         return Err(RequestError::NoRequestObject);
     }
     judge(form, client, capabilities, room)
+}
+
+/// The request object that `form` brings, if it does. An empty one is none (RFC 6749 §3.1).
+///
+/// # Errors
+/// [`RequestError`] where the form is not clear about its names.
+pub fn request_object<'a>(form: &'a Parameters<'_>) -> Result<Option<&'a str>, RequestError> {
+    names_are_clear(form)?;
+    Ok(form.value("request"))
+}
+
+/// Judges the parameters in a request object whose signature and claims hold, as those of a form.
+///
+/// # Errors
+/// [`RequestError`], the first in the order of the checks.
+pub fn validate_signed(
+    parameters: &Parameters<'_>,
+    client: &Client,
+    capabilities: Option<&Capabilities>,
+    room: Room<'_>,
+) -> Result<String, RequestError> {
+    names_are_clear(parameters)?;
+    judge(parameters, client, capabilities, room)
 }
 
 /// Judges the parameters themselves, wherever they were read from.
@@ -212,10 +234,7 @@ fn names_are_clear(form: &Parameters<'_>) -> Result<(), RequestError> {
     if form.iter().any(|(name, _)| names::imitates_registered(name)) {
         return Err(RequestError::Respelled);
     }
-    match form.value("request") {
-        Some(_) => Err(RequestError::RequestObject),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn response_is_possible(

@@ -14,15 +14,11 @@ enum Refused {
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 13] = [
+const KEYS: [(&str, Refused); 9] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
     ("par.dpop_nonce", Refused::Truth(true)),
-    ("request_object.enabled", Refused::Truth(false)),
-    ("request_object.required", Refused::Truth(true)),
-    ("request_object.signing_algs", Refused::Items),
-    ("request_object.decryption_keys", Refused::All),
     ("client_keys.allow_private_addresses", Refused::Items),
     ("authorization_details", Refused::All),
     ("store.backend", Refused::Texts(&["redis"])),
@@ -31,7 +27,7 @@ const KEYS: [(&str, Refused); 13] = [
 ];
 
 /// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 16] = [
+const CLIENT_KEYS: [(&str, Refused); 11] = [
     (
         "authentication",
         Refused::Texts(&[
@@ -43,14 +39,9 @@ const CLIENT_KEYS: [(&str, Refused); 16] = [
     ),
     ("authorization_details_types", Refused::All),
     ("dpop_bound_access_tokens", Refused::Truth(true)),
-    ("require_signed_request_object", Refused::Truth(true)),
-    ("jwks", Refused::All),
     ("jwks_uri", Refused::All),
     ("jwks_file", Refused::All),
     ("token_endpoint_auth_signing_alg", Refused::All),
-    ("request_object_signing_alg", Refused::All),
-    ("request_object_encryption_alg", Refused::All),
-    ("request_object_encryption_enc", Refused::All),
     ("tls_client_auth_subject_dn", Refused::All),
     ("tls_client_auth_san_dns", Refused::All),
     ("tls_client_auth_san_uri", Refused::All),
