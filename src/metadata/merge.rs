@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::request_object::RequestObjects;
 use crate::config;
 use crate::upstream::Document;
 
@@ -20,6 +21,7 @@ pub struct Additions {
     required: bool,
     pkce: bool,
     iss: bool,
+    request_objects: Option<RequestObjects>,
 }
 
 /// What the documents say of PKCE.
@@ -45,6 +47,7 @@ impl Additions {
             required: config.par.enabled && config.par.required,
             pkce: pkce == Pkce::Enforced,
             iss: config.authorize.add_iss,
+            request_objects: advertised.then(|| RequestObjects::new(config)),
         }
     }
 
@@ -63,6 +66,9 @@ impl Additions {
             document.insert("pushed_authorization_request_endpoint".into(), json!(endpoint));
             document.insert("require_pushed_authorization_requests".into(), json!(self.required));
             restrict_authentication(&mut document);
+        }
+        if let Some(request_objects) = &self.request_objects {
+            request_objects.describe(&mut document);
         }
         self.response_iss(&mut document);
         if self.pkce {
@@ -137,6 +143,7 @@ mod tests {
             required: false,
             pkce: false,
             iss: true,
+            request_objects: None,
         }
     }
 

@@ -12,17 +12,15 @@ use http::{HeaderValue, Method, Request, Response};
 
 use crate::answer;
 use crate::client::authentication::Presented;
-use crate::client::{
-    Authenticated, AuthenticationError, Client, Limits, Peer, Registry, authenticate,
-};
+use crate::client::{Authenticated, AuthenticationError, Client, Limits, Registry, authenticate};
 use crate::clock::Clock;
 use crate::config;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::parameters::{ParameterError, Parameters, value_in};
 use crate::oauth::request_uri::{RandomnessError, Reference};
 use crate::store::{IndexKey, Lifetimes, PushedRequest, Store, StoreError};
-use crate::telemetry::audit::{self, Circumstances};
-use crate::telemetry::metrics::{AuthMethod, AuthVerdict, RateScope, StoreOperation, meter};
+use crate::telemetry::audit;
+use crate::telemetry::metrics::{AuthVerdict, meter};
 use crate::upstream::discovery::AuthorizationPath;
 use crate::upstream::{Capabilities, Discovery};
 
@@ -31,10 +29,14 @@ pub use request::{BodyNames, RequestError};
 pub use request_object::ObjectError;
 
 use request_object::RequestObjects;
+use trail::Trail;
+
+pub use trail::refused_unread;
 
 pub mod error;
 pub mod request;
 pub mod request_object;
+mod trail;
 
 /// What is left free for the authorization endpoint's path while it is not known.
 const UNKNOWN_ENDPOINT_BYTES: usize = 256;
@@ -210,9 +212,12 @@ impl Endpoint {
         let query = self.judged(|capabilities, room| {
             request::validate_signed(&opened.parameters, client, capabilities, room)
         })?;
-        let query = query.map_err(|error| match error {
-            RequestError::NoRedirectUri => ParError::RequestObject(ObjectError::NoRedirectUri),
-            error => ParError::Request(error),
+        let query = query.map_err(|error| {
+            if error == RequestError::NoRedirectUri {
+                ParError::RequestObject(ObjectError::NoRedirectUri)
+            } else {
+                ParError::Request(error)
+            }
         })?;
         let lifetime = opened.remaining.map_or(client.lifetime, |left| left.min(client.lifetime));
         Ok(Valid { query, lifetime })
@@ -313,70 +318,6 @@ struct Valid {
 struct Accepted {
     reference: Reference,
     expires_in: Duration,
-}
-
-/// What the logs say of a push, gathered on the way.
-struct Trail {
-    peer: Peer,
-    insecure: bool,
-    method: AuthMethod,
-    client_id: Option<Arc<str>>,
-}
-
-impl Trail {
-    fn new(request: &Request<Bytes>) -> Self {
-        let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(|| Peer {
-            address: None,
-            insecure: false,
-            request_id: "".into(),
-        });
-        Self { insecure: peer.insecure, peer, method: AuthMethod::Unknown, client_id: None }
-    }
-
-    fn circumstances<'a>(&'a self, reference: Option<&'a str>) -> Circumstances<'a> {
-        Circumstances {
-            client_id: self.client_id.as_deref(),
-            request_id: &self.peer.request_id,
-            reference,
-            client_address: self.peer.address,
-        }
-    }
-
-    fn refused(&self, error: &ParError) {
-        match error {
-            ParError::Authentication(error) => {
-                let at = self.circumstances(None);
-                audit::client_authentication_failed(at, self.method, error.reason());
-            }
-            ParError::TooManyFailures(_) => meter().rate_limited(RateScope::Address),
-            ParError::TooManyPushes(_) => meter().rate_limited(RateScope::Client),
-            ParError::Store(error) => meter().store_error(StoreOperation::Put, error.cause()),
-            ParError::Method
-            | ParError::Insecure
-            | ParError::MediaType
-            | ParError::Parameters(_)
-            | ParError::Query
-            | ParError::Dpop
-            | ParError::RequestObject(_)
-            | ParError::Request(_)
-            | ParError::NoAuthorizationEndpoint
-            | ParError::Randomness(_) => {}
-        }
-        let at = self.circumstances(None);
-        audit::push_refused(at, self.method, error.code(), error.reason());
-    }
-}
-
-/// Logs and counts a push that was refused before it could be read.
-pub fn refused_unread(code: ErrorCode, peer: &Peer) {
-    meter().push(Some(code), AuthMethod::Unknown, Duration::ZERO);
-    let at = Circumstances {
-        client_id: None,
-        request_id: &peer.request_id,
-        reference: None,
-        client_address: peer.address,
-    };
-    audit::push_refused(at, AuthMethod::Unknown, code, "unreadable");
 }
 
 /// The `Allow` field of the endpoint: preflights are answered where browsers may push.

@@ -27,6 +27,7 @@ mod limits;
 mod parameters;
 mod profiles;
 mod redirect_uri;
+pub(crate) mod request_object;
 pub(crate) mod response;
 mod secrecy;
 mod socket;
@@ -211,6 +212,7 @@ fn is_legal(answer: &Response<Bytes>) {
         "invalid_scope"
         | "invalid_target"
         | "invalid_dpop_proof"
+        | "invalid_request_object"
         | "request_not_supported"
         | "unsupported_response_type" => &[400],
         other => panic!("{other} is no code of this endpoint"),
