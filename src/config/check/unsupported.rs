@@ -14,7 +14,7 @@ enum Refused {
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 13] = [
+const KEYS: [(&str, Refused); 12] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
@@ -23,7 +23,6 @@ const KEYS: [(&str, Refused); 13] = [
     ("request_object.required", Refused::Truth(true)),
     ("request_object.signing_algs", Refused::Items),
     ("request_object.decryption_keys", Refused::All),
-    ("client_keys.allow_private_addresses", Refused::Items),
     ("authorization_details", Refused::All),
     ("store.backend", Refused::Texts(&["redis"])),
     ("store.snapshot", Refused::All),
@@ -31,23 +30,11 @@ const KEYS: [(&str, Refused); 13] = [
 ];
 
 /// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 16] = [
-    (
-        "authentication",
-        Refused::Texts(&[
-            "client_secret_jwt",
-            "private_key_jwt",
-            "tls_client_auth",
-            "self_signed_tls_client_auth",
-        ]),
-    ),
+const CLIENT_KEYS: [(&str, Refused); 12] = [
+    ("authentication", Refused::Texts(&["tls_client_auth", "self_signed_tls_client_auth"])),
     ("authorization_details_types", Refused::All),
     ("dpop_bound_access_tokens", Refused::Truth(true)),
     ("require_signed_request_object", Refused::Truth(true)),
-    ("jwks", Refused::All),
-    ("jwks_uri", Refused::All),
-    ("jwks_file", Refused::All),
-    ("token_endpoint_auth_signing_alg", Refused::All),
     ("request_object_signing_alg", Refused::All),
     ("request_object_encryption_alg", Refused::All),
     ("request_object_encryption_enc", Refused::All),
