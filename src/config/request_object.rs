@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde_json::Value as Json;
 
-use super::algorithm::SigningAlgorithm;
 use super::profile::Profile;
+use crate::jose::Algorithm;
 use crate::jose::jwe::DecryptionKeys;
 
 /// `[request_object]` (RFC 9101).
@@ -18,7 +18,7 @@ pub struct RequestObject {
     /// Every push needs one.
     pub required: bool,
     /// How it may be signed, where `[request_object]` narrows the profile; asymmetric.
-    pub signing_algorithms: Option<Vec<SigningAlgorithm>>,
+    pub signing_algorithms: Option<Vec<Algorithm>>,
     /// Private keys for encrypted ones, published or not; `kid`s are unique.
     pub decryption_keys: Arc<DecryptionKeys>,
     /// The public parts of those that are published, as JWKs with `kid` and `use`. A key that is not
@@ -29,16 +29,13 @@ pub struct RequestObject {
 impl RequestObject {
     /// How a request object may be signed under `profile`.
     #[must_use]
-    pub fn signing_algorithms(&self, profile: Profile) -> Vec<SigningAlgorithm> {
+    pub fn signing_algorithms(&self, profile: Profile) -> Vec<Algorithm> {
         self.among(profile.rules().signing_algorithms).collect()
     }
 
     /// Those of `allowed` that are asymmetric and that `[request_object]` leaves.
-    pub fn among<'a>(
-        &'a self,
-        allowed: &'a [SigningAlgorithm],
-    ) -> impl Iterator<Item = SigningAlgorithm> + 'a {
-        let left = |algorithm: &SigningAlgorithm| {
+    pub fn among<'a>(&'a self, allowed: &'a [Algorithm]) -> impl Iterator<Item = Algorithm> + 'a {
+        let left = |algorithm: &Algorithm| {
             self.signing_algorithms.as_ref().is_none_or(|own| own.contains(algorithm))
         };
         allowed.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).filter(left)

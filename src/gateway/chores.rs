@@ -23,9 +23,13 @@ pub(super) struct Chores {
 }
 
 impl Chores {
-    /// Starts it. Without a thread (the system has none left) expired requests are collected by
+    /// Starts it; `reload` is called every few seconds. Without a thread (the system has none left) expired requests are collected by
     /// the requests themselves.
-    pub(super) fn start(store: Arc<MemoryStore>, limits: Arc<Limits>) -> Self {
+    pub(super) fn start(
+        store: Arc<MemoryStore>,
+        limits: Arc<Limits>,
+        reload: impl Fn() + Send + 'static,
+    ) -> Self {
         let (stop, stopped) = mpsc::channel();
         let work = move || {
             let mut beats = 0_u32;
@@ -34,6 +38,7 @@ impl Chores {
                 beats = beats.wrapping_add(1);
                 if beats.is_multiple_of(SLOW) {
                     limits.tidy();
+                    reload();
                     meter().upkeep();
                 }
                 report(&*store);

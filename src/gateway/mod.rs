@@ -107,7 +107,9 @@ impl Gateway {
         let readiness = readiness(&self.shared, &draining);
         let admin =
             self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
-        let chores = Chores::start(Arc::clone(&self.store), Arc::clone(&self.shared.limits));
+        let joint = Arc::clone(&self.joint);
+        let (store, limits) = (Arc::clone(&self.store), Arc::clone(&self.shared.limits));
+        let chores = Chores::start(store, limits, move || joint.reload());
         let discovery = Arc::clone(&self.shared.discovery);
         let serve = self.proxy.serve(serving.clone());
         let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };

@@ -42,8 +42,8 @@ impl RequestObjects {
         let profiles = config.clients.iter().map(|client| client.profile);
         for profile in profiles.chain([config.par.profile]) {
             for algorithm in config.request_object.signing_algorithms(profile) {
-                if !signing.contains(&algorithm.as_str()) {
-                    signing.push(algorithm.as_str());
+                if !signing.contains(&algorithm.name()) {
+                    signing.push(algorithm.name());
                 }
             }
         }

@@ -12,7 +12,9 @@ use http::{HeaderValue, Method, Request, Response};
 
 use crate::answer;
 use crate::client::authentication::Presented;
-use crate::client::{Authenticated, AuthenticationError, Client, Limits, Registry, authenticate};
+use crate::client::{
+    Assertions, Authenticated, AuthenticationError, Client, Limits, Registry, authenticate,
+};
 use crate::clock::Clock;
 use crate::config;
 use crate::oauth::error::ErrorCode;
@@ -48,6 +50,7 @@ pub struct Endpoint {
     limits: Arc<Limits>,
     store: Arc<dyn Store>,
     discovery: Arc<Discovery>,
+    assertions: Assertions,
     random: Arc<dyn SecureRandom + Send + Sync>,
     clock: Arc<dyn Clock>,
     request_objects: Option<RequestObjects>,
@@ -88,7 +91,9 @@ impl Endpoint {
             config::AuthorizeMethod::Get => None,
             config::AuthorizeMethod::Post => Some(BodyNames::new(&config.upstream.post_parameters)),
         };
+        let (discovery, store) = (Arc::clone(&with.discovery), Arc::clone(&with.store));
         Self {
+            assertions: Assertions::new(config, discovery, store, Arc::clone(&with.clock)),
             registry: with.registry,
             limits: with.limits,
             store: with.store,
@@ -143,7 +148,7 @@ impl Endpoint {
         }
         media_type_is_form(request.headers())?;
         let form = Parameters::parse(request.body())?;
-        let client = self.authenticated(request.headers(), &form, trail)?;
+        let client = self.authenticated(request.headers(), &form, trail).await?;
         if request.uri().query().is_some_and(|query| !query.is_empty()) {
             return Err(ParError::Query);
         }
@@ -154,7 +159,7 @@ impl Endpoint {
         self.kept(&client, valid).await
     }
 
-    fn authenticated(
+    async fn authenticated(
         &self,
         headers: &HeaderMap,
         form: &Parameters<'_>,
@@ -172,10 +177,11 @@ impl Endpoint {
             })?;
         }
         let outcome = match &presented {
-            Ok(presented) => authenticate(&self.registry, presented),
-            Err(error) => Err(*error),
+            Ok(presented) => authenticate(&self.registry, presented, &self.assertions).await,
+            Err(error) => Err(error.clone()),
         };
-        let verdict = outcome.as_ref().err().map_or(AuthVerdict::Accepted, |e| e.verdict());
+        let verdict =
+            outcome.as_ref().err().map_or(AuthVerdict::Accepted, AuthenticationError::verdict);
         meter().client_auth(trail.method, verdict);
         let known = match &outcome {
             Ok(authenticated) => Some(&authenticated.client),
@@ -275,6 +281,9 @@ impl Endpoint {
     fn refusal(&self, error: &ParError, headers: &HeaderMap) -> Response<Bytes> {
         let answer = answer::refusal(error.code(), error.description());
         match error {
+            ParError::Store(_) | ParError::Authentication(AuthenticationError::Store(_)) => {
+                answer::with_retry_after(answer, Duration::from_secs(1))
+            }
             ParError::Authentication(_) if headers.contains_key(AUTHORIZATION) => {
                 if error.code() == ErrorCode::InvalidClient {
                     answer::with_basic_challenge(answer, &self.settings.issuer)
@@ -286,7 +295,6 @@ impl Endpoint {
             ParError::TooManyFailures(wait) | ParError::TooManyPushes(wait) => {
                 answer::with_retry_after(answer, wait.0)
             }
-            ParError::Store(_) => answer::with_retry_after(answer, Duration::from_secs(1)),
             ParError::Authentication(_)
             | ParError::Insecure
             | ParError::MediaType

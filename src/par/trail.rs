@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::ParError;
-use crate::client::Peer;
+use crate::client::{AuthenticationError, Peer};
 use crate::oauth::error::ErrorCode;
 use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{AuthMethod, RateScope, StoreOperation, meter};
@@ -41,6 +41,9 @@ impl Trail {
 
     pub(super) fn refused(&self, error: &ParError) {
         match error {
+            ParError::Authentication(AuthenticationError::Store(error)) => {
+                meter().store_error(StoreOperation::FirstUse, error.cause());
+            }
             ParError::Authentication(error) => {
                 let at = self.circumstances(None);
                 audit::client_authentication_failed(at, self.method, error.reason());

@@ -21,6 +21,7 @@ pub use key_document::{KeyDocument, KeysPlace};
 pub mod capabilities;
 pub mod discovery;
 pub mod key_document;
+pub mod key_set;
 pub mod tls;
 
 /// Largest answer that is read.

@@ -60,6 +60,10 @@ async fn b172_b173_b176_b235_an_openid_only_upstream_gets_both_documents() {
     let mut expected: Value = serde_json::from_str(METADATA).unwrap();
     expected["pushed_authorization_request_endpoint"] = json!("https://login.example/par");
     expected["require_pushed_authorization_requests"] = json!(false);
+    expected["request_object_signing_alg_values_supported"] = json!([
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+        "Ed25519"
+    ]);
     assert_eq!(documents[0], expected);
     let head =
         front.send("HEAD /.well-known/openid-configuration HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -94,6 +94,15 @@ impl Front {
         }
     }
 
+    /// Waits until the log says this.
+    async fn says(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.gateway.output().contains(text) {
+            assert!(begun.elapsed() < PATIENCE, "{}", self.gateway.output());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn ready(&self) -> u16 {
         get(&format!("{}/readyz", self.gateway.admin_url.as_ref().unwrap())).await.status.as_u16()
     }
@@ -178,8 +187,7 @@ async fn b179_no_kid_stands_for_two_keys() {
     assert_eq!(kids(&set), ["rsa", "p256"]);
     assert_eq!(set["keys"][0]["n"], "AQ", "the upstream's own");
     assert_eq!(front.ready().await, 503);
-    let said = front.gateway.output();
-    assert!(said.contains("the upstream publishes keys under a kid of"), "{said}");
+    front.says("the upstream publishes keys under a kid of").await;
     front.does(FINE);
     assert_eq!(kids(&front.get("/certs").await.json()), ["sig-1", "rsa", "p256"]);
     assert_eq!(front.ready().await, 200);
@@ -197,11 +205,7 @@ async fn b179_own_place_where_the_upstream_has_none_and_silence_elsewhere() {
     assert_eq!(document["jwks_uri"], "https://keys.example/jwks");
     assert!(document.get("request_object_encryption_alg_values_supported").is_none());
     assert_eq!(front.get("/par/jwks").await.status, 404);
-    let begun = Instant::now();
-    while !front.gateway.output().contains("jwks_uri leads to another server") {
-        assert!(begun.elapsed() < PATIENCE, "{}", front.gateway.output());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    front.says("jwks_uri leads to another server").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,16 +8,14 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::config;
 use crate::jose::jwe::{self, ContentEncryption, DecryptionKeys, KeyManagement};
-use crate::jose::{Algorithm, KeySet, Policy, Types, json};
+use crate::jose::{Algorithm, Policy, Types, json};
 use crate::oauth::parameters::Parameters;
 
 pub use error::ObjectError;
-use keys::Keys;
 
 mod claims;
 mod compact;
 mod error;
-mod keys;
 mod members;
 mod opening;
 
@@ -30,7 +28,6 @@ pub(super) struct RequestObjects {
     settings: config::RequestObject,
     issuer: String,
     decryption_keys: Arc<DecryptionKeys>,
-    keys: Keys,
 }
 
 /// A request object that its client signed and whose claims hold for us.
@@ -49,7 +46,6 @@ impl RequestObjects {
             settings: config.request_object.clone(),
             issuer: config.server.issuer.as_str().to_owned(),
             decryption_keys: Arc::clone(&config.request_object.decryption_keys),
-            keys: Keys::new(&config.clients),
         })
     }
 
@@ -66,15 +62,15 @@ impl RequestObjects {
         if token.len() > LONGEST {
             return Err(ObjectError::TooLong);
         }
-        let keys = self.keys.of(client).await.ok_or(ObjectError::NoKeys)?;
-        let payload = self.payload(token, client, &keys)?;
+        let payload = self.payload(token, client).await?;
         let claims = json::object(&payload).map_err(|_| ObjectError::Unreadable)?;
         let remaining = claims::judge(&claims, client, &self.issuer, now)?;
         Ok(Opened { parameters: members::parameters(&payload)?, remaining })
     }
 
     /// What the client signed.
-    fn payload(&self, token: &str, client: &Client, keys: &KeySet) -> Result<Vec<u8>, ObjectError> {
+    async fn payload(&self, token: &str, client: &Client) -> Result<Vec<u8>, ObjectError> {
+        let keys = client.keys.as_ref().ok_or(ObjectError::NoKeys)?;
         let algorithms = self.algorithms(client);
         let policy = Policy {
             algorithms: &algorithms,
@@ -85,29 +81,24 @@ impl RequestObjects {
             if client.request_object.encryption.is_some() {
                 return Err(ObjectError::NotEncrypted);
             }
-            return opening::verified(token, &policy, keys);
+            return opening::verified(token, &policy, keys).await;
         }
         if self.decryption_keys.iter().next().is_none() {
             return Err(ObjectError::NoDecryptionKey);
         }
-        let encryption = encryption(client);
-        opening::decrypted(token, (&self.decryption_keys, &encryption), (&policy, keys))
+        let decrypted = jwe::decrypt(token, &self.decryption_keys, &encryption(client));
+        opening::verified_inside(decrypted, &policy, keys).await
     }
 
     /// How `client` may sign: asymmetric, by its profile, `[request_object]` and its registration.
     /// `EdDSA` and `Ed25519` are one.
     fn algorithms(&self, client: &Client) -> Vec<Algorithm> {
-        let registered = client.request_object.signing.and_then(parsed);
+        let registered = client.request_object.signing;
         self.settings
             .among(client.rules.signing_algorithms)
-            .filter_map(parsed)
             .filter(|algorithm| registered.is_none_or(|own| own.is_same_as(*algorithm)))
             .collect()
     }
-}
-
-fn parsed(algorithm: config::SigningAlgorithm) -> Option<Algorithm> {
-    algorithm.as_str().parse().ok()
 }
 
 /// How an encrypted object of `client` may be encrypted: as registered, or as it likes.
