@@ -56,23 +56,25 @@ impl Front {
         );
         let fixtures = std::fs::read_to_string("tests/fixtures/jwe/keys.json").unwrap();
         let fixtures: Vec<Value> = serde_json::from_str(&fixtures).unwrap();
-        for (name, publish) in keys {
+        let keys = keys.iter().map(|(name, publish)| {
             let key = fixtures.iter().find(|key| key["jwk"]["kid"] == *name).unwrap();
             let file = folder.path().join(name);
             std::fs::write(&file, key["jwk"].to_string()).unwrap();
-            toml += &format!(
+            format!(
                 "[[request_object.decryption_keys]]\nkid = \"{name}\"\nkey_file = \"{}\"\n\
                  publish = {publish}\n",
                 file.display()
-            );
-        }
+            )
+        });
+        toml.extend(keys);
         let jwk = signer.jwk();
-        toml += &format!(
+        let client = format!(
             "[[clients]]\nclient_id = \"jar\"\nauthentication = \"none\"\n\
              redirect_uris = [\"{CALLBACK}\"]\n[[clients.jwks.keys]]\nkty = \"EC\"\n\
              crv = \"P-256\"\nx = {}\ny = {}\n",
             jwk["x"], jwk["y"]
         );
+        toml.push_str(&client);
         let gateway = Gateway::start(&toml).await;
         let front = Self { gateway, mode, signer, _upstream: upstream, _folder: folder };
         front.until(OPENID, |answer| answer.status == 200).await;

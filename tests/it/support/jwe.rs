@@ -20,17 +20,14 @@ pub fn encrypted(jwk: &Value, text: &str) -> String {
 /// The same with these members in the header, which may contradict what was done.
 pub fn encrypted_with(jwk: &Value, text: &str, members: &Value) -> String {
     let mut header = json!({"enc": "A256GCM", "cty": "JWT", "kid": jwk["kid"]});
-    let (cek, wrapped) = match jwk["kty"].as_str() {
-        Some("RSA") => {
-            header["alg"] = json!("RSA-OAEP-256");
-            wrapped_key(jwk)
-        }
-        _ => {
-            header["alg"] = json!("ECDH-ES");
-            let (cek, epk) = agreed_key(jwk);
-            header["epk"] = epk;
-            (cek, Vec::new())
-        }
+    let (cek, wrapped) = if jwk["kty"] == "RSA" {
+        header["alg"] = json!("RSA-OAEP-256");
+        wrapped_key(jwk)
+    } else {
+        header["alg"] = json!("ECDH-ES");
+        let (cek, epk) = agreed_key(jwk);
+        header["epk"] = epk;
+        (cek, Vec::new())
     };
     for (name, value) in members.as_object().unwrap() {
         header[name] = value.clone();
