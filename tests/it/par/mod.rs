@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::support::http::encode;
 
+mod assertions;
 mod attacks;
 mod authentication;
 mod cors;
