@@ -69,7 +69,7 @@ pub(super) fn claims(desk: &Desk, changes: &Value) -> Value {
     claims_of(desk, "bank", changes)
 }
 
-fn form_with(assertion: &str, client_id: Option<&str>) -> String {
+pub(super) fn form_with(assertion: &str, client_id: Option<&str>) -> String {
     encode(&altered(&[
         ("client_id", client_id),
         ("scope", Some("openid")),

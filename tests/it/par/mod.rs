@@ -22,6 +22,7 @@ use crate::support::http::encode;
 mod assertions;
 mod attacks;
 mod authentication;
+mod client_keys;
 mod cors;
 mod form;
 mod limits;
