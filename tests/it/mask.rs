@@ -215,7 +215,7 @@ async fn no_link_is_shown_whose_handle_is_not_kept() {
     // A short request: all of the page comes in one piece, before anything went out.
     let query = front.pushed().await;
     let refusal = front.visit(&format!("/authorize?{query}")).await;
-    assert_eq!(refusal.status, 503, "{}", refusal.text());
+    assert_eq!(refusal.status, 502, "{}", refusal.text());
     legacy::shows_nothing(&refusal.text());
 }
 
