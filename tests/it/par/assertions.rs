@@ -7,6 +7,7 @@ use parapet::config::{ClientKeys, Profile};
 use parapet::jose::Algorithm;
 use serde_json::json;
 
+use super::response::Broken;
 use super::*;
 use crate::support::jose::Signer;
 use crate::support::upstream::Upstream;
@@ -334,6 +335,18 @@ async fn b070_only_a_good_assertion_is_used_up() {
     let others = claims_of(&desk, "shop", &json!({ "jti": "mine" }));
     assert_created(&push(&desk, &shop.token(&others)).await);
     assert_created(&push(&desk, &signer.token(&good)).await);
+}
+
+#[tokio::test]
+async fn b070_b128_a_silent_store_is_no_fault_of_the_client() {
+    let signer = Signer::new(Algorithm::Es256);
+    let config = bank_config("http://127.0.0.1:9", Profile::Oauth, &signer.jwks(), "");
+    let desk = Desk::of(config, Some(Arc::new(Broken::Silent)));
+    let answer = push(&desk, &signer.token(&claims(&desk, &json!({})))).await;
+    assert_refused(&answer, 503, "temporarily_unavailable");
+    assert!(answer.headers().contains_key("retry-after"));
+    let stranger = Signer::new(Algorithm::Es256);
+    assert_failed(&push(&desk, &stranger.token(&claims(&desk, &json!({})))).await);
 }
 
 #[tokio::test]
