@@ -20,7 +20,7 @@ pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
 pub use preset::{PostQuery, Preset};
 pub use profile::{Profile, Rules};
 pub use request_object::{
-    AuthorizationDetailsType, ClientKeysPolicy, DecryptionKey, RequestObject,
+    AuthorizationDetailsType, ClientKeysPolicy, DecryptionKey, DetailsSchema, RequestObject,
 };
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};

@@ -281,6 +281,8 @@ const fn reason(code: ErrorCode) -> Reason {
         | ErrorCode::InvalidTarget
         | ErrorCode::InvalidRequestUri
         | ErrorCode::InvalidDpopProof
+        | ErrorCode::UseDpopNonce
+        | ErrorCode::InvalidAuthorizationDetails
         | ErrorCode::RequestNotSupported
         | ErrorCode::RequestUriNotSupported
         | ErrorCode::UnsupportedResponseType => Reason::Malformed,

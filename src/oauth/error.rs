@@ -17,6 +17,10 @@ pub enum ErrorCode {
     InvalidRequestUri,
     /// `RFC 9449 §5`
     InvalidDpopProof,
+    /// `RFC 9449 §8`; 400 here, as the proof is no credential of the push
+    UseDpopNonce,
+    /// `RFC 9396 §5`
+    InvalidAuthorizationDetails,
     /// `OpenID Connect Core §3.1.2.6`
     RequestNotSupported,
     /// `OpenID Connect Core §3.1.2.6`
@@ -66,6 +70,8 @@ impl ErrorCode {
             Self::InvalidTarget => "invalid_target",
             Self::InvalidRequestUri => "invalid_request_uri",
             Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
+            Self::InvalidAuthorizationDetails => "invalid_authorization_details",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::UnsupportedResponseType => "unsupported_response_type",
@@ -90,6 +96,8 @@ impl ErrorCode {
             | Self::InvalidTarget
             | Self::InvalidRequestUri
             | Self::InvalidDpopProof
+            | Self::UseDpopNonce
+            | Self::InvalidAuthorizationDetails
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
             | Self::UnsupportedResponseType
@@ -107,6 +115,8 @@ impl ErrorCode {
             | Self::InvalidTarget
             | Self::InvalidRequestUri
             | Self::InvalidDpopProof
+            | Self::UseDpopNonce
+            | Self::InvalidAuthorizationDetails
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
             | Self::UnsupportedResponseType => StatusCode::BAD_REQUEST,
@@ -132,6 +142,8 @@ impl ErrorCode {
             | Self::InvalidTarget
             | Self::InvalidRequestUri
             | Self::InvalidDpopProof
+            | Self::UseDpopNonce
+            | Self::InvalidAuthorizationDetails
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
             | Self::UnsupportedResponseType

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{AuthenticationError, ParameterError, RequestError, StoreError};
+use crate::client::dpop::DpopError;
 use crate::client::limits::RetryAfter;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::request_uri::RandomnessError;
@@ -34,9 +35,9 @@ pub enum ParError {
     /// Parameters in the query of the URL (RFC 9126 §2.1: in the body).
     #[error("parameters belong in the body, not in the query")]
     Query,
-    /// A `DPoP` proof, which cannot be honoured (RFC 9449 §10.1).
-    #[error("DPoP is not supported")]
-    Dpop,
+    /// The `DPoP` proof (RFC 9449 §10.1).
+    #[error(transparent)]
+    Dpop(#[from] DpopError),
     /// The authorization request itself.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -63,7 +64,7 @@ impl ParError {
             }
             Self::Authentication(error) => error.code(),
             Self::TooManyFailures(_) | Self::TooManyPushes(_) => ErrorCode::TooManyRequests,
-            Self::Dpop => ErrorCode::InvalidDpopProof,
+            Self::Dpop(error) => error.code(),
             Self::Request(error) => error.code(),
             Self::NoAuthorizationEndpoint => ErrorCode::BadGateway,
             Self::Store(_) => ErrorCode::TemporarilyUnavailable,
@@ -86,7 +87,7 @@ impl ParError {
             | Self::TooManyFailures(_)
             | Self::TooManyPushes(_)
             | Self::Query
-            | Self::Dpop
+            | Self::Dpop(_)
             | Self::NoAuthorizationEndpoint => Cow::Owned(self.to_string()),
         }
     }
@@ -103,7 +104,7 @@ impl ParError {
             Self::TooManyFailures(_) => "too_many_failures",
             Self::TooManyPushes(_) => "too_many_pushes",
             Self::Query => "query",
-            Self::Dpop => "dpop",
+            Self::Dpop(error) => error.code().label(),
             Self::Request(error) => error.code().as_str(),
             Self::NoAuthorizationEndpoint => "no_authorization_endpoint",
             Self::Store(error) => error.as_str(),

@@ -12,25 +12,35 @@ use http::{HeaderValue, Method, Request, Response};
 
 use crate::answer;
 use crate::client::authentication::Presented;
-use crate::client::{
-    Authenticated, AuthenticationError, Client, Limits, Peer, Registry, authenticate,
-};
+use crate::client::dpop::{self, DpopError, Proof};
+use crate::client::{Authenticated, AuthenticationError, Client, Limits, Registry, authenticate};
 use crate::clock::Clock;
 use crate::config;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::parameters::{ParameterError, Parameters, value_in};
 use crate::oauth::request_uri::{RandomnessError, Reference};
 use crate::store::{IndexKey, Lifetimes, PushedRequest, Store, StoreError};
-use crate::telemetry::audit::{self, Circumstances};
-use crate::telemetry::metrics::{AuthMethod, AuthVerdict, RateScope, StoreOperation, meter};
-use crate::upstream::Discovery;
+use crate::telemetry::audit;
+use crate::telemetry::metrics::{AuthVerdict, meter};
 use crate::upstream::discovery::AuthorizationPath;
+use crate::upstream::{Capabilities, Discovery, Snapshot};
 
 pub use error::ParError;
 pub use request::{BodyNames, RequestError};
+pub use trail::refused_unread;
 
+use terms::Terms;
+use trail::Trail;
+
+pub mod authorization_details;
 pub mod error;
+pub mod key_binding;
 pub mod request;
+pub mod terms;
+mod trail;
+
+/// The header of a proof (RFC 9449 §4.1).
+const DPOP: &str = "dpop";
 
 /// What is left free for the authorization endpoint's path while it is not known.
 const UNKNOWN_ENDPOINT_BYTES: usize = 256;
@@ -44,6 +54,7 @@ pub struct Endpoint {
     discovery: Arc<Discovery>,
     random: Arc<dyn SecureRandom + Send + Sync>,
     clock: Arc<dyn Clock>,
+    dpop: dpop::Verifier,
     settings: Settings,
 }
 
@@ -70,6 +81,7 @@ struct Settings {
     login_lifetime: Duration,
     max_target_bytes: usize,
     body_names: Option<BodyNames>,
+    details: Vec<config::AuthorizationDetailsType>,
     allowed_methods: &'static str,
 }
 
@@ -88,11 +100,13 @@ impl Endpoint {
             discovery: with.discovery,
             random: with.random,
             clock: with.clock,
+            dpop: dpop::Verifier::new(config),
             settings: Settings {
                 issuer: config.server.issuer.as_str().to_owned(),
                 login_lifetime: config.authorize.login_lifetime,
                 max_target_bytes: config.upstream.max_target_bytes,
                 body_names,
+                details: config.authorization_details.clone(),
                 allowed_methods: allowed_methods(&config.par.cors_origins),
             },
         }
@@ -112,7 +126,12 @@ impl Endpoint {
             Ok(accepted) => {
                 let fingerprint = accepted.reference.fingerprint();
                 audit::push_accepted(trail.circumstances(Some(&fingerprint)), trail.method);
-                answer::created(&accepted.reference.to_request_uri(), accepted.expires_in)
+                let answer =
+                    answer::created(&accepted.reference.to_request_uri(), accepted.expires_in);
+                match accepted.next_nonce {
+                    None => answer,
+                    Some(nonce) => answer::with_dpop_nonce(answer, nonce),
+                }
             }
             Err(error) => {
                 trail.refused(&error);
@@ -139,11 +158,43 @@ impl Endpoint {
         if request.uri().query().is_some_and(|query| !query.is_empty()) {
             return Err(ParError::Query);
         }
-        if request.headers().contains_key("dpop") {
-            return Err(ParError::Dpop);
+        let snapshot = self.documents(request.headers(), &form).await;
+        let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);
+        let proof = self.proof(request, &client, capabilities)?;
+        let query = self.validated(&form, &client, capabilities, proof.as_ref())?;
+        let mut accepted = match &proof {
+            None => self.kept(&client, query).await?,
+            // Last, so that a push refused for anything else does not use the proof up.
+            Some(proof) if self.store.first_use(proof.replay, proof.until).await? => {
+                self.kept(&client, query).await?
+            }
+            Some(_) => return Err(DpopError::Replayed.into()),
+        };
+        accepted.next_nonce = proof.and_then(|proof| proof.next_nonce);
+        Ok(accepted)
+    }
+
+    /// The upstream's documents; waited for where the answer depends on them.
+    async fn documents(&self, headers: &HeaderMap, form: &Parameters<'_>) -> Option<Arc<Snapshot>> {
+        let depend = ["authorization_details", "dpop_jkt", "request"];
+        if headers.contains_key(DPOP) || depend.into_iter().any(|name| form.value(name).is_some()) {
+            self.discovery.available().await.ok()
+        } else {
+            self.discovery.current()
         }
-        let query = self.validated(&form, &client)?;
-        self.kept(&client, query).await
+    }
+
+    fn proof(
+        &self,
+        request: &Request<Bytes>,
+        authenticated: &Authenticated,
+        capabilities: Option<&Capabilities>,
+    ) -> Result<Option<Proof>, DpopError> {
+        if !request.headers().contains_key(DPOP) {
+            return Ok(None);
+        }
+        let client = &authenticated.client;
+        self.dpop.verify(request, client, capabilities, self.clock.now()).map(Some)
     }
 
     fn authenticated(
@@ -190,8 +241,9 @@ impl Endpoint {
         &self,
         form: &Parameters<'_>,
         authenticated: &Authenticated,
+        capabilities: Option<&Capabilities>,
+        proof: Option<&Proof>,
     ) -> Result<String, ParError> {
-        let snapshot = self.discovery.current();
         let path = self.discovery.authorization_path();
         if path.as_ref().is_some_and(|path| path.as_str().is_empty()) {
             return Err(ParError::NoAuthorizationEndpoint);
@@ -201,8 +253,13 @@ impl Endpoint {
             endpoint_bytes: endpoint_bytes(path.as_ref()),
             body_names: self.settings.body_names.as_ref(),
         };
-        let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);
-        Ok(request::validate(form, &authenticated.client, capabilities, room)?)
+        let terms = Terms {
+            capabilities,
+            room,
+            details: &self.settings.details,
+            proven_key: proof.map(|proof| proof.thumbprint.as_str()),
+        };
+        Ok(request::validate(form, &authenticated.client, &terms)?)
     }
 
     async fn kept(
@@ -225,7 +282,7 @@ impl Endpoint {
         };
         let lifetimes = Lifetimes { redeem: client.lifetime, login: self.settings.login_lifetime };
         self.store.put(&reference, pushed, lifetimes).await?;
-        Ok(Accepted { reference, expires_in: client.lifetime })
+        Ok(Accepted { reference, expires_in: client.lifetime, next_nonce: None })
     }
 
     /// What finds the request when its answer comes without the browser's cookie.
@@ -250,13 +307,16 @@ impl Endpoint {
             ParError::TooManyFailures(wait) | ParError::TooManyPushes(wait) => {
                 answer::with_retry_after(answer, wait.0)
             }
+            ParError::Dpop(DpopError::Nonce(nonce)) => {
+                answer::with_dpop_nonce(answer, nonce.clone())
+            }
             ParError::Store(_) => answer::with_retry_after(answer, Duration::from_secs(1)),
             ParError::Authentication(_)
             | ParError::Insecure
             | ParError::MediaType
             | ParError::Parameters(_)
             | ParError::Query
-            | ParError::Dpop
+            | ParError::Dpop(_)
             | ParError::Request(_)
             | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => answer,
@@ -275,69 +335,7 @@ fn endpoint_bytes(path: Option<&AuthorizationPath>) -> usize {
 struct Accepted {
     reference: Reference,
     expires_in: Duration,
-}
-
-/// What the logs say of a push, gathered on the way.
-struct Trail {
-    peer: Peer,
-    insecure: bool,
-    method: AuthMethod,
-    client_id: Option<Arc<str>>,
-}
-
-impl Trail {
-    fn new(request: &Request<Bytes>) -> Self {
-        let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(|| Peer {
-            address: None,
-            insecure: false,
-            request_id: "".into(),
-        });
-        Self { insecure: peer.insecure, peer, method: AuthMethod::Unknown, client_id: None }
-    }
-
-    fn circumstances<'a>(&'a self, reference: Option<&'a str>) -> Circumstances<'a> {
-        Circumstances {
-            client_id: self.client_id.as_deref(),
-            request_id: &self.peer.request_id,
-            reference,
-            client_address: self.peer.address,
-        }
-    }
-
-    fn refused(&self, error: &ParError) {
-        match error {
-            ParError::Authentication(error) => {
-                let at = self.circumstances(None);
-                audit::client_authentication_failed(at, self.method, error.reason());
-            }
-            ParError::TooManyFailures(_) => meter().rate_limited(RateScope::Address),
-            ParError::TooManyPushes(_) => meter().rate_limited(RateScope::Client),
-            ParError::Store(error) => meter().store_error(StoreOperation::Put, error.cause()),
-            ParError::Method
-            | ParError::Insecure
-            | ParError::MediaType
-            | ParError::Parameters(_)
-            | ParError::Query
-            | ParError::Dpop
-            | ParError::Request(_)
-            | ParError::NoAuthorizationEndpoint
-            | ParError::Randomness(_) => {}
-        }
-        let at = self.circumstances(None);
-        audit::push_refused(at, self.method, error.code(), error.reason());
-    }
-}
-
-/// Logs and counts a push that was refused before it could be read.
-pub fn refused_unread(code: ErrorCode, peer: &Peer) {
-    meter().push(Some(code), AuthMethod::Unknown, Duration::ZERO);
-    let at = Circumstances {
-        client_id: None,
-        request_id: &peer.request_id,
-        reference: None,
-        client_address: peer.address,
-    };
-    audit::push_refused(at, AuthMethod::Unknown, code, "unreadable");
+    next_nonce: Option<HeaderValue>,
 }
 
 /// The `Allow` field of the endpoint: preflights are answered where browsers may push.

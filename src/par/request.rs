@@ -3,6 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::authorization_details::{self, DetailsError};
+use super::key_binding::{self, KeyBindingError};
+use super::terms::Terms;
 use crate::client::Client;
 use crate::config::profile::{Needed, ResponseFault};
 use crate::oauth::error::ErrorCode;
@@ -90,6 +93,12 @@ pub enum RequestError {
     /// `resource` is relative or has a fragment (RFC 8707 §2).
     #[error("resource is not an absolute URI without fragment")]
     Resource,
+    /// `dpop_jkt`, or that there is none.
+    #[error(transparent)]
+    Key(#[from] KeyBindingError),
+    /// `authorization_details`
+    #[error(transparent)]
+    Details(#[from] DetailsError),
     /// The request would not fit the upstream's longest request target.
     #[error("the request target for the authorization server would have more than {0} bytes")]
     TooLong(usize),
@@ -104,6 +113,8 @@ impl RequestError {
             Self::ResponseType | Self::ForbiddenResponseType => ErrorCode::UnsupportedResponseType,
             Self::IllegalScope | Self::Scope => ErrorCode::InvalidScope,
             Self::Resource => ErrorCode::InvalidTarget,
+            Self::Key(error) => error.code(),
+            Self::Details(error) => error.code(),
             Self::Repeated
             | Self::Respelled
             | Self::RequestUri
@@ -173,32 +184,34 @@ impl BodyNames {
 pub fn validate(
     form: &Parameters<'_>,
     client: &Client,
-    capabilities: Option<&Capabilities>,
-    room: Room<'_>,
+    terms: &Terms<'_>,
 ) -> Result<String, RequestError> {
     names_are_clear(form)?;
     if client.request_object.required {
         return Err(RequestError::NoRequestObject);
     }
-    judge(form, client, capabilities, room)
+    judge(form, client, terms)
 }
 
 /// Judges the parameters themselves, wherever they were read from.
 fn judge(
     form: &Parameters<'_>,
     client: &Client,
-    capabilities: Option<&Capabilities>,
-    room: Room<'_>,
+    terms: &Terms<'_>,
 ) -> Result<String, RequestError> {
-    response_is_possible(form, capabilities)?;
+    response_is_possible(form, terms.capabilities)?;
     response_is_allowed(form, client)?;
     nothing_needed_is_missing(form, client)?;
     redirect_uri_is_the_clients(form, client)?;
     scope_is_allowed(form, client)?;
     pkce_is_sound(form, client)?;
     values_make_sense(form)?;
-    let query = encode(form, client);
-    fits(form, &query, room)?;
+    key_binding::judge(form.value("dpop_jkt"), client, terms)?;
+    if let Some(details) = form.value("authorization_details") {
+        authorization_details::judge(details, client, terms)?;
+    }
+    let query = encode(form, client, terms.proven_key);
+    fits(form, &query, terms.room)?;
     Ok(query)
 }
 
@@ -336,7 +349,7 @@ fn is_absolute_uri(text: &str) -> bool {
         && url::Url::parse(text).is_ok_and(|url| url.fragment().is_none())
 }
 
-fn encode(form: &Parameters<'_>, client: &Client) -> String {
+fn encode(form: &Parameters<'_>, client: &Client, proven_key: Option<&str>) -> String {
     let bytes: usize = form.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
     let mut encoder = Encoder::with_capacity(bytes + bytes / 8);
     if form.value("client_id").is_none() {
@@ -344,6 +357,9 @@ fn encode(form: &Parameters<'_>, client: &Client) -> String {
     }
     for (name, value) in form.iter().filter(|(name, value)| travels(name, value)) {
         encoder.push(name, value);
+    }
+    if let Some(key) = proven_key.filter(|_| form.value("dpop_jkt").is_none()) {
+        encoder.push("dpop_jkt", key);
     }
     let mut query = encoder.finish();
     query.shrink_to_fit();

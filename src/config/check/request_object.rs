@@ -9,7 +9,9 @@ use super::{Checker, Refused};
 use crate::config::address::network;
 use crate::config::file::{self, File};
 use crate::config::secret::Secret;
-use crate::config::{AuthorizationDetailsType, ClientKeysPolicy, DecryptionKey, RequestObject};
+use crate::config::{
+    AuthorizationDetailsType, ClientKeysPolicy, DecryptionKey, DetailsSchema, RequestObject,
+};
 
 impl Checker<'_> {
     pub(super) fn request_object(&mut self, whole: &File) -> Option<RequestObject> {
@@ -142,7 +144,7 @@ impl Checker<'_> {
         &mut self,
         file: &file::AuthorizationDetails,
         path: &str,
-    ) -> Result<Option<Json>, Refused> {
+    ) -> Result<Option<DetailsSchema>, Refused> {
         let Some(text) = &file.schema_file else {
             return Ok(None);
         };
@@ -155,10 +157,10 @@ impl Checker<'_> {
                 return Err(Refused);
             }
         };
-        if jsonschema::validator_for(&schema).is_err() {
+        let Some(schema) = DetailsSchema::of(&schema) else {
             self.refuse(&path, &format!("{} is not a JSON Schema", name.display()));
             return Err(Refused);
-        }
+        };
         Ok(Some(schema))
     }
 }

@@ -14,24 +14,22 @@ enum Refused {
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 13] = [
+const KEYS: [(&str, Refused); 11] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
-    ("par.dpop_nonce", Refused::Truth(true)),
     ("request_object.enabled", Refused::Truth(false)),
     ("request_object.required", Refused::Truth(true)),
     ("request_object.signing_algs", Refused::Items),
     ("request_object.decryption_keys", Refused::All),
     ("client_keys.allow_private_addresses", Refused::Items),
-    ("authorization_details", Refused::All),
     ("store.backend", Refused::Texts(&["redis"])),
     ("store.snapshot", Refused::All),
     ("store.redis", Refused::All),
 ];
 
 /// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 16] = [
+const CLIENT_KEYS: [(&str, Refused); 14] = [
     (
         "authentication",
         Refused::Texts(&[
@@ -41,8 +39,6 @@ const CLIENT_KEYS: [(&str, Refused); 16] = [
             "self_signed_tls_client_auth",
         ]),
     ),
-    ("authorization_details_types", Refused::All),
-    ("dpop_bound_access_tokens", Refused::Truth(true)),
     ("require_signed_request_object", Refused::Truth(true)),
     ("jwks", Refused::All),
     ("jwks_uri", Refused::All),

@@ -18,14 +18,17 @@ use parapet::upstream::{Discovery, HttpClient};
 use serde_json::Value;
 
 use crate::support::http::encode;
+use crate::support::upstream::{Step, Upstream};
 
 mod attacks;
 mod authentication;
 mod cors;
+mod dpop;
 mod form;
 mod limits;
 mod parameters;
 mod profiles;
+mod rar;
 mod redirect_uri;
 pub(crate) mod response;
 mod secrecy;
@@ -171,6 +174,20 @@ impl Desk {
     }
 }
 
+/// A desk with further tables before an upstream whose metadata has these members.
+async fn documented(members: &str, tables: &str) -> (Upstream, Desk) {
+    let members = members.to_owned();
+    let upstream = Upstream::scripted(move |_| {
+        let document = format!("{{\"issuer\":\"http://127.0.0.1:8080\"{members}}}");
+        let length = document.len();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+        vec![Step::Bytes(format!("{head}{document}").into_bytes())]
+    })
+    .await;
+    let desk = Desk::on(&format!("http://{}", upstream.address), tables, None);
+    (upstream, desk)
+}
+
 /// The checked configuration with [`CLIENTS`] and `tables`. What is above a line `---` in `tables`
 /// belongs to `[server]`.
 fn configuration(upstream: &str, tables: &str) -> Config {
@@ -211,6 +228,8 @@ fn is_legal(answer: &Response<Bytes>) {
         "invalid_scope"
         | "invalid_target"
         | "invalid_dpop_proof"
+        | "use_dpop_nonce"
+        | "invalid_authorization_details"
         | "request_not_supported"
         | "unsupported_response_type" => &[400],
         other => panic!("{other} is no code of this endpoint"),
