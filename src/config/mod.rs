@@ -20,7 +20,7 @@ pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
 pub use preset::{PostQuery, Preset};
 pub use profile::{Profile, Rules};
 pub use request_object::{
-    AuthorizationDetailsType, ClientKeysPolicy, DecryptionKey, DetailsSchema, RequestObject,
+    AuthorizationDetailsType, ClientKeysPolicy, DetailsSchema, RequestObject,
 };
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
@@ -97,7 +97,7 @@ pub struct Config {
     pub request_object: RequestObject,
     /// `[client_keys]`
     pub client_keys: ClientKeysPolicy,
-    /// `[[authorization_details]]`; names are unique. Empty: every type may be asked for.
+    /// `[[authorization_details]]`; names are unique. Empty: those that the upstream lists.
     pub authorization_details: Vec<AuthorizationDetailsType>,
     /// `[store]`
     pub store: Store,
@@ -110,12 +110,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// What is switched on but not built yet, as one sentence for the log at start.
-    #[must_use]
-    pub fn inactive_features(&self) -> Option<&'static str> {
-        Some("request objects are not active yet: a pushed `request` is refused")
-    }
-
     /// What is switched off although it protects, one sentence each for the log at start.
     #[must_use]
     pub fn given_up(&self) -> Vec<&'static str> {

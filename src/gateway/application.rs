@@ -280,6 +280,7 @@ const fn reason(code: ErrorCode) -> Reason {
         | ErrorCode::InvalidScope
         | ErrorCode::InvalidTarget
         | ErrorCode::InvalidRequestUri
+        | ErrorCode::InvalidRequestObject
         | ErrorCode::InvalidDpopProof
         | ErrorCode::UseDpopNonce
         | ErrorCode::InvalidAuthorizationDetails

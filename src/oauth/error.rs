@@ -15,6 +15,8 @@ pub enum ErrorCode {
     InvalidTarget,
     /// `RFC 9101 §7`
     InvalidRequestUri,
+    /// `RFC 9101 §7`
+    InvalidRequestObject,
     /// `RFC 9449 §5`
     InvalidDpopProof,
     /// `RFC 9449 §8`; 400 here, as the proof is no credential of the push
@@ -69,6 +71,7 @@ impl ErrorCode {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InvalidRequestUri => "invalid_request_uri",
+            Self::InvalidRequestObject => "invalid_request_object",
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::UseDpopNonce => "use_dpop_nonce",
             Self::InvalidAuthorizationDetails => "invalid_authorization_details",
@@ -95,6 +98,7 @@ impl ErrorCode {
             | Self::InvalidScope
             | Self::InvalidTarget
             | Self::InvalidRequestUri
+            | Self::InvalidRequestObject
             | Self::InvalidDpopProof
             | Self::UseDpopNonce
             | Self::InvalidAuthorizationDetails
@@ -114,6 +118,7 @@ impl ErrorCode {
             | Self::InvalidScope
             | Self::InvalidTarget
             | Self::InvalidRequestUri
+            | Self::InvalidRequestObject
             | Self::InvalidDpopProof
             | Self::UseDpopNonce
             | Self::InvalidAuthorizationDetails
@@ -141,6 +146,7 @@ impl ErrorCode {
             | Self::InvalidScope
             | Self::InvalidTarget
             | Self::InvalidRequestUri
+            | Self::InvalidRequestObject
             | Self::InvalidDpopProof
             | Self::UseDpopNonce
             | Self::InvalidAuthorizationDetails

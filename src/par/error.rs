@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{AuthenticationError, ParameterError, RequestError, StoreError};
+use super::{AuthenticationError, ObjectError, ParameterError, RequestError, StoreError};
 use crate::client::dpop::DpopError;
 use crate::client::limits::RetryAfter;
 use crate::oauth::error::ErrorCode;
@@ -38,6 +38,9 @@ pub enum ParError {
     /// The `DPoP` proof (RFC 9449 §10.1).
     #[error(transparent)]
     Dpop(#[from] DpopError),
+    /// The request object around the authorization request.
+    #[error(transparent)]
+    RequestObject(#[from] ObjectError),
     /// The authorization request itself.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -65,6 +68,7 @@ impl ParError {
             Self::Authentication(error) => error.code(),
             Self::TooManyFailures(_) | Self::TooManyPushes(_) => ErrorCode::TooManyRequests,
             Self::Dpop(error) => error.code(),
+            Self::RequestObject(error) => error.code(),
             Self::Request(error) => error.code(),
             Self::NoAuthorizationEndpoint => ErrorCode::BadGateway,
             Self::Store(_) => ErrorCode::TemporarilyUnavailable,
@@ -77,6 +81,7 @@ impl ParError {
     pub fn description(&self) -> Cow<'static, str> {
         match self {
             Self::Authentication(error) => Cow::Borrowed(error.description()),
+            Self::RequestObject(error) => error.description(),
             Self::Request(error) => error.description(),
             Self::Store(_) => Cow::Borrowed("no further request can be kept at the moment"),
             Self::Randomness(_) => Cow::Borrowed("the request could not be kept"),
@@ -105,6 +110,7 @@ impl ParError {
             Self::TooManyPushes(_) => "too_many_pushes",
             Self::Query => "query",
             Self::Dpop(error) => error.code().label(),
+            Self::RequestObject(error) => error.code().as_str(),
             Self::Request(error) => error.code().as_str(),
             Self::NoAuthorizationEndpoint => "no_authorization_endpoint",
             Self::Store(error) => error.as_str(),

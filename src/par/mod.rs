@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, Response};
 
 use crate::answer;
 use crate::client::authentication::Presented;
-use crate::client::dpop::{self, DpopError, Proof};
+use crate::client::dpop::{self, DpopError};
 use crate::client::{Authenticated, AuthenticationError, Client, Limits, Registry, authenticate};
 use crate::clock::Clock;
 use crate::config;
@@ -22,28 +22,27 @@ use crate::oauth::request_uri::{RandomnessError, Reference};
 use crate::store::{IndexKey, Lifetimes, PushedRequest, Store, StoreError};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::{AuthVerdict, meter};
-use crate::upstream::discovery::AuthorizationPath;
-use crate::upstream::{Capabilities, Discovery, Snapshot};
+use crate::upstream::Discovery;
 
 pub use error::ParError;
-pub use request::{BodyNames, RequestError};
+pub use request::RequestError;
+pub use request_object::ObjectError;
+pub use terms::BodyNames;
 pub use trail::refused_unread;
 
-use terms::Terms;
+use request_object::RequestObjects;
+
 use trail::Trail;
+use validation::Valid;
 
 pub mod authorization_details;
 pub mod error;
 pub mod key_binding;
 pub mod request;
+pub mod request_object;
 pub mod terms;
 mod trail;
-
-/// The header of a proof (RFC 9449 §4.1).
-const DPOP: &str = "dpop";
-
-/// What is left free for the authorization endpoint's path while it is not known.
-const UNKNOWN_ENDPOINT_BYTES: usize = 256;
+mod validation;
 
 /// The endpoint and what it works with.
 #[derive(Debug)]
@@ -55,6 +54,7 @@ pub struct Endpoint {
     random: Arc<dyn SecureRandom + Send + Sync>,
     clock: Arc<dyn Clock>,
     dpop: dpop::Verifier,
+    request_objects: Option<RequestObjects>,
     settings: Settings,
 }
 
@@ -101,6 +101,7 @@ impl Endpoint {
             random: with.random,
             clock: with.clock,
             dpop: dpop::Verifier::new(config),
+            request_objects: RequestObjects::new(config),
             settings: Settings {
                 issuer: config.server.issuer.as_str().to_owned(),
                 login_lifetime: config.authorize.login_lifetime,
@@ -161,40 +162,18 @@ impl Endpoint {
         let snapshot = self.documents(request.headers(), &form).await;
         let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);
         let proof = self.proof(request, &client, capabilities)?;
-        let query = self.validated(&form, &client, capabilities, proof.as_ref())?;
+        let terms = self.terms(capabilities, proof.as_ref())?;
+        let valid = self.validated(&form, &client, &terms).await?;
         let mut accepted = match &proof {
-            None => self.kept(&client, query).await?,
+            None => self.kept(&client, valid).await?,
             // Last, so that a push refused for anything else does not use the proof up.
             Some(proof) if self.store.first_use(proof.replay, proof.until).await? => {
-                self.kept(&client, query).await?
+                self.kept(&client, valid).await?
             }
             Some(_) => return Err(DpopError::Replayed.into()),
         };
         accepted.next_nonce = proof.and_then(|proof| proof.next_nonce);
         Ok(accepted)
-    }
-
-    /// The upstream's documents; waited for where the answer depends on them.
-    async fn documents(&self, headers: &HeaderMap, form: &Parameters<'_>) -> Option<Arc<Snapshot>> {
-        let depend = ["authorization_details", "dpop_jkt", "request"];
-        if headers.contains_key(DPOP) || depend.into_iter().any(|name| form.value(name).is_some()) {
-            self.discovery.available().await.ok()
-        } else {
-            self.discovery.current()
-        }
-    }
-
-    fn proof(
-        &self,
-        request: &Request<Bytes>,
-        authenticated: &Authenticated,
-        capabilities: Option<&Capabilities>,
-    ) -> Result<Option<Proof>, DpopError> {
-        if !request.headers().contains_key(DPOP) {
-            return Ok(None);
-        }
-        let client = &authenticated.client;
-        self.dpop.verify(request, client, capabilities, self.clock.now()).map(Some)
     }
 
     fn authenticated(
@@ -237,35 +216,10 @@ impl Endpoint {
         Ok(authenticated)
     }
 
-    fn validated(
-        &self,
-        form: &Parameters<'_>,
-        authenticated: &Authenticated,
-        capabilities: Option<&Capabilities>,
-        proof: Option<&Proof>,
-    ) -> Result<String, ParError> {
-        let path = self.discovery.authorization_path();
-        if path.as_ref().is_some_and(|path| path.as_str().is_empty()) {
-            return Err(ParError::NoAuthorizationEndpoint);
-        }
-        let room = request::Room {
-            max_target_bytes: self.settings.max_target_bytes,
-            endpoint_bytes: endpoint_bytes(path.as_ref()),
-            body_names: self.settings.body_names.as_ref(),
-        };
-        let terms = Terms {
-            capabilities,
-            room,
-            details: &self.settings.details,
-            proven_key: proof.map(|proof| proof.thumbprint.as_str()),
-        };
-        Ok(request::validate(form, &authenticated.client, &terms)?)
-    }
-
     async fn kept(
         &self,
         authenticated: &Authenticated,
-        query: String,
+        Valid { query, lifetime }: Valid,
     ) -> Result<Accepted, ParError> {
         let client = &authenticated.client;
         // One drawing for both: a drawing costs more than the bytes.
@@ -280,9 +234,9 @@ impl Endpoint {
             flow_key,
             index,
         };
-        let lifetimes = Lifetimes { redeem: client.lifetime, login: self.settings.login_lifetime };
+        let lifetimes = Lifetimes { redeem: lifetime, login: self.settings.login_lifetime };
         self.store.put(&reference, pushed, lifetimes).await?;
-        Ok(Accepted { reference, expires_in: client.lifetime, next_nonce: None })
+        Ok(Accepted { reference, expires_in: lifetime, next_nonce: None })
     }
 
     /// What finds the request when its answer comes without the browser's cookie.
@@ -317,19 +271,12 @@ impl Endpoint {
             | ParError::Parameters(_)
             | ParError::Query
             | ParError::Dpop(_)
+            | ParError::RequestObject(_)
             | ParError::Request(_)
             | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => answer,
         }
     }
-}
-
-/// What the authorization endpoint's own path and query take of a target.
-fn endpoint_bytes(path: Option<&AuthorizationPath>) -> usize {
-    path.map_or(UNKNOWN_ENDPOINT_BYTES, |path| match path.query().len() {
-        0 => path.as_str().len(),
-        query => path.as_str().len() + 1 + query,
-    })
 }
 
 struct Accepted {
@@ -352,26 +299,4 @@ fn media_type_is_form(headers: &HeaderMap) -> Result<(), ParError> {
         essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
     });
     if form && types.next().is_none() { Ok(()) } else { Err(ParError::MediaType) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::upstream::{Capabilities, Snapshot};
-
-    #[test]
-    fn room_is_left_for_an_endpoint_that_is_not_known_yet() {
-        assert_eq!(endpoint_bytes(None), 256);
-        let configured = AuthorizationPath::Configured("/authorize".into());
-        assert_eq!(endpoint_bytes(Some(&configured)), 10);
-        let capabilities = Capabilities {
-            authorization_path: "/authorize".into(),
-            authorization_query: Some("p=x".into()),
-            ..Capabilities::default()
-        };
-        let (documents, primary) = (std::collections::BTreeMap::new(), serde_json::Map::new());
-        let snapshot = Snapshot { documents, primary, capabilities };
-        let discovered = AuthorizationPath::Discovered(Arc::new(snapshot));
-        assert_eq!(endpoint_bytes(Some(&discovered)), "/authorize?p=x".len());
-    }
 }

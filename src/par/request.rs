@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::authorization_details::{self, DetailsError};
 use super::key_binding::{self, KeyBindingError};
-use super::terms::Terms;
+use super::terms::{Room, Terms};
 use crate::client::Client;
 use crate::config::profile::{Needed, ResponseFault};
 use crate::oauth::error::ErrorCode;
@@ -27,7 +27,7 @@ pub enum RequestError {
     /// `request_uri` in the form (RFC 9126 §2.1).
     #[error("request_uri is not allowed in a pushed request")]
     RequestUri,
-    /// `request`, while request objects are not supported.
+    /// `request`, while request objects are switched off.
     #[error("request objects are not supported")]
     RequestObject,
     /// The client's requests must be signed (RFC 9101 §10.5).
@@ -145,38 +145,7 @@ impl RequestError {
     }
 }
 
-/// How much of a request can travel upstream.
-#[derive(Debug, Clone, Copy)]
-pub struct Room<'a> {
-    /// Longest request target.
-    pub max_target_bytes: usize,
-    /// What the authorization endpoint's own path and query take of it.
-    pub endpoint_bytes: usize,
-    /// Names that travel in the body instead; `None` where all travel in the query.
-    pub body_names: Option<&'a BodyNames>,
-}
-
-/// The closed list of names that may travel in a body (`authorize_method = "post"`): registered
-/// authorization parameters and those that the configuration adds. Any other could press a button
-/// on a page of the upstream (`answer=accept`).
-#[derive(Debug, Clone)]
-pub struct BodyNames(Vec<String>);
-
-impl BodyNames {
-    /// The registered names and `further` ones.
-    #[must_use]
-    pub fn new(further: &[String]) -> Self {
-        Self(further.to_vec())
-    }
-
-    /// Whether `name` may travel in a body.
-    #[must_use]
-    pub fn contains(&self, name: &str) -> bool {
-        names::is_authorization(name) || self.0.iter().any(|further| further == name)
-    }
-}
-
-/// Judges `form` and writes what travels, in order, encoded anew. `client_id` is the authenticated
+/// Judges a plain `form` and writes what travels, in order, encoded anew. `client_id` is the authenticated
 /// one, also where the form leaves it out (a form with another one never gets here).
 ///
 /// # Errors
@@ -186,11 +155,32 @@ pub fn validate(
     client: &Client,
     terms: &Terms<'_>,
 ) -> Result<String, RequestError> {
-    names_are_clear(form)?;
     if client.request_object.required {
         return Err(RequestError::NoRequestObject);
     }
     judge(form, client, terms)
+}
+
+/// The request object that `form` brings, if it does. An empty one is none (RFC 6749 §3.1).
+///
+/// # Errors
+/// [`RequestError`] where the form is not clear about its names.
+pub fn request_object<'a>(form: &'a Parameters<'_>) -> Result<Option<&'a str>, RequestError> {
+    names_are_clear(form)?;
+    Ok(form.value("request"))
+}
+
+/// Judges the parameters in a request object whose signature and claims hold, as those of a form.
+///
+/// # Errors
+/// [`RequestError`], the first in the order of the checks.
+pub fn validate_signed(
+    parameters: &Parameters<'_>,
+    client: &Client,
+    terms: &Terms<'_>,
+) -> Result<String, RequestError> {
+    names_are_clear(parameters)?;
+    judge(parameters, client, terms)
 }
 
 /// Judges the parameters themselves, wherever they were read from.
@@ -225,10 +215,7 @@ fn names_are_clear(form: &Parameters<'_>) -> Result<(), RequestError> {
     if form.iter().any(|(name, _)| names::imitates_registered(name)) {
         return Err(RequestError::Respelled);
     }
-    match form.value("request") {
-        Some(_) => Err(RequestError::RequestObject),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn response_is_possible(

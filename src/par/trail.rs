@@ -54,6 +54,7 @@ impl Trail {
             | ParError::Parameters(_)
             | ParError::Query
             | ParError::Dpop(_)
+            | ParError::RequestObject(_)
             | ParError::Request(_)
             | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => {}

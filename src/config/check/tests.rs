@@ -63,7 +63,8 @@ fn a_right_file_holds_all_that_later_work_needs() {
     assert_eq!(secret.expose(), "hunter2");
     assert!(config.par.require_pkce && config.server.sees_certificates());
     assert_eq!(config.server.mtls.unwrap().public_url, "https://mtls.login.example.com");
-    assert!(!config.request_object.decryption_keys[0].publish);
+    assert_eq!(config.request_object.decryption_keys.iter().count(), 1);
+    assert!(config.request_object.published_keys.is_empty());
     assert!(config.authorization_details[0].schema.is_some());
     let shown = format!("{:?}{:?}", config.clients, config.request_object);
     assert!(!shown.contains("hunter2") && !shown.contains("private-part"), "{shown}");

@@ -10,18 +10,13 @@ enum Refused {
     All,
     Items,
     Texts(&'static [&'static str]),
-    Truth(bool),
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 11] = [
+const KEYS: [(&str, Refused); 7] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
-    ("request_object.enabled", Refused::Truth(false)),
-    ("request_object.required", Refused::Truth(true)),
-    ("request_object.signing_algs", Refused::Items),
-    ("request_object.decryption_keys", Refused::All),
     ("client_keys.allow_private_addresses", Refused::Items),
     ("store.backend", Refused::Texts(&["redis"])),
     ("store.snapshot", Refused::All),
@@ -29,7 +24,7 @@ const KEYS: [(&str, Refused); 11] = [
 ];
 
 /// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 14] = [
+const CLIENT_KEYS: [(&str, Refused); 9] = [
     (
         "authentication",
         Refused::Texts(&[
@@ -39,14 +34,9 @@ const CLIENT_KEYS: [(&str, Refused); 14] = [
             "self_signed_tls_client_auth",
         ]),
     ),
-    ("require_signed_request_object", Refused::Truth(true)),
-    ("jwks", Refused::All),
     ("jwks_uri", Refused::All),
     ("jwks_file", Refused::All),
     ("token_endpoint_auth_signing_alg", Refused::All),
-    ("request_object_signing_alg", Refused::All),
-    ("request_object_encryption_alg", Refused::All),
-    ("request_object_encryption_enc", Refused::All),
     ("tls_client_auth_subject_dn", Refused::All),
     ("tls_client_auth_san_dns", Refused::All),
     ("tls_client_auth_san_uri", Refused::All),
@@ -86,9 +76,6 @@ fn key(checker: &mut Checker<'_>, path: &str, refused: Refused) {
         }
         (Refused::Texts(texts), Value::String(text)) if texts.contains(&text.as_str()) => {
             checker.refuse(path, &format!("{text:?} is not yet supported"));
-        }
-        (Refused::Truth(refused), Value::Boolean(truth)) if *truth == refused => {
-            checker.refuse(path, &format!("`{truth}` is not yet supported"));
         }
         // A supported value, or one of the wrong kind, which has been refused already.
         _ => {}

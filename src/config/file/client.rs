@@ -43,15 +43,15 @@ pub struct Client {
     pub profile: Option<Profile>,
     /// This client must push (RFC 9126 §6).
     pub require_pushed_authorization_requests: bool,
-    /// This client must sign its requests (RFC 9101 §10.5). `true` is not yet supported.
+    /// This client must sign its requests (RFC 9101 §10.5).
     pub require_signed_request_object: bool,
-    /// Types of authorization details the client may ask for (RFC 9396 §10). Absent: all. Not yet
-    /// supported.
+    /// Types of authorization details the client may ask for (RFC 9396 §10). Absent: all
+    /// that are offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_details_types: Option<Vec<String>>,
-    /// This client must push with a `DPoP` proof (RFC 9449 §5.2). `true` is not yet supported.
+    /// Its tokens are bound to a key (RFC 9449 §5.2): it must push with a `DPoP` proof or `dpop_jkt`.
     pub dpop_bound_access_tokens: bool,
-    /// The client's public keys. Not yet supported.
+    /// The client's public keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_table")]
     pub jwks: Option<serde_json::Value>,
@@ -64,13 +64,13 @@ pub struct Client {
     /// The algorithm of its assertions. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg: Option<SigningAlgorithm>,
-    /// The algorithm of its request objects. Not yet supported.
+    /// The algorithm of its request objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<SigningAlgorithm>,
-    /// The key encryption of its request objects. Not yet supported.
+    /// The key encryption of its request objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_encryption_alg: Option<KeyEncryption>,
-    /// The content encryption of its request objects. Absent: `A128CBC-HS256`. Not yet supported.
+    /// The content encryption of its request objects. Absent: `A128CBC-HS256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_encryption_enc: Option<ContentEncryption>,
     /// Subject of its certificate (RFC 8705 §2.1.2). Not yet supported.

@@ -9,14 +9,14 @@ use crate::config::algorithm::{KeyEncryption, SigningAlgorithm};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestObject {
-    /// Accept `request` at the PAR endpoint. Not active yet: a pushed `request` is refused with
-    /// `request_not_supported`; `false` is not yet supported.
+    /// Accept `request` at the PAR endpoint. `false`: a pushed `request` is refused with
+    /// `request_not_supported`.
     pub enabled: bool,
-    /// Refuse pushes without one. `true` is not yet supported.
+    /// Refuse pushes without one.
     pub required: bool,
-    /// How it may be signed. Empty: as the profile says. Not yet supported.
+    /// How it may be signed. Empty: as the profile says.
     pub signing_algs: Vec<SigningAlgorithm>,
-    /// Private keys for encrypted request objects. Not yet supported.
+    /// Private keys for encrypted request objects.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decryption_keys: Vec<DecryptionKey>,
 }
@@ -64,7 +64,8 @@ pub struct AuthorizationDetails {
     /// The type (RFC 9396 §2).
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// File of a JSON Schema that objects of this type must keep.
+    /// File of a JSON Schema that objects of this type must keep. It refers to nothing outside itself;
+    /// its patterns have no look-around and no back-references.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema_file: Option<String>,
 }

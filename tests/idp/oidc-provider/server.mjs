@@ -40,6 +40,7 @@ const provider = new Provider(ISSUER, {
   features: {
     devInteractions: { enabled: true },
     pushedAuthorizationRequests: { enabled: false },
+    dPoP: { enabled: true },
     claimsParameter: { enabled: true },
     introspection: { enabled: true },
     revocation: { enabled: true },

@@ -368,8 +368,8 @@ fn leak(text: String) -> &'static str {
 #[tokio::test]
 async fn b237_nothing_is_bound_where_the_upstream_would_not_keep_it() {
     for members in ["", r#","dpop_signing_alg_values_supported":["ES256K"]"#] {
-        let (_upstream, desk) = documented(members, "").await;
-        let bench = Bench { _upstream, desk, signer: Signer::new(Algorithm::Es256) };
+        let (upstream, desk) = documented(members, "").await;
+        let bench = Bench { _upstream: upstream, desk, signer: Signer::new(Algorithm::Es256) };
         let answer = bench.push(&bench.proof(&json!({}))).await;
         assert_refused(&answer, 400, "invalid_dpop_proof");
         let description = json(&answer)["error_description"].as_str().unwrap().to_owned();
@@ -395,13 +395,12 @@ async fn b237_nothing_is_promised_while_the_upstream_is_not_known() {
 
 #[tokio::test]
 async fn bound_clients_must_name_a_key() {
-    let (_upstream, desk) = documented(OFFERED, "").await;
-    let mut config = desk.config.clone();
+    let bench = Bench::new().await;
+    let mut config = bench.desk.config.clone();
     for client in &mut config.clients {
         client.dpop_bound_access_tokens = true;
     }
-    let bench =
-        Bench { _upstream, desk: Desk::of(config, None), signer: Signer::new(Algorithm::Es256) };
+    let bench = Bench { desk: Desk::of(config, None), ..bench };
     assert_refused(&bench.desk.push(&complete()).await, 400, "invalid_dpop_proof");
     assert_created(&bench.push(&bench.proof(&json!({}))).await);
     let thumbprint = bench.thumbprint();
@@ -417,4 +416,72 @@ async fn b080_authentication_is_judged_before_the_proof() {
     let answer = bench.desk.send(request).await;
     assert_refused(&answer, 401, "invalid_client");
     assert!(nonce_of(&answer).is_empty());
+}
+
+/// A client that signs its requests with a key of its own.
+pub(super) fn signing_client(signer: &Signer) -> String {
+    let jwk = signer.jwk();
+    let number = |name: &str| jwk[name].as_str().unwrap().to_owned();
+    format!(
+        "[[clients]]\nclient_id = \"signer\"\nauthentication = \"none\"\n\
+         redirect_uris = [\"{CALLBACK}\"]\n[[clients.jwks.keys]]\nkty = \"EC\"\ncrv = \"P-256\"\n\
+         x = \"{}\"\ny = \"{}\"\n",
+        number("x"),
+        number("y")
+    )
+}
+
+/// The push of a request object by that client, with these members beside the usual.
+pub(super) fn signed(signer: &Signer, changes: &Value, proofs: &[&str]) -> Request<Bytes> {
+    let mut members = json!({
+        "iss": "signer",
+        "aud": "http://127.0.0.1:8080",
+        "client_id": "signer",
+        "response_type": "code",
+        "redirect_uri": CALLBACK,
+        "scope": "openid",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    });
+    members = merged(members, changes);
+    let object = signer.token(&members);
+    let form = encode(&[("client_id", "signer"), ("request", &object)]);
+    let mut request = post(form.into());
+    for proof in proofs {
+        request.headers_mut().append("DPoP", proof.parse().unwrap());
+    }
+    request
+}
+
+#[tokio::test]
+async fn b104_b185_b186_keys_in_and_beside_a_request_object() {
+    let author = Signer::new(Algorithm::Es256);
+    let bench = Bench::with(&signing_client(&author)).await;
+    let own = bench.thumbprint();
+    let named = json!({ "dpop_jkt": own });
+    for (members, proofs) in [
+        (json!({}), &[bench.proof(&json!({}))][..]),
+        (named.clone(), &[bench.proof(&json!({}))]),
+        (named, &[]),
+    ] {
+        let proofs: Vec<_> = proofs.iter().map(String::as_str).collect();
+        let pushed = bench.desk.send(signed(&author, &members, &proofs)).await;
+        assert_created(&pushed);
+        let query = bench.desk.redeemed("signer", &pushed).await;
+        let keys: Vec<_> = query.iter().filter(|(name, _)| name == "dpop_jkt").collect();
+        assert_eq!(keys, [&("dpop_jkt".to_owned(), own.clone())]);
+    }
+    let other = json!({ "dpop_jkt": thumbprint(&author) });
+    let proof = bench.proof(&json!({}));
+    let answer = bench.desk.send(signed(&author, &other, &[&proof])).await;
+    assert_refused(&answer, 400, "invalid_dpop_proof");
+}
+
+#[tokio::test]
+async fn b198_the_key_of_the_proof_may_sign_elsewhere_too() {
+    let key = Signer::new(Algorithm::Es256);
+    let bench = Bench { signer: key, ..Bench::new().await };
+    let (_upstream, desk) = documented(OFFERED, &signing_client(&bench.signer)).await;
+    let proof = bench.proof(&json!({}));
+    assert_created(&desk.send(signed(&bench.signer, &json!({}), &[&proof])).await);
 }

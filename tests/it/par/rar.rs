@@ -1,6 +1,11 @@
 //! `authorization_details` at the push (RFC 9396).
 
+use parapet::jose::Algorithm;
+use serde_json::json;
+
+use super::dpop::{signed, signing_client};
 use super::*;
+use crate::support::jose::Signer;
 use crate::support::upstream::Upstream;
 
 const OFFERED: &str =
@@ -221,4 +226,29 @@ async fn b210_intents_are_the_upstreams_to_judge() {
     let pushed = desk.push(&form).await;
     assert_created(&pushed);
     assert_eq!(delivered(&desk, &pushed).await, details);
+}
+
+#[tokio::test]
+async fn b207_details_in_a_request_object_are_an_array_or_its_text() {
+    let author = Signer::new(Algorithm::Es256);
+    let (_upstream, desk) = offering(&signing_client(&author)).await;
+    let array = json!([{ "type": "payment", "b": 1, "a": { "ü": "é" } }]);
+    for details in [array.clone(), json!(array.to_string())] {
+        let members = json!({ "authorization_details": details });
+        let pushed = desk.send(signed(&author, &members, &[])).await;
+        assert_created(&pushed);
+        let query = desk.redeemed("signer", &pushed).await;
+        let found = query.iter().find(|(name, _)| name == "authorization_details").unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&found.1).unwrap(), array);
+    }
+    for (details, error) in [
+        (json!({ "type": "payment" }), "invalid_request_object"),
+        (json!([{ "type": "unknown" }]), "invalid_authorization_details"),
+        (json!([]), "invalid_authorization_details"),
+        (json!("x"), "invalid_authorization_details"),
+    ] {
+        let members = json!({ "authorization_details": details });
+        let answer = desk.send(signed(&author, &members, &[])).await;
+        assert_refused(&answer, 400, error);
+    }
 }
