@@ -65,7 +65,7 @@ pub struct Shared {
 pub enum Route {
     /// The pushed authorization request endpoint (RFC 9126 §2).
     Par,
-    /// A metadata document (RFC 8414 §3).
+    /// A metadata document (RFC 8414 §3), or the published keys where ours are among them.
     Metadata,
     /// The authorization endpoint (RFC 6749 §3.1), or what could be it while it is not known.
     Authorize,
@@ -110,7 +110,7 @@ impl Endpoints {
             par_path: config.par.path.clone(),
             origins: config.par.cors_origins.as_slice().into(),
             authorize: Arc::new(authorize),
-            metadata: metadata::Endpoint::new(Arc::clone(&shared.discovery), additions),
+            metadata: metadata::Endpoint::new(config, Arc::clone(&shared.discovery), additions),
             guard: authorize::Guard::new(config, registry, Arc::clone(&shared.discovery)),
             discovery: Arc::clone(&shared.discovery),
         }

@@ -110,6 +110,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Public keys that clients may encrypt request objects to, as JWKs; none where those are not
+    /// taken.
+    #[must_use]
+    pub fn published_keys(&self) -> &[serde_json::Value] {
+        let is_taken = self.par.enabled && self.request_object.enabled;
+        if is_taken { &self.request_object.published_keys } else { &[] }
+    }
+
     /// What is switched off although it protects, one sentence each for the log at start.
     #[must_use]
     pub fn given_up(&self) -> Vec<&'static str> {

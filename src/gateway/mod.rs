@@ -128,12 +128,15 @@ impl Gateway {
     }
 }
 
-/// Ready means: the documents were fetched once, the store answers, and nobody is leaving.
+/// Ready means: the documents were fetched once, no published key has the name of another, and
+/// nobody is leaving.
 fn readiness(shared: &Shared, draining: &Latch) -> Readiness {
     let discovery = Arc::clone(&shared.discovery);
+    let keys = Arc::clone(&shared.discovery);
     let draining = draining.clone();
     Readiness::new()
         .check("metadata", move || discovery.current().is_some())
+        .check("keys", move || keys.key_names_differ())
         .check("serving", move || !draining.is_set())
 }
 

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::request_object::RequestObjects;
 use crate::config;
 use crate::upstream::Document;
 
@@ -23,6 +24,7 @@ pub struct Additions {
     dpop_algorithms: Vec<&'static str>,
     /// Configured ones; empty leaves them to the upstream.
     details_types: Vec<String>,
+    request_objects: Option<RequestObjects>,
 }
 
 /// What the documents say of PKCE.
@@ -50,6 +52,7 @@ impl Additions {
             iss: config.authorize.add_iss,
             dpop_algorithms: proof_algorithms(config.par.profile),
             details_types: config.authorization_details.iter().map(|t| t.name.clone()).collect(),
+            request_objects: advertised.then(|| RequestObjects::new(config)),
         }
     }
 
@@ -70,6 +73,9 @@ impl Additions {
             restrict_authentication(&mut document);
             self.restrict_dpop(&mut document);
             self.restrict_details(&mut document);
+        }
+        if let Some(request_objects) = &self.request_objects {
+            request_objects.describe(&mut document);
         }
         self.response_iss(&mut document);
         if self.pkce {
@@ -185,6 +191,7 @@ mod tests {
             iss: true,
             dpop_algorithms: vec!["PS256", "ES256"],
             details_types: Vec::new(),
+            request_objects: None,
         }
     }
 

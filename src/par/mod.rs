@@ -31,7 +31,6 @@ pub use terms::BodyNames;
 pub use trail::refused_unread;
 
 use request_object::RequestObjects;
-
 use trail::Trail;
 use validation::Valid;
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Document;
+use super::{Document, KeysPlace};
 use crate::oauth::parameters::Parameters;
 
 /// What the upstream can do, as its documents say. A list that it does not publish is empty.
@@ -24,6 +24,8 @@ pub struct Capabilities {
     pub authorization_details_types: Vec<String>,
     /// `authorization_response_iss_parameter_supported`
     pub adds_iss: bool,
+    /// Where its keys are published.
+    pub keys: KeysPlace,
 }
 
 impl Capabilities {
@@ -44,6 +46,7 @@ impl Capabilities {
                 .get("authorization_response_iss_parameter_supported")
                 .and_then(Value::as_bool)
                 .unwrap_or(false),
+            keys: document.get("jwks_uri").map_or(KeysPlace::Nowhere, |uri| place_of(uri, origins)),
             ..Self::default()
         };
         for (name, value) in endpoints {
@@ -58,6 +61,17 @@ impl Capabilities {
             }
         }
         capabilities
+    }
+}
+
+/// Where `jwks_uri` leads.
+fn place_of(uri: &Value, origins: [&str; 2]) -> KeysPlace {
+    match uri.as_str().and_then(|url| target_of(url, origins)) {
+        None => KeysPlace::Elsewhere,
+        Some((path, query)) => KeysPlace::Here {
+            path: path.to_owned(),
+            target: query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")),
+        },
     }
 }
 

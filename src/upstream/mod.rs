@@ -16,9 +16,11 @@ use crate::config;
 
 pub use capabilities::Capabilities;
 pub use discovery::{Discovery, Document, Snapshot};
+pub use key_document::{KeyDocument, KeysPlace};
 
 pub mod capabilities;
 pub mod discovery;
+pub mod key_document;
 pub mod tls;
 
 /// Largest answer that is read.

@@ -78,6 +78,15 @@ impl Checker<'_> {
                 algorithm.as_str()
             );
             self.refuse(&format!("{path}.request_object_signing_alg"), &message);
+        } else if let Some(algorithm) = file.request_object_signing_alg
+            && !whole.request_object.signing_algs.is_empty()
+            && !whole.request_object.signing_algs.contains(&algorithm)
+        {
+            let message = format!(
+                "{:?} is not among the `signing_algs` of [request_object]",
+                algorithm.as_str()
+            );
+            self.refuse(&format!("{path}.request_object_signing_alg"), &message);
         }
         let encryption = format!("{path}.request_object_encryption_alg");
         if file.request_object_encryption_alg.is_some()

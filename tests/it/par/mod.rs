@@ -30,6 +30,7 @@ mod parameters;
 mod profiles;
 mod rar;
 mod redirect_uri;
+pub(crate) mod request_object;
 pub(crate) mod response;
 mod secrecy;
 mod socket;
@@ -230,6 +231,7 @@ fn is_legal(answer: &Response<Bytes>) {
         | "invalid_dpop_proof"
         | "use_dpop_nonce"
         | "invalid_authorization_details"
+        | "invalid_request_object"
         | "request_not_supported"
         | "unsupported_response_type" => &[400],
         other => panic!("{other} is no code of this endpoint"),
