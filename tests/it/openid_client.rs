@@ -123,8 +123,8 @@ async fn b185_b194_openid_client_binds_its_code_to_a_key() {
         let stage = Stage::oidc_provider_as("oidc-provider", par).await;
         for client in [Client::ConfidentialBasic, Client::Public] {
             let login = login(&stage.issuer, client, "dpop").await;
+            assert_eq!(login.claims["sub"], "alice", "{}", login.claims);
             assert_pushed(&login, &stage.issuer, client);
-            assert_eq!(login.claims["sub"], "alice");
             let kind = login.token_type.as_ref().and_then(Value::as_str).unwrap_or_default();
             assert!(kind.eq_ignore_ascii_case("DPoP"), "{kind}");
             let offered = &login.discovered["dpop_signing_alg_values_supported"];

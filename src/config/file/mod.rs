@@ -213,7 +213,7 @@ pub struct Par {
     /// `fapi2`.
     pub require_pkce: bool,
     /// Ask for a nonce of the gateway in `DPoP` proofs (RFC 9449 §8). It lasts 5 to 10 minutes and is
-    /// good at the process that made it.
+    /// good at the process that made it. Not before a server that refuses nonces it does not know.
     pub dpop_nonce: bool,
     /// `false`: serve the endpoint without naming it in the metadata.
     pub advertise: bool,
