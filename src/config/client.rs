@@ -34,7 +34,7 @@ pub struct Client {
     pub scopes: Option<Vec<String>>,
     /// Types of authorization details it may ask for (RFC 9396 §10); `None` allows all.
     pub authorization_details_types: Option<Vec<String>>,
-    /// It must push with a `DPoP` proof (RFC 9449 §5.2).
+    /// It must push with a `DPoP` proof or `dpop_jkt` (RFC 9449 §5.2, §10).
     pub dpop_bound_access_tokens: bool,
     /// Own redeem-by time.
     pub lifetime: Option<Duration>,

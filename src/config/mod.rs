@@ -19,7 +19,9 @@ pub use environment::Environment;
 pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
 pub use preset::{PostQuery, Preset};
 pub use profile::{Profile, Rules};
-pub use request_object::{AuthorizationDetailsType, ClientKeysPolicy, RequestObject};
+pub use request_object::{
+    AuthorizationDetailsType, ClientKeysPolicy, DetailsSchema, RequestObject,
+};
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
 pub use server::{Listen, Server, ServerMtls, ServerTls};
@@ -95,7 +97,7 @@ pub struct Config {
     pub request_object: RequestObject,
     /// `[client_keys]`
     pub client_keys: ClientKeysPolicy,
-    /// `[[authorization_details]]`; names are unique. Empty: every type may be asked for.
+    /// `[[authorization_details]]`; names are unique. Empty: those that the upstream lists.
     pub authorization_details: Vec<AuthorizationDetailsType>,
     /// `[store]`
     pub store: Store,

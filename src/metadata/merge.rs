@@ -29,6 +29,9 @@ pub struct Additions {
     required: bool,
     pkce: bool,
     iss: bool,
+    dpop_algorithms: Vec<&'static str>,
+    /// Configured ones; empty leaves them to the upstream.
+    details_types: Vec<String>,
     request_objects: Option<RequestObjects>,
     /// Those of the gateway and of its clients.
     profiles: Vec<Profile>,
@@ -57,6 +60,8 @@ impl Additions {
             required: config.par.enabled && config.par.required,
             pkce: pkce == Pkce::Enforced,
             iss: config.authorize.add_iss,
+            dpop_algorithms: proof_algorithms(config.par.profile),
+            details_types: config.authorization_details.iter().map(|t| t.name.clone()).collect(),
             request_objects: advertised.then(|| RequestObjects::new(config)),
             profiles: profiles(config),
         }
@@ -77,6 +82,8 @@ impl Additions {
             document.insert("pushed_authorization_request_endpoint".into(), json!(endpoint));
             document.insert("require_pushed_authorization_requests".into(), json!(self.required));
             self.restrict_authentication(&mut document);
+            self.restrict_dpop(&mut document);
+            self.restrict_details(&mut document);
         }
         if let Some(request_objects) = &self.request_objects {
             request_objects.describe(&mut document);
@@ -136,6 +143,29 @@ impl Additions {
         }
     }
 
+    /// RFC 9449 §5.1: what both sides verify. The upstream keeps the binding, so nothing is added.
+    fn restrict_dpop(&self, document: &mut Document) {
+        let is_ours =
+            |value: &Value| value.as_str().is_some_and(|name| self.dpop_algorithms.contains(&name));
+        restrict(document, "dpop_signing_alg_values_supported", is_ours);
+    }
+
+    /// RFC 9396 §10: what both sides take; where the upstream is silent, what the configuration says
+    /// that it takes.
+    fn restrict_details(&self, document: &mut Document) {
+        let name = "authorization_details_types_supported";
+        if self.details_types.is_empty() {
+            return;
+        }
+        let is_listed = document.get(name).and_then(Value::as_array).is_some_and(|l| !l.is_empty());
+        if is_listed {
+            let is_ours = |value: &Value| self.details_types.iter().any(|known| value == known);
+            restrict(document, name, is_ours);
+        } else {
+            document.insert(name.into(), json!(self.details_types));
+        }
+    }
+
     /// RFC 9207 §3: true exactly where every response carries `iss`. The gateway adds it to pushed
     /// requests alone, so where others are taken only the upstream can promise it.
     fn response_iss(&self, document: &mut Document) {
@@ -163,6 +193,22 @@ fn keep(list: &mut Vec<Value>, works: &[&str]) {
     list.retain(|value| value.as_str().is_some_and(|value| works.contains(&value)));
 }
 
+/// How proofs at the push may be signed under the profile that `[par]` names.
+fn proof_algorithms(profile: Profile) -> Vec<&'static str> {
+    let algorithms = profile.rules().signing_algorithms.iter();
+    algorithms.filter(|known| !known.is_symmetric()).map(|known| known.name()).collect()
+}
+
+/// Leaves of a list what is `ours`; a list of which nothing is left goes.
+fn restrict(document: &mut Document, name: &str, ours: impl Fn(&Value) -> bool) {
+    if let Some(Value::Array(values)) = document.get_mut(name) {
+        values.retain(ours);
+        if values.is_empty() {
+            document.remove(name);
+        }
+    }
+}
+
 /// Adds `value` to a list, which is made where there is none.
 fn list(document: &mut Document, name: &str, value: &str) {
     let values = document.entry(name).or_insert_with(|| json!([]));
@@ -186,6 +232,8 @@ mod tests {
             required: false,
             pkce: false,
             iss: true,
+            dpop_algorithms: vec!["PS256", "ES256"],
+            details_types: Vec::new(),
             request_objects: None,
             profiles: vec![Profile::Oauth],
         }
@@ -277,6 +325,33 @@ mod tests {
         let nothing = merged(&strict, json!({ algorithms: ["RS256"] }));
         assert!(nothing.get(algorithms).is_none());
         assert_eq!(document["code_challenge_methods_supported"], json!(["plain", "S256"]));
+    }
+
+    #[test]
+    fn b182_dpop_is_promised_where_both_sides_have_it() {
+        let name = "dpop_signing_alg_values_supported";
+        let listed = |list: Value| merged(&additions(), json!({ name: list })).get(name).cloned();
+        assert_eq!(listed(json!(["ES256", "RS512", "ES256K"])), Some(json!(["ES256"])));
+        assert_eq!(listed(json!(["RS512"])), None);
+        assert_eq!(merged(&additions(), json!({})).get(name), None);
+    }
+
+    #[test]
+    fn b182_types_of_details_are_promised_where_they_are_taken() {
+        let name = "authorization_details_types_supported";
+        let configured = Additions { details_types: vec!["a".into(), "b".into()], ..additions() };
+        let listed =
+            |additions: &Additions, document| merged(additions, document).get(name).cloned();
+        for (by_upstream, promised) in [
+            (json!({ name: ["b", "c"] }), Some(json!(["b"]))),
+            (json!({ name: ["c"] }), None),
+            (json!({}), Some(json!(["a", "b"]))),
+            (json!({ name: [] }), Some(json!(["a", "b"]))),
+        ] {
+            assert_eq!(listed(&configured, by_upstream), promised);
+        }
+        assert_eq!(listed(&additions(), json!({ name: ["c"] })), Some(json!(["c"])));
+        assert_eq!(listed(&additions(), json!({})), None);
     }
 
     #[test]

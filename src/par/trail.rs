@@ -1,4 +1,4 @@
-//! What logs and metrics say of a push.
+//! What the logs and metrics say of a push, gathered on the way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::oauth::error::ErrorCode;
 use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{AuthMethod, RateScope, StoreOperation, meter};
 
-/// What the logs say of a push, gathered on the way.
+/// What is known of a push so far.
 pub(super) struct Trail {
     pub(super) peer: Peer,
     pub(super) insecure: bool,
@@ -56,7 +56,7 @@ impl Trail {
             | ParError::MediaType
             | ParError::Parameters(_)
             | ParError::Query
-            | ParError::Dpop
+            | ParError::Dpop(_)
             | ParError::RequestObject(_)
             | ParError::Request(_)
             | ParError::NoAuthorizationEndpoint

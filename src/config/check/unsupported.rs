@@ -9,26 +9,21 @@ use crate::config::tree::Value;
 enum Refused {
     All,
     Texts(&'static [&'static str]),
-    Truth(bool),
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 8] = [
+const KEYS: [(&str, Refused); 6] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
-    ("par.dpop_nonce", Refused::Truth(true)),
-    ("authorization_details", Refused::All),
     ("store.backend", Refused::Texts(&["redis"])),
     ("store.snapshot", Refused::All),
     ("store.redis", Refused::All),
 ];
 
 /// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 8] = [
+const CLIENT_KEYS: [(&str, Refused); 6] = [
     ("authentication", Refused::Texts(&["tls_client_auth", "self_signed_tls_client_auth"])),
-    ("authorization_details_types", Refused::All),
-    ("dpop_bound_access_tokens", Refused::Truth(true)),
     ("tls_client_auth_subject_dn", Refused::All),
     ("tls_client_auth_san_dns", Refused::All),
     ("tls_client_auth_san_uri", Refused::All),
@@ -65,9 +60,6 @@ fn key(checker: &mut Checker<'_>, path: &str, refused: Refused) {
         (Refused::All, _) => checker.refuse(path, "not yet supported"),
         (Refused::Texts(texts), Value::String(text)) if texts.contains(&text.as_str()) => {
             checker.refuse(path, &format!("{text:?} is not yet supported"));
-        }
-        (Refused::Truth(refused), Value::Boolean(truth)) if *truth == refused => {
-            checker.refuse(path, &format!("`{truth}` is not yet supported"));
         }
         // A supported value, or one of the wrong kind, which has been refused already.
         _ => {}

@@ -46,11 +46,11 @@ pub struct Client {
     pub require_pushed_authorization_requests: bool,
     /// This client must sign its requests (RFC 9101 §10.5).
     pub require_signed_request_object: bool,
-    /// Types of authorization details the client may ask for (RFC 9396 §10). Absent: all. Not yet
-    /// supported.
+    /// Types of authorization details the client may ask for (RFC 9396 §10). Absent: all
+    /// that are offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_details_types: Option<Vec<String>>,
-    /// This client must push with a `DPoP` proof (RFC 9449 §5.2). `true` is not yet supported.
+    /// Its tokens are bound to a key (RFC 9449 §5.2): it must push with a `DPoP` proof or `dpop_jkt`.
     pub dpop_bound_access_tokens: bool,
     /// The client's public keys: a JWK Set (RFC 7517 §5).
     #[serde(skip_serializing_if = "Option::is_none")]
