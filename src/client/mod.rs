@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config;
+use crate::jose::keys::KeySet;
 use crate::oauth::redirect_uri;
 
 use addresses::Addresses;
@@ -17,6 +18,7 @@ pub use limits::Limits;
 
 mod addresses;
 pub mod authentication;
+pub mod certificate;
 pub mod limits;
 
 /// All clients of the configuration, by `client_id`.
@@ -37,6 +39,8 @@ pub struct Client {
     pub authentication: config::Authentication,
     /// Where its public keys come from.
     pub keys: Option<config::ClientKeys>,
+    /// The keys that were known at start, where certificates are compared with them.
+    pub key_set: Option<Arc<KeySet>>,
     /// What its request objects must be like.
     pub request_object: config::ClientRequestObject,
     /// Registered redirect URIs; empty leaves the check to the upstream.
@@ -78,6 +82,7 @@ impl Registry {
                     rules,
                     authentication: client.authentication.clone(),
                     keys: client.keys.clone(),
+                    key_set: certificates(client).map(Arc::new),
                     request_object: client.request_object,
                     redirect_uris: client.redirect_uris.clone(),
                     scopes: client.scopes.clone(),
@@ -122,6 +127,19 @@ impl Registry {
     pub fn any_needs_pkce(&self) -> bool {
         self.clients.values().any(|client| client.require_pkce)
     }
+}
+
+/// The certificates that a client has registered (RFC 8705 §2.2).
+fn certificates(client: &config::Client) -> Option<KeySet> {
+    if !matches!(client.authentication, config::Authentication::SelfSignedTlsClientAuth) {
+        return None;
+    }
+    let document = match client.keys.as_ref()? {
+        config::ClientKeys::Inline(set) => serde_json::to_vec(set).ok()?,
+        config::ClientKeys::File(file) => std::fs::read(file).ok()?,
+        config::ClientKeys::Uri(_) => return None,
+    };
+    KeySet::parse(&document).ok()
 }
 
 impl Client {

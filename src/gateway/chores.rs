@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::report;
 use crate::client::Limits;
+use crate::clock::Clock;
+use crate::proxy::Credentials;
 use crate::store::MemoryStore;
 use crate::telemetry::metrics::meter;
 
@@ -15,6 +17,17 @@ const BEAT: Duration = Duration::from_millis(250);
 
 /// Every so many beats the slower chores are done.
 const SLOW: u32 = 20;
+
+/// Every so many beats the files of TLS listeners are looked at.
+const LOOK: u32 = 4;
+
+/// What the chores are done on.
+pub(super) struct Work {
+    pub(super) store: Arc<MemoryStore>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) credentials: Vec<Arc<Credentials>>,
+    pub(super) clock: Arc<dyn Clock>,
+}
 
 /// The thread.
 pub(super) struct Chores {
@@ -25,7 +38,8 @@ pub(super) struct Chores {
 impl Chores {
     /// Starts it. Without a thread (the system has none left) expired requests are collected by
     /// the requests themselves.
-    pub(super) fn start(store: Arc<MemoryStore>, limits: Arc<Limits>) -> Self {
+    pub(super) fn start(on: Work) -> Self {
+        let Work { store, limits, credentials, clock } = on;
         let (stop, stopped) = mpsc::channel();
         let work = move || {
             let mut beats = 0_u32;
@@ -35,6 +49,9 @@ impl Chores {
                 if beats.is_multiple_of(SLOW) {
                     limits.tidy();
                     meter().upkeep();
+                }
+                if beats.is_multiple_of(LOOK) {
+                    credentials.iter().for_each(|credentials| credentials.refresh(clock.now()));
                 }
                 report(&*store);
             }

@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, Request, Response};
 
 use crate::answer;
 use crate::client::authentication::Presented;
+use crate::client::certificate::Shown;
 use crate::client::{
     Authenticated, AuthenticationError, Client, Limits, Peer, Registry, authenticate,
 };
@@ -152,9 +153,10 @@ impl Endpoint {
         form: &Parameters<'_>,
         trail: &mut Trail,
     ) -> Result<Authenticated, ParError> {
-        let presented = Presented::read(headers, form);
+        let presented = Presented::read(headers, form)
+            .map(|presented| presented.with_certificate(trail.certificate.clone()));
         if let Ok(presented) = &presented {
-            trail.method = presented.method();
+            trail.method = presented.method(&self.registry);
         }
         let claimed = presented.as_ref().map_or("", Presented::client_id);
         if let Some(address) = trail.peer.address {
@@ -164,7 +166,7 @@ impl Endpoint {
             })?;
         }
         let outcome = match &presented {
-            Ok(presented) => authenticate(&self.registry, presented),
+            Ok(presented) => authenticate(&self.registry, presented, self.clock.now()),
             Err(error) => Err(*error),
         };
         let verdict = outcome.as_ref().err().map_or(AuthVerdict::Accepted, |e| e.verdict());
@@ -281,6 +283,7 @@ struct Accepted {
 struct Trail {
     peer: Peer,
     insecure: bool,
+    certificate: Shown,
     method: AuthMethod,
     client_id: Option<Arc<str>>,
 }
@@ -292,7 +295,13 @@ impl Trail {
             insecure: false,
             request_id: "".into(),
         });
-        Self { insecure: peer.insecure, peer, method: AuthMethod::Unknown, client_id: None }
+        Self {
+            insecure: peer.insecure,
+            peer,
+            certificate: request.extensions().get::<Shown>().cloned().unwrap_or_default(),
+            method: AuthMethod::Unknown,
+            client_id: None,
+        }
     }
 
     fn circumstances<'a>(&'a self, reference: Option<&'a str>) -> Circumstances<'a> {

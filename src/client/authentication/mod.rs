@@ -7,7 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap};
 
+use super::certificate::{Certificate, CertificateFault, Shown, is_among, is_named};
 use super::{Client, Registry};
+use crate::clock::Timestamp;
 use crate::config::{Authentication, SecretDigest};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::names;
@@ -50,6 +52,9 @@ pub enum AuthenticationError {
     /// Another method than the registered one.
     #[error("client authentication failed")]
     WrongMethod,
+    /// A certificate that does not prove this client.
+    #[error("client authentication failed")]
+    WrongCertificate(CertificateFault),
 }
 
 impl AuthenticationError {
@@ -64,7 +69,8 @@ impl AuthenticationError {
             | Self::Malformed
             | Self::UnknownClient
             | Self::WrongSecret
-            | Self::WrongMethod => ErrorCode::InvalidClient,
+            | Self::WrongMethod
+            | Self::WrongCertificate(_) => ErrorCode::InvalidClient,
         }
     }
 
@@ -79,7 +85,8 @@ impl AuthenticationError {
             | Self::Malformed
             | Self::UnknownClient
             | Self::WrongSecret
-            | Self::WrongMethod => "client authentication failed",
+            | Self::WrongMethod
+            | Self::WrongCertificate(_) => "client authentication failed",
         }
     }
 
@@ -93,7 +100,7 @@ impl AuthenticationError {
             | Self::Malformed => AuthVerdict::Malformed,
             Self::Missing => AuthVerdict::Missing,
             Self::UnknownClient => AuthVerdict::UnknownClient,
-            Self::WrongSecret => AuthVerdict::Mismatch,
+            Self::WrongSecret | Self::WrongCertificate(_) => AuthVerdict::Mismatch,
             Self::WrongMethod => AuthVerdict::WrongMethod,
         }
     }
@@ -110,6 +117,7 @@ impl AuthenticationError {
             Self::UnknownClient => "unknown_client",
             Self::WrongSecret => "wrong_secret",
             Self::WrongMethod => "wrong_method",
+            Self::WrongCertificate(fault) => fault.reason(),
         }
     }
 }
@@ -120,6 +128,7 @@ pub struct Presented {
     proof: Proof,
     /// The form names another client; told only to who has proved itself.
     names_another: bool,
+    certificate: Shown,
 }
 
 enum Proof {
@@ -155,16 +164,29 @@ impl Presented {
                 let (id, secret) =
                     basic(header.as_bytes()).ok_or(AuthenticationError::Malformed)?;
                 let names_another = client_id.is_some_and(|client_id| client_id != id);
-                Ok(Self { client_id: id, proof: Proof::Basic(secret), names_another })
+                Ok(Self {
+                    client_id: id,
+                    proof: Proof::Basic(secret),
+                    names_another,
+                    certificate: Shown::Nothing,
+                })
             }
             (None, Some(secret), false) => Self::named(client_id, Proof::Post(secret.to_owned())),
             (None, None, true) => Ok(Self {
                 client_id: client_id.unwrap_or_default().into(),
                 proof: Proof::Assertion,
                 names_another: false,
+                certificate: Shown::Nothing,
             }),
             (None, None, false) => Self::named(client_id, Proof::None),
         }
+    }
+
+    /// The same with the certificate that came with the request. It counts only for clients that
+    /// prove themselves by one: others need theirs at the token endpoint.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Shown) -> Self {
+        Self { certificate, ..self }
     }
 
     /// Who it says it is; not believed yet.
@@ -173,20 +195,42 @@ impl Presented {
         &self.client_id
     }
 
-    /// The method it uses.
+    /// The method it uses. A certificate is shown in silence, so that only the registration tells
+    /// one method from the other.
     #[must_use]
-    pub const fn method(&self) -> AuthMethod {
-        match self.proof {
-            Proof::None => AuthMethod::None,
-            Proof::Basic(_) => AuthMethod::ClientSecretBasic,
-            Proof::Post(_) => AuthMethod::ClientSecretPost,
-            Proof::Assertion => AuthMethod::PrivateKeyJwt,
+    pub fn method(&self, registry: &Registry) -> AuthMethod {
+        let client = registry.find(&self.client_id);
+        match (&self.proof, client.map(|client| &client.authentication)) {
+            (Proof::None, Some(Authentication::TlsClientAuth(_))) => AuthMethod::TlsClientAuth,
+            (Proof::None, Some(Authentication::SelfSignedTlsClientAuth)) => {
+                AuthMethod::SelfSignedTlsClientAuth
+            }
+            (Proof::None, _) => AuthMethod::None,
+            (Proof::Basic(_), _) => AuthMethod::ClientSecretBasic,
+            (Proof::Post(_), _) => AuthMethod::ClientSecretPost,
+            (Proof::Assertion, _) => AuthMethod::PrivateKeyJwt,
+        }
+    }
+
+    /// Judges the certificate, if one can be judged.
+    fn certified(
+        &self,
+        judge: impl FnOnce(&Certificate) -> Result<(), CertificateFault>,
+    ) -> Result<(), AuthenticationError> {
+        match &self.certificate {
+            Shown::Certificate(certificate) => {
+                judge(certificate).map_err(AuthenticationError::WrongCertificate)
+            }
+            Shown::Unusable => {
+                Err(AuthenticationError::WrongCertificate(CertificateFault::Unreadable))
+            }
+            Shown::Nothing => Err(AuthenticationError::Missing),
         }
     }
 
     fn named(client_id: Option<&str>, proof: Proof) -> Result<Self, AuthenticationError> {
         let client_id = client_id.ok_or(AuthenticationError::Missing)?.to_owned();
-        Ok(Self { client_id, proof, names_another: false })
+        Ok(Self { client_id, proof, names_another: false, certificate: Shown::Nothing })
     }
 }
 
@@ -197,10 +241,21 @@ impl Presented {
 pub fn authenticate(
     registry: &Registry,
     presented: &Presented,
+    now: Timestamp,
 ) -> Result<Authenticated, AuthenticationError> {
     let client = registry.find(&presented.client_id).filter(|client| client.enabled);
     let verdict = match (client.map(|client| &client.authentication), &presented.proof) {
         (Some(Authentication::None), Proof::None) => Ok(()),
+        (Some(Authentication::TlsClientAuth(name)), Proof::None) => {
+            presented.certified(|certificate| is_named(certificate, name, now))
+        }
+        (Some(Authentication::SelfSignedTlsClientAuth), Proof::None) => {
+            let keys = client.and_then(|client| client.key_set.as_deref());
+            presented.certified(|certificate| match keys {
+                Some(keys) => is_among(certificate, keys, now),
+                None => Err(CertificateFault::OtherHolder),
+            })
+        }
         (Some(Authentication::ClientSecretBasic(digest)), Proof::Basic(secret))
         | (Some(Authentication::ClientSecretPost(digest)), Proof::Post(secret)) => {
             if digest.matches(secret) { Ok(()) } else { Err(AuthenticationError::WrongSecret) }
@@ -222,7 +277,7 @@ pub fn authenticate(
         return Err(AuthenticationError::OtherClientId);
     }
     let client = Arc::clone(client.ok_or(AuthenticationError::UnknownClient)?);
-    Ok(Authenticated { client, method: presented.method() })
+    Ok(Authenticated { client, method: presented.method(registry) })
 }
 
 fn compare_for_nothing(secret: &str) {

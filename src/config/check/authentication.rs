@@ -4,7 +4,7 @@ use super::{Checker, Refused};
 use crate::config::diagnostic::Problem;
 use crate::config::file::{self, AuthenticationMethod, File};
 use crate::config::secret::{Secret, SecretDigest};
-use crate::config::{Authentication, CertificateName, SigningAlgorithm};
+use crate::config::{Authentication, CertificateName, DistinguishedName, SigningAlgorithm};
 
 /// The secret of a client, in one of its spellings.
 enum ClientSecret {
@@ -225,8 +225,11 @@ impl ClientSecret {
 fn read_certificate_name(file: &file::Client) -> (Option<CertificateName>, &'static str) {
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());
     if let Some(text) = &file.tls_client_auth_subject_dn {
-        let name = some(text).filter(|text| text.contains('='));
-        (name.map(CertificateName::SubjectDn), "a distinguished name such as \"CN=app,O=Example\"")
+        (
+            DistinguishedName::parse(text).map(CertificateName::SubjectDn),
+            "a distinguished name as RFC 4514 writes it, the most special part first, such as \
+             \"CN=app,O=Example,C=DE\" (openssl x509 -noout -subject -nameopt RFC2253)",
+        )
     } else if let Some(text) = &file.tls_client_auth_san_dns {
         let name = some(text).filter(|text| is_host_name(text));
         (name.map(CertificateName::SanDns), "a DNS name such as \"app.example.com\"")

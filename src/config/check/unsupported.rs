@@ -14,10 +14,7 @@ enum Refused {
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 13] = [
-    ("server.client_certificate_header", Refused::All),
-    ("server.tls", Refused::All),
-    ("server.mtls", Refused::All),
+const KEYS: [(&str, Refused); 10] = [
     ("par.dpop_nonce", Refused::Truth(true)),
     ("request_object.enabled", Refused::Truth(false)),
     ("request_object.required", Refused::Truth(true)),
@@ -31,31 +28,16 @@ const KEYS: [(&str, Refused); 13] = [
 ];
 
 /// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 16] = [
-    (
-        "authentication",
-        Refused::Texts(&[
-            "client_secret_jwt",
-            "private_key_jwt",
-            "tls_client_auth",
-            "self_signed_tls_client_auth",
-        ]),
-    ),
+const CLIENT_KEYS: [(&str, Refused); 9] = [
+    ("authentication", Refused::Texts(&["client_secret_jwt", "private_key_jwt"])),
     ("authorization_details_types", Refused::All),
     ("dpop_bound_access_tokens", Refused::Truth(true)),
     ("require_signed_request_object", Refused::Truth(true)),
-    ("jwks", Refused::All),
     ("jwks_uri", Refused::All),
-    ("jwks_file", Refused::All),
     ("token_endpoint_auth_signing_alg", Refused::All),
     ("request_object_signing_alg", Refused::All),
     ("request_object_encryption_alg", Refused::All),
     ("request_object_encryption_enc", Refused::All),
-    ("tls_client_auth_subject_dn", Refused::All),
-    ("tls_client_auth_san_dns", Refused::All),
-    ("tls_client_auth_san_uri", Refused::All),
-    ("tls_client_auth_san_ip", Refused::All),
-    ("tls_client_auth_san_email", Refused::All),
 ];
 
 pub(super) fn check(checker: &mut Checker<'_>) {
