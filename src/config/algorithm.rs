@@ -133,11 +133,10 @@ impl ContentEncryption {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{ContentEncryption as C, KeyEncryption as K, SigningAlgorithm as S};
 
     #[test]
     fn names_are_those_of_the_file() {
-        use SigningAlgorithm as S;
         for algorithm in [
             S::HS256,
             S::HS384,
@@ -157,11 +156,9 @@ mod tests {
             assert_eq!(json!(algorithm), json!(algorithm.as_str()));
             assert_eq!(algorithm.is_symmetric(), algorithm.as_str().starts_with("HS"));
         }
-        use KeyEncryption as K;
         for algorithm in [K::RsaOaep, K::RsaOaep256, K::EcdhEs, K::EcdhEsA128Kw, K::EcdhEsA256Kw] {
             assert_eq!(json!(algorithm), json!(algorithm.as_str()));
         }
-        use ContentEncryption as C;
         for algorithm in [C::A128Gcm, C::A256Gcm, C::A128CbcHs256, C::A256CbcHs512] {
             assert_eq!(json!(algorithm), json!(algorithm.as_str()));
         }

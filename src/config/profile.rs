@@ -368,7 +368,7 @@ mod tests {
     fn the_profiles_differ_where_the_suites_do() {
         assert_eq!(FAPI2.assertion_audience, Audience::Issuer);
         assert_eq!(FAPI1.assertion_audience, OAUTH.assertion_audience);
-        assert!(FAPI1.needs_signed_request && !FAPI2.needs_signed_request);
+        assert_eq!([&FAPI1, &FAPI2].map(|rules| rules.needs_signed_request), [true, false]);
         for rules in Profile::ALL.map(Profile::rules) {
             let skew = rules.clock_skew.as_secs();
             assert!((10..60).contains(&skew), "B-067, B-068");

@@ -35,7 +35,7 @@ fn b170_later_keys_are_told_exactly_what_is_wrong() {
         let said = judge(&path).err().map(|problems| problems.to_string()).unwrap_or_default();
         assert!(!said.contains("hunter2"), "{said}");
         let expected = path.with_extension("txt");
-        if std::env::var_os("PARAPET_WRITE_DOCS").is_some() {
+        if Environment::of_process().value("PARAPET_WRITE_DOCS").is_some() {
             std::fs::write(&expected, &said).unwrap();
         }
         assert_eq!(said, std::fs::read_to_string(expected).unwrap(), "{}", path.display());
