@@ -62,14 +62,16 @@ impl DistinguishedName {
 impl Attribute {
     fn of(encoded: &AttributeTypeAndValue) -> Option<Self> {
         let bytes = encoded.value.value();
-        let text = match encoded.value.tag() {
-            Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString => {
-                std::str::from_utf8(bytes).ok().map(str::to_owned)
-            }
-            Tag::BmpString => utf16(bytes),
+        let tag = encoded.value.tag();
+        let text = if UTF8.contains(&tag) {
+            std::str::from_utf8(bytes).ok().map(str::to_owned)
+        } else if tag == Tag::BmpString {
+            utf16(bytes)
+        } else if tag == Tag::TeletexString {
             // T.61 in the standard, Latin-1 in the field.
-            Tag::TeletexString => Some(bytes.iter().copied().map(char::from).collect()),
-            _ => None,
+            Some(bytes.iter().copied().map(char::from).collect())
+        } else {
+            None
         };
         let value = match text {
             Some(text) => Value::Text(text),
@@ -78,6 +80,9 @@ impl Attribute {
         Some(Self { kind: encoded.oid.to_string(), value })
     }
 }
+
+/// Text that is UTF-8, or a part of it.
+const UTF8: [Tag; 4] = [Tag::Utf8String, Tag::PrintableString, Tag::Ia5String, Tag::NumericString];
 
 fn sorted(mut attributes: Vec<Attribute>) -> Vec<Attribute> {
     attributes.sort();

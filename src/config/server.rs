@@ -64,6 +64,14 @@ impl TlsListener {
     }
 }
 
+impl ServerMtls {
+    /// The address of a path there, as clients know it.
+    #[must_use]
+    pub fn url_of(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+}
+
 /// A listener's certificate: files that held PEM at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerTls {

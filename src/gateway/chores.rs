@@ -51,7 +51,9 @@ impl Chores {
                     meter().upkeep();
                 }
                 if beats.is_multiple_of(LOOK) {
-                    credentials.iter().for_each(|credentials| credentials.refresh(clock.now()));
+                    for credentials in &credentials {
+                        credentials.refresh(clock.now());
+                    }
                 }
                 report(&*store);
             }

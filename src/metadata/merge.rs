@@ -9,6 +9,9 @@ use crate::upstream::Document;
 /// Client authentication methods that work at the pushed authorization request endpoint.
 const AUTHENTICATION_METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "none"];
 
+/// Further ones where certificates reach the gateway.
+const BY_CERTIFICATE: &[&str] = &["tls_client_auth", "self_signed_tls_client_auth"];
+
 /// What the gateway adds.
 #[derive(Debug, Clone)]
 pub struct Additions {
@@ -20,6 +23,10 @@ pub struct Additions {
     required: bool,
     pkce: bool,
     iss: bool,
+    /// Whether clients can prove themselves by certificate.
+    certificates: bool,
+    /// The endpoint on the listener for certificates.
+    alias: Option<String>,
 }
 
 /// What the documents say of PKCE.
@@ -45,6 +52,13 @@ impl Additions {
             required: config.par.enabled && config.par.required,
             pkce: pkce == Pkce::Enforced,
             iss: config.authorize.add_iss,
+            certificates: config.server.sees_certificates(),
+            alias: config
+                .server
+                .mtls
+                .as_ref()
+                .filter(|_| advertised)
+                .map(|mtls| mtls.url_of(&config.par.path)),
         }
     }
 
@@ -62,13 +76,35 @@ impl Additions {
         if let Some(endpoint) = &self.endpoint {
             document.insert("pushed_authorization_request_endpoint".into(), json!(endpoint));
             document.insert("require_pushed_authorization_requests".into(), json!(self.required));
-            restrict_authentication(&mut document);
+            restrict_authentication(&mut document, self.certificates);
         }
+        self.mtls_aliases(&mut document);
         self.response_iss(&mut document);
         if self.pkce {
             list(&mut document, "code_challenge_methods_supported", "S256");
         }
         document
+    }
+
+    /// RFC 8705 §5: our endpoint where certificates are asked for. Other endpoints stay as the
+    /// upstream has them: a certificate that is shown to us does not reach it.
+    fn mtls_aliases(&self, document: &mut Document) {
+        let mut aliases = match document.remove("mtls_endpoint_aliases") {
+            Some(Value::Object(aliases)) => aliases,
+            _ => Document::new(),
+        };
+        aliases.retain(|name, _| {
+            name.ends_with("_endpoint")
+                && name != "authorization_endpoint"
+                && name != "pushed_authorization_request_endpoint"
+                && document.contains_key(name)
+        });
+        if let Some(alias) = &self.alias {
+            aliases.insert("pushed_authorization_request_endpoint".into(), json!(alias));
+        }
+        if !aliases.is_empty() {
+            document.insert("mtls_endpoint_aliases".into(), Value::Object(aliases));
+        }
     }
 
     /// Addresses on the upstream's own origin become public ones, however deep they stand.
@@ -102,12 +138,14 @@ impl Additions {
 
 /// Every listed method works at the endpoint too (RFC 9126 §2: there is no list of its own). An
 /// absent list means `client_secret_basic` (RFC 8414 §2), which does.
-fn restrict_authentication(document: &mut Document) {
+fn restrict_authentication(document: &mut Document, certificates: bool) {
+    let works = |method: &str| {
+        AUTHENTICATION_METHODS.contains(&method)
+            || (certificates && BY_CERTIFICATE.contains(&method))
+    };
     let name = "token_endpoint_auth_methods_supported";
     if let Some(Value::Array(methods)) = document.get_mut(name) {
-        methods.retain(|method| {
-            method.as_str().is_some_and(|method| AUTHENTICATION_METHODS.contains(&method))
-        });
+        methods.retain(|method| method.as_str().is_some_and(works));
         if methods.is_empty() {
             methods.extend(AUTHENTICATION_METHODS.iter().map(|method| json!(method)));
         }
@@ -137,6 +175,8 @@ mod tests {
             required: false,
             pkce: false,
             iss: true,
+            certificates: false,
+            alias: None,
         }
     }
 
@@ -215,6 +255,37 @@ mod tests {
             json!(["client_secret_basic"])
         );
         assert_eq!(document["code_challenge_methods_supported"], json!(["plain", "S256"]));
+    }
+
+    #[test]
+    fn b183_aliases_name_our_endpoint_and_nothing_that_is_not_there() {
+        let ours = "https://mtls.example/par";
+        let mtls = Additions { alias: Some(ours.into()), certificates: true, ..additions() };
+        let upstream = json!({
+            "token_endpoint": "http://idp:9000/token",
+            "token_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+            "tls_client_certificate_bound_access_tokens": true,
+            "mtls_endpoint_aliases": {
+                "token_endpoint": "https://mtls.idp/token",
+                "authorization_endpoint": "https://mtls.idp/authorize",
+                "pushed_authorization_request_endpoint": "https://mtls.idp/par",
+                "revocation_endpoint": "https://mtls.idp/revoke",
+                "token": "https://mtls.idp/token",
+            },
+        });
+        let document = merged(&mtls, upstream.clone());
+        let aliases = json!({
+            "token_endpoint": "https://mtls.idp/token",
+            "pushed_authorization_request_endpoint": ours,
+        });
+        assert_eq!(document["mtls_endpoint_aliases"], aliases);
+        assert_eq!(document["tls_client_certificate_bound_access_tokens"], json!(true));
+        assert_eq!(document["token_endpoint_auth_methods_supported"], json!(["tls_client_auth"]));
+        let document = merged(&additions(), upstream);
+        let aliases = json!({"token_endpoint": "https://mtls.idp/token"});
+        assert_eq!(document["mtls_endpoint_aliases"], aliases);
+        let document = merged(&additions(), json!({"mtls_endpoint_aliases": {"a": "b"}}));
+        assert!(document.get("mtls_endpoint_aliases").is_none());
     }
 
     #[test]

@@ -121,10 +121,10 @@ fn rfc9440(leaf: &str, headers: &HeaderMap) -> Result<Vec<CertificateDer<'static
 }
 
 fn bytes(item: sfv::BareItem) -> Result<CertificateDer<'static>, HeaderFault> {
-    match item {
-        sfv::BareItem::ByteSequence(der) if !der.is_empty() => Ok(der.into()),
-        _ => Err(HeaderFault::Malformed),
-    }
+    let sfv::BareItem::ByteSequence(der) = item else {
+        return Err(HeaderFault::Malformed);
+    };
+    if der.is_empty() { Err(HeaderFault::Malformed) } else { Ok(der.into()) }
 }
 
 /// Envoy: the last element is of the connection to the peer next to us.

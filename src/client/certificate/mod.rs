@@ -20,8 +20,6 @@ pub(super) use proof::{is_among, is_named};
 
 pub mod header;
 mod proof;
-#[cfg(test)]
-mod tests;
 
 /// Most certificates in one chain.
 pub const LONGEST_CHAIN: usize = 10;
