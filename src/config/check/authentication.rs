@@ -197,7 +197,13 @@ impl Checker<'_> {
         let trusts = tls_asks || server.mtls.as_ref().is_some_and(|mtls| mtls.client_ca.is_some());
         let header = server.client_certificate_header.is_some();
         let by_name = file.authentication == AuthenticationMethod::TlsClientAuth;
-        let needed = if by_name && !(trusts || header) {
+        let verified = server
+            .client_certificate_header
+            .is_some_and(|header| header != file::ClientCertificateHeader::XAmznMtlsClientcert);
+        let needed = if by_name && header && !(trusts || verified) {
+            "needs `client_ca` in [server.tls] or [server.mtls]: nobody has verified what comes in \
+             \"x-amzn-mtls-clientcert\""
+        } else if by_name && !(trusts || header) {
             "needs `client_ca` in [server.tls] or [server.mtls], or \
              `client_certificate_header` in [server]"
         } else if !(by_name || tls_asks || header || server.mtls.is_some()) {

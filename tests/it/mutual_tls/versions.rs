@@ -93,7 +93,19 @@ async fn b203_old_versions_and_weak_suites_are_refused_and_1_3_is_offered() {
 #[tokio::test]
 async fn b183_the_listener_for_certificates_serves_every_route_and_is_named() {
     let lab = Lab::new();
-    let upstream = Upstream::fine().await;
+    let document = serde_json::json!({
+        "issuer": "https://login.example",
+        "authorization_endpoint": "https://login.example/authorize",
+        "token_endpoint": "https://login.example/token",
+        "tls_client_certificate_bound_access_tokens": true,
+        "token_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+    })
+    .to_string();
+    let upstream = Upstream::answering(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{document}",
+        document.len()
+    ))
+    .await;
     let toml = format!(
         "[server]\nlisten = [\"127.0.0.1:0\"]\nissuer = \"https://login.example\"\n\
          [server.mtls]\nlisten = [\"127.0.0.1:0\"]\npublic_url = \"https://MTLS.login.example\"\n{}\
@@ -118,6 +130,16 @@ async fn b183_the_listener_for_certificates_serves_every_route_and_is_named() {
     assert_eq!(seen.field("client-cert"), None);
     let answer = lab.push(url, "dn", Some(&holder)).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    let well_known = format!("{url}/.well-known/oauth-authorization-server");
+    let request = Request::get(well_known).body(bytes::Bytes::new()).unwrap();
+    let document = try_send_by(client(config()), request).await.unwrap().json();
+    let endpoint = "pushed_authorization_request_endpoint";
+    let aliases = serde_json::json!({endpoint: "https://mtls.login.example/par"});
+    assert_eq!(document["mtls_endpoint_aliases"], aliases);
+    assert_eq!(document[endpoint], "https://login.example/par");
+    assert_eq!(document["tls_client_certificate_bound_access_tokens"], true);
+    let methods = &document["token_endpoint_auth_methods_supported"];
+    assert!(methods.as_array().unwrap().contains(&"tls_client_auth".into()), "{methods}");
 }
 
 #[tokio::test]
