@@ -7,18 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config;
-use crate::jose::keys::KeySet;
 use crate::oauth::redirect_uri;
+use crate::upstream::key_set::KeyFetcher;
 
 use addresses::Addresses;
 
 pub use addresses::MOST_ADDRESSEES;
+pub use assertion::Assertions;
 pub use authentication::{Authenticated, AuthenticationError, authenticate};
+pub use keys::ClientKeys;
 pub use limits::Limits;
 
 mod addresses;
+pub mod assertion;
 pub mod authentication;
 pub mod certificate;
+pub mod keys;
 pub mod limits;
 
 /// All clients of the configuration, by `client_id`.
@@ -37,10 +41,8 @@ pub struct Client {
     pub rules: &'static config::Rules,
     /// The one way it proves itself.
     pub authentication: config::Authentication,
-    /// Where its public keys come from.
-    pub keys: Option<config::ClientKeys>,
-    /// The keys that were known at start, where certificates are compared with them.
-    pub key_set: Option<Arc<KeySet>>,
+    /// Its public keys.
+    pub keys: Option<ClientKeys>,
     /// What its request objects must be like.
     pub request_object: config::ClientRequestObject,
     /// Registered redirect URIs; empty leaves the check to the upstream.
@@ -71,7 +73,7 @@ pub struct Peer {
 impl Registry {
     /// The clients of the configuration, with what `[par]` says where their table is silent.
     #[must_use]
-    pub fn new(clients: &[config::Client], par: &config::Par) -> Self {
+    pub fn new(clients: &[config::Client], par: &config::Par, fetcher: &Arc<KeyFetcher>) -> Self {
         let clients: HashMap<_, _> = clients
             .iter()
             .map(|client| {
@@ -81,8 +83,7 @@ impl Registry {
                     client_id: Arc::clone(&client_id),
                     rules,
                     authentication: client.authentication.clone(),
-                    keys: client.keys.clone(),
-                    key_set: certificates(client).map(Arc::new),
+                    keys: client.keys.as_ref().map(|keys| ClientKeys::new(keys, fetcher)),
                     request_object: client.request_object,
                     redirect_uris: client.redirect_uris.clone(),
                     scopes: client.scopes.clone(),
@@ -116,6 +117,14 @@ impl Registry {
         self.by_address.leading_to(location)
     }
 
+    /// Looks whether files with keys have changed. To be called now and then, off the requests'
+    /// threads.
+    pub fn reload_keys(&self) {
+        for keys in self.clients.values().filter_map(|client| client.keys.as_ref()) {
+            keys.reload();
+        }
+    }
+
     /// Whether any client must push.
     #[must_use]
     pub fn any_must_push(&self) -> bool {
@@ -127,19 +136,6 @@ impl Registry {
     pub fn any_needs_pkce(&self) -> bool {
         self.clients.values().any(|client| client.require_pkce)
     }
-}
-
-/// The certificates that a client has registered (RFC 8705 §2.2).
-fn certificates(client: &config::Client) -> Option<KeySet> {
-    if !matches!(client.authentication, config::Authentication::SelfSignedTlsClientAuth) {
-        return None;
-    }
-    let document = match client.keys.as_ref()? {
-        config::ClientKeys::Inline(set) => serde_json::to_vec(set).ok()?,
-        config::ClientKeys::File(file) => std::fs::read(file).ok()?,
-        config::ClientKeys::Uri(_) => return None,
-    };
-    KeySet::parse(&document).ok()
 }
 
 impl Client {

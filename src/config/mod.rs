@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 pub use address::{Issuer, UpstreamUrl};
-pub use algorithm::{ContentEncryption, KeyEncryption, SigningAlgorithm};
+pub use algorithm::{ContentEncryption, KeyEncryption};
 pub use client::{Authentication, CertificateName, Client, ClientKeys, ClientRequestObject};
 pub use diagnostic::{Problem, Problems};
 pub use distinguished_name::DistinguishedName;

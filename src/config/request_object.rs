@@ -4,9 +4,10 @@
 use ipnet::IpNet;
 use serde_json::Value as Json;
 
-use super::algorithm::{KeyEncryption, SigningAlgorithm};
+use super::algorithm::KeyEncryption;
 use super::profile::Profile;
 use super::secret::Secret;
+use crate::jose::Algorithm;
 
 /// `[request_object]` (RFC 9101).
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub struct RequestObject {
     /// Every push needs one.
     pub required: bool,
     /// How it may be signed, where `[request_object]` narrows the profile; asymmetric.
-    pub signing_algorithms: Option<Vec<SigningAlgorithm>>,
+    pub signing_algorithms: Option<Vec<Algorithm>>,
     /// Private keys for encrypted ones; `kid`s are unique.
     pub decryption_keys: Vec<DecryptionKey>,
 }
@@ -24,7 +25,7 @@ pub struct RequestObject {
 impl RequestObject {
     /// How a request object may be signed under `profile`.
     #[must_use]
-    pub fn signing_algorithms(&self, profile: Profile) -> Vec<SigningAlgorithm> {
+    pub fn signing_algorithms(&self, profile: Profile) -> Vec<Algorithm> {
         let allowed = profile.rules().signing_algorithms.iter().copied();
         allowed
             .filter(|algorithm| !algorithm.is_symmetric())

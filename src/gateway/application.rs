@@ -38,6 +38,11 @@ impl Joint {
         Self { endpoints, https: issuer.is_https(), in_flight: AtomicUsize::new(0) }
     }
 
+    /// Reads files again that may change while the gateway runs.
+    pub(super) fn reload(&self) {
+        self.endpoints.reload_keys();
+    }
+
     /// Waits until no request is in flight, at most `patience`.
     pub(super) async fn idle(&self, patience: Duration) {
         let idle = async {

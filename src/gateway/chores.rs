@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use super::report;
 use crate::client::Limits;
-use crate::clock::Clock;
-use crate::proxy::Credentials;
 use crate::store::MemoryStore;
 use crate::telemetry::metrics::meter;
 
@@ -18,17 +16,6 @@ const BEAT: Duration = Duration::from_millis(250);
 /// Every so many beats the slower chores are done.
 const SLOW: u32 = 20;
 
-/// Every so many beats the files of TLS listeners are looked at.
-const LOOK: u32 = 4;
-
-/// What the chores are done on.
-pub(super) struct Work {
-    pub(super) store: Arc<MemoryStore>,
-    pub(super) limits: Arc<Limits>,
-    pub(super) credentials: Vec<Arc<Credentials>>,
-    pub(super) clock: Arc<dyn Clock>,
-}
-
 /// The thread.
 pub(super) struct Chores {
     stop: Sender<()>,
@@ -36,10 +23,13 @@ pub(super) struct Chores {
 }
 
 impl Chores {
-    /// Starts it. Without a thread (the system has none left) expired requests are collected by
+    /// Starts it; `reload` is called every few seconds. Without a thread (the system has none left) expired requests are collected by
     /// the requests themselves.
-    pub(super) fn start(on: Work) -> Self {
-        let Work { store, limits, credentials, clock } = on;
+    pub(super) fn start(
+        store: Arc<MemoryStore>,
+        limits: Arc<Limits>,
+        reload: impl Fn() + Send + 'static,
+    ) -> Self {
         let (stop, stopped) = mpsc::channel();
         let work = move || {
             let mut beats = 0_u32;
@@ -48,12 +38,8 @@ impl Chores {
                 beats = beats.wrapping_add(1);
                 if beats.is_multiple_of(SLOW) {
                     limits.tidy();
+                    reload();
                     meter().upkeep();
-                }
-                if beats.is_multiple_of(LOOK) {
-                    for credentials in &credentials {
-                        credentials.refresh(clock.now());
-                    }
                 }
                 report(&*store);
             }

@@ -22,7 +22,7 @@ use crate::upstream::{Discovery, HttpClient};
 pub use serve::{ServeError, serve};
 
 use application::Joint;
-use chores::{Chores, Work};
+use chores::Chores;
 
 mod application;
 mod chores;
@@ -117,24 +117,33 @@ impl Gateway {
         self.admin.as_ref().map(admin::Bound::address)
     }
 
+    /// Looks for files that have changed.
+    fn reload(&self) -> impl Fn() + Send + 'static {
+        let (joint, clock) = (Arc::clone(&self.joint), Arc::clone(&self.shared.clock));
+        let credentials = self.proxy.credentials();
+        move || {
+            joint.reload();
+            for credentials in &credentials {
+                credentials.refresh(clock.now());
+            }
+        }
+    }
+
     /// Serves until `stop` ends, then fails readiness, takes no new connection and lets what is in
     /// flight end.
     ///
     /// # Errors
     /// [`StartError::Admin`] where the admin thread cannot be started.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+        let reload = self.reload();
         let (stop_serving, serving) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let draining = Latch::new();
         let readiness = readiness(&self.shared, &draining);
         let admin =
             self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
-        let chores = Chores::start(Work {
-            store: Arc::clone(&self.store),
-            limits: Arc::clone(&self.shared.limits),
-            credentials: self.proxy.credentials(),
-            clock: Arc::clone(&self.shared.clock),
-        });
+        let (store, limits) = (Arc::clone(&self.store), Arc::clone(&self.shared.limits));
+        let chores = Chores::start(store, limits, reload);
         let discovery = Arc::clone(&self.shared.discovery);
         let serve = self.proxy.serve(serving.clone());
         let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };

@@ -75,7 +75,7 @@ impl ParError {
     #[must_use]
     pub fn description(&self) -> Cow<'static, str> {
         match self {
-            Self::Authentication(error) => Cow::Borrowed(error.description()),
+            Self::Authentication(error) => error.description(),
             Self::Request(error) => error.description(),
             Self::Store(_) => Cow::Borrowed("no further request can be kept at the moment"),
             Self::Randomness(_) => Cow::Borrowed("the request could not be kept"),

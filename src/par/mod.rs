@@ -14,7 +14,7 @@ use crate::answer;
 use crate::client::authentication::Presented;
 use crate::client::certificate::Shown;
 use crate::client::{
-    Authenticated, AuthenticationError, Client, Limits, Peer, Registry, authenticate,
+    Assertions, Authenticated, AuthenticationError, Client, Limits, Peer, Registry, authenticate,
 };
 use crate::clock::Clock;
 use crate::config;
@@ -43,6 +43,7 @@ pub struct Endpoint {
     limits: Arc<Limits>,
     store: Arc<dyn Store>,
     discovery: Arc<Discovery>,
+    assertions: Assertions,
     random: Arc<dyn SecureRandom + Send + Sync>,
     clock: Arc<dyn Clock>,
     settings: Settings,
@@ -82,7 +83,9 @@ impl Endpoint {
             config::AuthorizeMethod::Get => None,
             config::AuthorizeMethod::Post => Some(BodyNames::new(&config.upstream.post_parameters)),
         };
+        let (discovery, store) = (Arc::clone(&with.discovery), Arc::clone(&with.store));
         Self {
+            assertions: Assertions::new(config, discovery, store, Arc::clone(&with.clock)),
             registry: with.registry,
             limits: with.limits,
             store: with.store,
@@ -136,7 +139,7 @@ impl Endpoint {
         }
         media_type_is_form(request.headers())?;
         let form = Parameters::parse(request.body())?;
-        let client = self.authenticated(request.headers(), &form, trail)?;
+        let client = self.authenticated(request.headers(), &form, trail).await?;
         if request.uri().query().is_some_and(|query| !query.is_empty()) {
             return Err(ParError::Query);
         }
@@ -147,14 +150,15 @@ impl Endpoint {
         self.kept(&client, query).await
     }
 
-    fn authenticated(
+    async fn authenticated(
         &self,
         headers: &HeaderMap,
         form: &Parameters<'_>,
         trail: &mut Trail,
     ) -> Result<Authenticated, ParError> {
-        let presented = Presented::read(headers, form)
-            .map(|presented| presented.with_certificate(trail.certificate.clone()));
+        let presented = Presented::read(headers, form).map(|presented| {
+            presented.with_certificate(trail.certificate.clone(), self.clock.now())
+        });
         if let Ok(presented) = &presented {
             trail.method = presented.method(&self.registry);
         }
@@ -166,10 +170,11 @@ impl Endpoint {
             })?;
         }
         let outcome = match &presented {
-            Ok(presented) => authenticate(&self.registry, presented, self.clock.now()),
-            Err(error) => Err(*error),
+            Ok(presented) => authenticate(&self.registry, presented, &self.assertions).await,
+            Err(error) => Err(error.clone()),
         };
-        let verdict = outcome.as_ref().err().map_or(AuthVerdict::Accepted, |e| e.verdict());
+        let verdict =
+            outcome.as_ref().err().map_or(AuthVerdict::Accepted, AuthenticationError::verdict);
         meter().client_auth(trail.method, verdict);
         let known = match &outcome {
             Ok(authenticated) => Some(&authenticated.client),
@@ -241,6 +246,9 @@ impl Endpoint {
     fn refusal(&self, error: &ParError, headers: &HeaderMap) -> Response<Bytes> {
         let answer = answer::refusal(error.code(), error.description());
         match error {
+            ParError::Store(_) | ParError::Authentication(AuthenticationError::Store(_)) => {
+                answer::with_retry_after(answer, Duration::from_secs(1))
+            }
             ParError::Authentication(_) if headers.contains_key(AUTHORIZATION) => {
                 if error.code() == ErrorCode::InvalidClient {
                     answer::with_basic_challenge(answer, &self.settings.issuer)
@@ -252,7 +260,6 @@ impl Endpoint {
             ParError::TooManyFailures(wait) | ParError::TooManyPushes(wait) => {
                 answer::with_retry_after(answer, wait.0)
             }
-            ParError::Store(_) => answer::with_retry_after(answer, Duration::from_secs(1)),
             ParError::Authentication(_)
             | ParError::Insecure
             | ParError::MediaType
@@ -315,6 +322,9 @@ impl Trail {
 
     fn refused(&self, error: &ParError) {
         match error {
+            ParError::Authentication(AuthenticationError::Store(error)) => {
+                meter().store_error(StoreOperation::FirstUse, error.cause());
+            }
             ParError::Authentication(error) => {
                 let at = self.circumstances(None);
                 audit::client_authentication_failed(at, self.method, error.reason());

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::{Capabilities, FetchError, HttpClient};
 use crate::config;
-use crate::telemetry::metrics::{MetadataFetchResult, meter};
+use crate::telemetry::metrics::{FetchResult, meter};
 
 /// A metadata document: a JSON object.
 pub type Document = Map<String, Value>;
@@ -146,12 +146,12 @@ impl Discovery {
     async fn refresh(&self) -> Result<Arc<Snapshot>, FetchError> {
         let fetched = self.fetch().await;
         meter().metadata_fetch(match &fetched {
-            Ok(_) => MetadataFetchResult::Ok,
-            Err(FetchError::Timeout) => MetadataFetchResult::Timeout,
-            Err(FetchError::Status(_)) => MetadataFetchResult::Status,
-            Err(FetchError::NotJson | FetchError::Body(_)) => MetadataFetchResult::Malformed,
+            Ok(_) => FetchResult::Ok,
+            Err(FetchError::Timeout) => FetchResult::Timeout,
+            Err(FetchError::Status(_)) => FetchResult::Status,
+            Err(FetchError::NotJson | FetchError::Body(_)) => FetchResult::Malformed,
             Err(FetchError::Unreachable(_) | FetchError::JustFailed | FetchError::Path(_)) => {
-                MetadataFetchResult::Unavailable
+                FetchResult::Unavailable
             }
         });
         if fetched.is_err() {

@@ -19,6 +19,7 @@ pub use discovery::{Discovery, Document, Snapshot};
 
 pub mod capabilities;
 pub mod discovery;
+pub mod key_set;
 pub mod tls;
 
 /// Largest answer that is read.

@@ -19,7 +19,7 @@ impl Checker<'_> {
         }
         let mut all_fit = true;
         for (index, algorithm) in file.signing_algs.iter().enumerate() {
-            let name = algorithm.as_str();
+            let name = algorithm.name();
             let profile = whole.par.profile;
             let message = if algorithm.is_symmetric() {
                 format!(

@@ -14,13 +14,12 @@ enum Refused {
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 10] = [
+const KEYS: [(&str, Refused); 9] = [
     ("par.dpop_nonce", Refused::Truth(true)),
     ("request_object.enabled", Refused::Truth(false)),
     ("request_object.required", Refused::Truth(true)),
     ("request_object.signing_algs", Refused::Items),
     ("request_object.decryption_keys", Refused::All),
-    ("client_keys.allow_private_addresses", Refused::Items),
     ("authorization_details", Refused::All),
     ("store.backend", Refused::Texts(&["redis"])),
     ("store.snapshot", Refused::All),
@@ -28,13 +27,10 @@ const KEYS: [(&str, Refused); 10] = [
 ];
 
 /// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 9] = [
-    ("authentication", Refused::Texts(&["client_secret_jwt", "private_key_jwt"])),
+const CLIENT_KEYS: [(&str, Refused); 6] = [
     ("authorization_details_types", Refused::All),
     ("dpop_bound_access_tokens", Refused::Truth(true)),
     ("require_signed_request_object", Refused::Truth(true)),
-    ("jwks_uri", Refused::All),
-    ("token_endpoint_auth_signing_alg", Refused::All),
     ("request_object_signing_alg", Refused::All),
     ("request_object_encryption_alg", Refused::All),
     ("request_object_encryption_enc", Refused::All),

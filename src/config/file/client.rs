@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::algorithm::{ContentEncryption, KeyEncryption, SigningAlgorithm};
+use crate::config::algorithm::{ContentEncryption, KeyEncryption};
 use crate::config::profile::Profile;
 use crate::config::secret::Secret;
 use crate::config::units::Time;
+use crate::jose::Algorithm;
 
 /// `[[clients]]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -63,10 +64,10 @@ pub struct Client {
     pub jwks_file: Option<String>,
     /// The algorithm of its assertions. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_endpoint_auth_signing_alg: Option<SigningAlgorithm>,
+    pub token_endpoint_auth_signing_alg: Option<Algorithm>,
     /// The algorithm of its request objects. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_object_signing_alg: Option<SigningAlgorithm>,
+    pub request_object_signing_alg: Option<Algorithm>,
     /// The key encryption of its request objects. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_encryption_alg: Option<KeyEncryption>,

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::algorithm::{KeyEncryption, SigningAlgorithm};
+use crate::config::algorithm::KeyEncryption;
+use crate::jose::Algorithm;
 
 /// `[request_object]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -15,7 +16,7 @@ pub struct RequestObject {
     /// Refuse pushes without one. `true` is not yet supported.
     pub required: bool,
     /// How it may be signed. Empty: as the profile says. Not yet supported.
-    pub signing_algs: Vec<SigningAlgorithm>,
+    pub signing_algs: Vec<Algorithm>,
     /// Private keys for encrypted request objects. Not yet supported.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decryption_keys: Vec<DecryptionKey>,

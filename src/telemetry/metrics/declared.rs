@@ -91,6 +91,8 @@ declare! {
         "Fetches of the upstream's metadata documents.";
     TLS_CERTIFICATE_EXPIRES = "tls_certificate_expires_timestamp_seconds", Gauge, ["listener"],
         "When the certificate in use expires, in seconds since the Unix epoch.";
+    CLIENT_KEYS_FETCH = "client_keys_fetch_total", Counter, ["result"],
+        "Fetches of clients' keys from their jwks_uri.";
     LOG_LINES_DROPPED = "log_lines_dropped_total", Counter, [],
         "Log lines lost because standard error was too slow.";
     BUILD_INFO = "build_info", Gauge, ["version"],
