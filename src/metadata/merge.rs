@@ -3,14 +3,22 @@
 
 use serde_json::{Value, json};
 
-use crate::config;
+use crate::config::{self, AuthenticationMethod as By, Profile};
+use crate::jose::Algorithm;
 use crate::upstream::Document;
 
-/// Client authentication methods that work at the pushed authorization request endpoint.
-const AUTHENTICATION_METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "none"];
+/// Client authentication methods that work at the pushed authorization request endpoint, as far as
+/// a profile allows them.
+const AUTHENTICATION_METHODS: &[By] = &[
+    By::ClientSecretBasic,
+    By::ClientSecretPost,
+    By::ClientSecretJwt,
+    By::PrivateKeyJwt,
+    By::None,
+];
 
 /// Further ones where certificates reach the gateway.
-const BY_CERTIFICATE: &[&str] = &["tls_client_auth", "self_signed_tls_client_auth"];
+const BY_CERTIFICATE: &[By] = &[By::TlsClientAuth, By::SelfSignedTlsClientAuth];
 
 /// What the gateway adds.
 #[derive(Debug, Clone)]
@@ -27,6 +35,8 @@ pub struct Additions {
     certificates: bool,
     /// The endpoint on the listener for certificates.
     alias: Option<String>,
+    /// Those of the gateway and of its clients.
+    profiles: Vec<Profile>,
 }
 
 /// What the documents say of PKCE.
@@ -59,6 +69,7 @@ impl Additions {
                 .as_ref()
                 .filter(|_| advertised)
                 .map(|mtls| mtls.url_of(&config.par.path)),
+            profiles: profiles(config),
         }
     }
 
@@ -76,7 +87,7 @@ impl Additions {
         if let Some(endpoint) = &self.endpoint {
             document.insert("pushed_authorization_request_endpoint".into(), json!(endpoint));
             document.insert("require_pushed_authorization_requests".into(), json!(self.required));
-            restrict_authentication(&mut document, self.certificates);
+            self.restrict_authentication(&mut document);
         }
         self.mtls_aliases(&mut document);
         self.response_iss(&mut document);
@@ -123,6 +134,40 @@ impl Additions {
         }
     }
 
+    /// Every listed method and algorithm works at the endpoint too (RFC 9126 §2: there is no list of
+    /// its own). An absent list of methods means `client_secret_basic` (RFC 8414 §2).
+    fn restrict_authentication(&self, document: &mut Document) {
+        let allowed =
+            |method: &By| self.profiles.iter().any(|p| p.rules().methods.contains(method));
+        let further = if self.certificates { BY_CERTIFICATE } else { &[] };
+        let methods = AUTHENTICATION_METHODS.iter().chain(further);
+        let methods = methods.filter(|method| allowed(method));
+        let methods: Vec<&str> = methods.map(|method| method.as_str()).collect();
+        let name = "token_endpoint_auth_methods_supported";
+        let basic = By::ClientSecretBasic.as_str();
+        if !document.contains_key(name) && !methods.contains(&basic) {
+            document.insert(name.into(), json!([]));
+        }
+        if let Some(Value::Array(listed)) = document.get_mut(name) {
+            keep(listed, &methods);
+            if listed.is_empty() {
+                listed.extend(methods.iter().map(|method| json!(method)));
+            }
+        }
+        let signs = |alg: &Algorithm| {
+            self.profiles.iter().any(|p| p.rules().signing_algorithms.contains(alg))
+        };
+        let algorithms = Algorithm::ALL.iter().filter(|alg| signs(alg));
+        let algorithms: Vec<&str> = algorithms.map(|alg| alg.name()).collect();
+        let name = "token_endpoint_auth_signing_alg_values_supported";
+        if let Some(Value::Array(listed)) = document.get_mut(name) {
+            keep(listed, &algorithms);
+            if listed.is_empty() {
+                document.remove(name);
+            }
+        }
+    }
+
     /// RFC 9207 §3: true exactly where every response carries `iss`. The gateway adds it to pushed
     /// requests alone, so where others are taken only the upstream can promise it.
     fn response_iss(&self, document: &mut Document) {
@@ -136,20 +181,18 @@ impl Additions {
     }
 }
 
-/// Every listed method works at the endpoint too (RFC 9126 §2: there is no list of its own). An
-/// absent list means `client_secret_basic` (RFC 8414 §2), which does.
-fn restrict_authentication(document: &mut Document, certificates: bool) {
-    let works = |method: &str| {
-        AUTHENTICATION_METHODS.contains(&method)
-            || (certificates && BY_CERTIFICATE.contains(&method))
+/// The profiles that hold for somebody.
+fn profiles(config: &config::Config) -> Vec<Profile> {
+    let holds = |profile: &Profile| {
+        config.par.profile == *profile
+            || config.clients.iter().any(|client| client.profile == *profile)
     };
-    let name = "token_endpoint_auth_methods_supported";
-    if let Some(Value::Array(methods)) = document.get_mut(name) {
-        methods.retain(|method| method.as_str().is_some_and(works));
-        if methods.is_empty() {
-            methods.extend(AUTHENTICATION_METHODS.iter().map(|method| json!(method)));
-        }
-    }
+    Profile::ALL.into_iter().filter(holds).collect()
+}
+
+/// Keeps of a list what works.
+fn keep(list: &mut Vec<Value>, works: &[&str]) {
+    list.retain(|value| value.as_str().is_some_and(|value| works.contains(&value)));
 }
 
 /// Adds `value` to a list, which is made where there is none.
@@ -177,6 +220,7 @@ mod tests {
             iss: true,
             certificates: false,
             alias: None,
+            profiles: vec![Profile::Oauth],
         }
     }
 
@@ -246,14 +290,25 @@ mod tests {
     fn b180_b181_lists_tell_what_works() {
         let pkce = Additions { pkce: true, ..additions() };
         let upstream = json!({
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
+            "token_endpoint_auth_methods_supported":
+                ["client_secret_basic", "private_key_jwt", "tls_client_auth", "x_vendor"],
+            "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256K"],
             "code_challenge_methods_supported": ["plain"],
         });
-        let document = merged(&pkce, upstream);
-        assert_eq!(
-            document["token_endpoint_auth_methods_supported"],
-            json!(["client_secret_basic"])
+        let (methods, algorithms) = (
+            "token_endpoint_auth_methods_supported",
+            "token_endpoint_auth_signing_alg_values_supported",
         );
+        let document = merged(&pkce, upstream.clone());
+        assert_eq!(document[methods], json!(["client_secret_basic", "private_key_jwt"]));
+        assert_eq!(document[algorithms], json!(["RS256", "PS256"]));
+        let strict = Additions { profiles: vec![Profile::Fapi2], ..additions() };
+        let by_strict = merged(&strict, upstream);
+        assert_eq!(by_strict[methods], json!(["private_key_jwt"]));
+        assert_eq!(by_strict[algorithms], json!(["PS256"]));
+        assert_eq!(merged(&strict, json!({}))[methods], json!(["private_key_jwt"]));
+        let nothing = merged(&strict, json!({ algorithms: ["RS256"] }));
+        assert!(nothing.get(algorithms).is_none());
         assert_eq!(document["code_challenge_methods_supported"], json!(["plain", "S256"]));
     }
 
@@ -280,7 +335,8 @@ mod tests {
         });
         assert_eq!(document["mtls_endpoint_aliases"], aliases);
         assert_eq!(document["tls_client_certificate_bound_access_tokens"], json!(true));
-        assert_eq!(document["token_endpoint_auth_methods_supported"], json!(["tls_client_auth"]));
+        let methods = json!(["tls_client_auth", "private_key_jwt"]);
+        assert_eq!(document["token_endpoint_auth_methods_supported"], methods);
         let document = merged(&additions(), upstream);
         let aliases = json!({"token_endpoint": "https://mtls.idp/token"});
         assert_eq!(document["mtls_endpoint_aliases"], aliases);

@@ -163,7 +163,8 @@ async fn b178_b180_b181_b184_b235_members_are_kept_turned_or_dropped() {
     assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
     let document = answer.json();
     assert_eq!(document["issuer"], "https://login.example");
-    assert_eq!(document["token_endpoint_auth_methods_supported"], json!(["client_secret_basic"]));
+    let methods = json!(["client_secret_basic", "private_key_jwt"]);
+    assert_eq!(document["token_endpoint_auth_methods_supported"], methods);
     assert_eq!(document["code_challenge_methods_supported"], json!(["plain", "S256"]));
     for kept in [
         "request_uri_parameter_supported",

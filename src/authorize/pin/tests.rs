@@ -55,6 +55,7 @@ fn what_the_browser_changes_drops_or_adds_is_set_back() {
         ("&nonce=no", "", "nonce", "no"),
         ("&code_challenge=ch", "", "code_challenge", "ch"),
         ("scope=openid%20profile", "scope=admin", "scope", "openid profile email"),
+        ("profile%20email", "profile", "scope", "openid profile email"),
         ("state=st", "state=st&state=x", "state", "st"),
         ("allow=Authorize", "allow=x", "allow", "Authorize"),
     ] {

@@ -52,17 +52,17 @@ pub struct Client {
     pub authorization_details_types: Option<Vec<String>>,
     /// This client must push with a `DPoP` proof (RFC 9449 §5.2). `true` is not yet supported.
     pub dpop_bound_access_tokens: bool,
-    /// The client's public keys. Not yet supported.
+    /// The client's public keys: a JWK Set (RFC 7517 §5).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_table")]
     pub jwks: Option<serde_json::Value>,
-    /// Where the client publishes its keys. Not yet supported.
+    /// Where the client publishes its keys: https, or http on a loopback host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
-    /// File of the client's public keys. Not yet supported.
+    /// File of the client's public keys, a JWK Set. Read again when it changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<String>,
-    /// The algorithm of its assertions. Not yet supported.
+    /// The only algorithm of its assertions. Absent: as the profile says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg: Option<Algorithm>,
     /// The algorithm of its request objects. Not yet supported.

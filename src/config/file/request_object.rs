@@ -74,7 +74,6 @@ pub struct AuthorizationDetails {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientKeys {
-    /// Private, link-local and loopback addresses and ranges that a `jwks_uri` may lead to. Not yet
-    /// supported.
+    /// Private, link-local and loopback addresses and ranges that a `jwks_uri` may lead to.
     pub allow_private_addresses: Vec<String>,
 }

@@ -26,7 +26,8 @@ async fn first(front: &Front) -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b150_an_address_that_cannot_be_read_is_an_error_page() {
-    let many = (0..130).map(|number| format!("&p{number}=x")).collect::<Vec<_>>().concat();
+    let many: Vec<_> = (0..130).map(|number| format!("&p{number}=x")).collect();
+    let many = many.concat();
     for spoilt in [many.as_str(), "&broken=%zz", "&x=%ff", "&client_id=web;y=1&;client_id=web"] {
         for nesting in [false, true] {
             let spoilt = spoilt.to_owned();

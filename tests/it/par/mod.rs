@@ -19,8 +19,10 @@ use serde_json::Value;
 
 use crate::support::http::encode;
 
+mod assertions;
 mod attacks;
 mod authentication;
+mod client_keys;
 mod cors;
 mod form;
 mod limits;
