@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 use rustls::crypto::aws_lc_rs::{cipher_suite as suites, default_provider};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, SupportedCipherSuite,
@@ -31,7 +32,6 @@ fn shake(
     let mut provider = default_provider();
     provider.cipher_suites = vec![suite];
     let mut roots = RootCertStore::empty();
-    use rustls::pki_types::pem::PemObject as _;
     roots
         .add(
             rustls::pki_types::CertificateDer::from_pem_slice(lab.authority.pem().as_bytes())
