@@ -21,6 +21,7 @@ pub use limits::Limits;
 mod addresses;
 pub mod assertion;
 pub mod authentication;
+pub mod certificate;
 pub mod dpop;
 pub mod keys;
 pub mod limits;

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use url::Url;
 
 use super::algorithm::{ContentEncryption, KeyEncryption};
+use super::distinguished_name::DistinguishedName;
 use super::file::AuthenticationMethod;
 use super::profile::Profile;
 use super::secret::{Secret, SecretDigest};
@@ -93,7 +94,7 @@ impl Authentication {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateName {
     /// Its subject, as RFC 4514 writes it.
-    SubjectDn(String),
+    SubjectDn(DistinguishedName),
     /// A DNS name among its alternative names.
     SanDns(String),
     /// A URI among them.

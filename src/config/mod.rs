@@ -14,9 +14,11 @@ pub use address::{Issuer, UpstreamUrl};
 pub use algorithm::{ContentEncryption, KeyEncryption};
 pub use client::{Authentication, CertificateName, Client, ClientKeys, ClientRequestObject};
 pub use diagnostic::{Problem, Problems};
+pub use distinguished_name::DistinguishedName;
 pub use documentation::documentation;
 pub use environment::Environment;
 pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
+pub use identity::{IdentityError, read_authorities, read_identity};
 pub use preset::{PostQuery, Preset};
 pub use profile::{Profile, Rules};
 pub use request_object::{
@@ -24,16 +26,18 @@ pub use request_object::{
 };
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
-pub use server::{Listen, Server, ServerMtls, ServerTls};
+pub use server::{Listen, Server, ServerMtls, ServerTls, TlsListener};
 
 mod address;
 mod algorithm;
 mod check;
 mod client;
 mod diagnostic;
+mod distinguished_name;
 mod documentation;
 mod environment;
 mod file;
+mod identity;
 mod overlay;
 pub mod preset;
 pub mod profile;

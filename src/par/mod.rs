@@ -186,9 +186,11 @@ impl Endpoint {
         form: &Parameters<'_>,
         trail: &mut Trail,
     ) -> Result<Authenticated, ParError> {
-        let presented = Presented::read(headers, form);
+        let presented = Presented::read(headers, form).map(|presented| {
+            presented.with_certificate(trail.certificate.clone(), self.clock.now())
+        });
         if let Ok(presented) = &presented {
-            trail.method = presented.method();
+            trail.method = presented.method(&self.registry);
         }
         let claimed = presented.as_ref().map_or("", Presented::client_id);
         if let Some(address) = trail.peer.address {

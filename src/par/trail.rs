@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::ParError;
+use crate::client::certificate::Shown;
 use crate::client::{AuthenticationError, Peer};
 use crate::oauth::error::ErrorCode;
 use crate::telemetry::audit::{self, Circumstances};
@@ -16,6 +17,7 @@ use crate::telemetry::metrics::{AuthMethod, RateScope, StoreOperation, meter};
 pub(super) struct Trail {
     pub(super) peer: Peer,
     pub(super) insecure: bool,
+    pub(super) certificate: Shown,
     pub(super) method: AuthMethod,
     pub(super) client_id: Option<Arc<str>>,
 }
@@ -27,7 +29,13 @@ impl Trail {
             insecure: false,
             request_id: "".into(),
         });
-        Self { insecure: peer.insecure, peer, method: AuthMethod::Unknown, client_id: None }
+        Self {
+            insecure: peer.insecure,
+            peer,
+            certificate: request.extensions().get::<Shown>().cloned().unwrap_or_default(),
+            method: AuthMethod::Unknown,
+            client_id: None,
+        }
     }
 
     pub(super) fn circumstances<'a>(&'a self, reference: Option<&'a str>) -> Circumstances<'a> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::*;
 use crate::config::file::File;
 use crate::config::profile::Profile;
-use crate::config::{Authentication, CertificateName, ClientKeys, shape};
+use crate::config::{Authentication, CertificateName, ClientKeys, DistinguishedName, shape};
 
 const FOLDER: &str = "tests/fixtures/config/later";
 
@@ -54,7 +54,10 @@ fn a_right_file_holds_all_that_later_work_needs() {
     assert_eq!(set["keys"][0]["crv"], "P-256", "nothing of the key is lost");
     assert!(keys.request_object.required && keys.request_object.encryption.is_some());
     let Authentication::TlsClientAuth(name) = &dn.authentication else { panic!("by name") };
-    assert_eq!(name, &CertificateName::SubjectDn("CN=app,O=Example".to_owned()));
+    assert_eq!(
+        name,
+        &CertificateName::SubjectDn(DistinguishedName::parse("cn=app, o=Example").unwrap())
+    );
     assert!(matches!(self_signed.keys, Some(ClientKeys::Uri(_))));
     assert_eq!((secret.profile, keys.profile), (Profile::Oauth, Profile::Fapi2));
     let Authentication::ClientSecretJwt { secret, .. } = &secret.authentication else {

@@ -12,23 +12,10 @@ enum Refused {
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 6] = [
-    ("server.client_certificate_header", Refused::All),
-    ("server.tls", Refused::All),
-    ("server.mtls", Refused::All),
+const KEYS: [(&str, Refused); 3] = [
     ("store.backend", Refused::Texts(&["redis"])),
     ("store.snapshot", Refused::All),
     ("store.redis", Refused::All),
-];
-
-/// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 6] = [
-    ("authentication", Refused::Texts(&["tls_client_auth", "self_signed_tls_client_auth"])),
-    ("tls_client_auth_subject_dn", Refused::All),
-    ("tls_client_auth_san_dns", Refused::All),
-    ("tls_client_auth_san_uri", Refused::All),
-    ("tls_client_auth_san_ip", Refused::All),
-    ("tls_client_auth_san_email", Refused::All),
 ];
 
 pub(super) fn check(checker: &mut Checker<'_>) {
@@ -40,15 +27,6 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             "store.replicas",
             "several replicas cannot share a memory store, and other stores are not yet supported",
         );
-    }
-    let clients = match checker.root.find("clients").map(|node| &node.value) {
-        Some(Value::Array(clients)) => clients.len(),
-        _ => 0,
-    };
-    for index in 0..clients {
-        for (name, refused) in CLIENT_KEYS {
-            key(checker, &format!("clients.{index}.{name}"), refused);
-        }
     }
 }
 

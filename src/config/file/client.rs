@@ -74,19 +74,19 @@ pub struct Client {
     /// The content encryption of its request objects. Absent: `A128CBC-HS256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_encryption_enc: Option<ContentEncryption>,
-    /// Subject of its certificate (RFC 8705 §2.1.2). Not yet supported.
+    /// Subject of its certificate (RFC 8705 §2.1.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_subject_dn: Option<String>,
-    /// DNS name of its certificate. Not yet supported.
+    /// DNS name of its certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_dns: Option<String>,
-    /// URI of its certificate. Not yet supported.
+    /// URI of its certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_uri: Option<String>,
-    /// IP address of its certificate. Not yet supported.
+    /// IP address of its certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_ip: Option<String>,
-    /// E-mail address of its certificate. Not yet supported.
+    /// E-mail address of its certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_email: Option<String>,
     /// Replaces `[par] lifetime`.
