@@ -229,7 +229,8 @@ impl<'a> Answered<'a> {
         } else {
             return None;
         };
-        let (state, has_iss) = (value("state"), value("iss").is_some());
+        let state = value("state").filter(|state| !state.is_empty());
+        let has_iss = value("iss").is_some();
         Some(Self { end: 0, state, outcome, has_iss, is_jarm })
     }
 }

@@ -309,6 +309,8 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
     /// For the body of a request that the gateway answers itself.
     pub body_timeout: Duration,
+    /// Until the next bytes of an answer are taken.
+    pub write_timeout: Duration,
 }
 
 /// So many in such a time, e.g. `100/s`.

@@ -199,6 +199,7 @@ impl Endpoint {
         let room = request::Room {
             max_target_bytes: self.settings.max_target_bytes,
             endpoint_bytes: endpoint_bytes(path.as_ref()),
+            endpoint_pairs: path.as_ref().map_or(0, |path| request::pairs(path.query())),
             body_names: self.settings.body_names.as_ref(),
         };
         let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::client::Client;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::names;
-use crate::oauth::parameters::{Encoder, Parameters};
+use crate::oauth::parameters::{Encoder, MOST, Parameters};
 use crate::oauth::pkce::{self, CodeChallengeMethod};
 use crate::oauth::{redirect_uri, scope};
 use crate::upstream::Capabilities;
@@ -71,6 +71,9 @@ pub enum RequestError {
     /// `resource` is relative or has a fragment (RFC 8707 §2).
     #[error("resource is not an absolute URI without fragment")]
     Resource,
+    /// With what the endpoint's own address says it would be more than can be read again.
+    #[error("the request has more parameters than can be kept")]
+    TooMany,
     /// The request would not fit the upstream's longest request target.
     #[error("the request target for the authorization server would have more than {0} bytes")]
     TooLong(usize),
@@ -99,6 +102,7 @@ impl RequestError {
             | Self::Prompt
             | Self::MaxAge
             | Self::Claims
+            | Self::TooMany
             | Self::TooLong(_) => ErrorCode::InvalidRequest,
         }
     }
@@ -117,6 +121,8 @@ pub struct Room<'a> {
     pub max_target_bytes: usize,
     /// What the authorization endpoint's own path and query take of it.
     pub endpoint_bytes: usize,
+    /// How many parameters its own query has.
+    pub endpoint_pairs: usize,
     /// Names that travel in the body instead; `None` where all travel in the query.
     pub body_names: Option<&'a BodyNames>,
 }
@@ -300,6 +306,12 @@ fn travels(name: &str, value: &str) -> bool {
     !value.is_empty() && names::travels(name)
 }
 
+/// How many pairs a query of ours has.
+#[must_use]
+pub fn pairs(query: &str) -> usize {
+    if query.is_empty() { 0 } else { 1 + query.bytes().filter(|&byte| byte == b'&').count() }
+}
+
 fn fits(form: &Parameters<'_>, query: &str, room: Room<'_>) -> Result<(), RequestError> {
     let in_query = match room.body_names {
         None => query.len(),
@@ -313,6 +325,9 @@ fn fits(form: &Parameters<'_>, query: &str, room: Room<'_>) -> Result<(), Reques
             rest.finish().len()
         }
     };
+    if room.endpoint_pairs + pairs(query) > MOST {
+        return Err(RequestError::TooMany);
+    }
     if room.endpoint_bytes + 1 + in_query > room.max_target_bytes {
         return Err(RequestError::TooLong(room.max_target_bytes));
     }

@@ -173,6 +173,11 @@ impl<'a> Pin<'a> {
 
     /// Writes the pushed value, or the given one where it means the same.
     fn write<'b>(&'b self, pinned: &mut Pinned<'b>, (name, value): (&'b str, &'b str), text: Text) {
+        // As in the one field that some pages have for all of them.
+        if name == names::REPEATABLE && joined(&self.pushed).is_some_and(|all| all == value) {
+            pinned.push(name, value);
+            return;
+        }
         if name == names::REPEATABLE {
             let all = self.pushed.iter().filter(|(pushed, _)| *pushed == name);
             for (index, (_, pushed)) in all.enumerate() {
@@ -249,6 +254,13 @@ impl<'b> Pinned<'b> {
 fn is_part(given: &str, pushed: &str) -> bool {
     let within = |one| pushed.split(' ').any(|known| known == one);
     !given.is_empty() && given.split(' ').all(within)
+}
+
+/// The values of the repeatable parameter with blanks between, where there are several.
+pub(super) fn joined(pushed: &Parameters<'_>) -> Option<String> {
+    let all = pushed.iter().filter(|(name, _)| *name == names::REPEATABLE);
+    let all: Vec<_> = all.map(|(_, value)| value).collect();
+    (all.len() > 1).then(|| all.join(" "))
 }
 
 /// Whether two values are one: JSON is compared as JSON, all else as text.
