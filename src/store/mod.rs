@@ -20,6 +20,7 @@ mod account;
 mod due;
 mod index;
 pub mod memory;
+pub mod sealed;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also
 /// where several replicas share the backend.
