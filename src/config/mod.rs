@@ -25,6 +25,7 @@ pub use request_object::{
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
 pub use server::{Listen, Server, ServerMtls, ServerTls};
+pub use store::Store;
 
 mod address;
 mod algorithm;
@@ -43,6 +44,7 @@ mod schema;
 pub mod secret;
 mod server;
 mod shape;
+pub mod store;
 mod tree;
 mod units;
 
@@ -287,13 +289,6 @@ pub enum MaskFailure {
     Pass,
     /// Not sent.
     Refuse,
-}
-
-/// `[store]` with the memory backend.
-#[derive(Debug, Clone)]
-pub struct Store {
-    /// A push that would take the store above this is refused.
-    pub max_bytes: u64,
 }
 
 /// `[limits]`

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::report;
 use crate::client::Limits;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Store};
 use crate::telemetry::metrics::meter;
 
 /// Collecting expired requests this often keeps each pause short.
@@ -24,13 +24,19 @@ pub(super) struct Chores {
 
 impl Chores {
     /// Starts it. Without a thread (the system has none left) expired requests are collected by
-    /// the requests themselves.
-    pub(super) fn start(store: Arc<MemoryStore>, limits: Arc<Limits>) -> Self {
+    /// the requests themselves. `tidied` is the store that has to be tidied, if it is one.
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        tidied: Option<Arc<MemoryStore>>,
+        limits: Arc<Limits>,
+    ) -> Self {
         let (stop, stopped) = mpsc::channel();
         let work = move || {
             let mut beats = 0_u32;
             while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
-                store.tidy();
+                if let Some(store) = &tidied {
+                    store.tidy();
+                }
                 beats = beats.wrapping_add(1);
                 if beats.is_multiple_of(SLOW) {
                     limits.tidy();

@@ -14,7 +14,7 @@ enum Refused {
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 13] = [
+const KEYS: [(&str, Refused); 11] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
@@ -25,9 +25,7 @@ const KEYS: [(&str, Refused); 13] = [
     ("request_object.decryption_keys", Refused::All),
     ("client_keys.allow_private_addresses", Refused::Items),
     ("authorization_details", Refused::All),
-    ("store.backend", Refused::Texts(&["redis"])),
     ("store.snapshot", Refused::All),
-    ("store.redis", Refused::All),
 ];
 
 /// Keys of a client.
@@ -61,12 +59,6 @@ const CLIENT_KEYS: [(&str, Refused); 16] = [
 pub(super) fn check(checker: &mut Checker<'_>) {
     for (path, refused) in KEYS {
         key(checker, path, refused);
-    }
-    if let Some(Value::Integer(2..)) = checker.root.find("store.replicas").map(|node| &node.value) {
-        checker.refuse(
-            "store.replicas",
-            "several replicas cannot share a memory store, and other stores are not yet supported",
-        );
     }
     let clients = match checker.root.find("clients").map(|node| &node.value) {
         Some(Value::Array(clients)) => clients.len(),

@@ -43,9 +43,8 @@ impl Place {
         times: Times,
         rng: &dyn SecureRandom,
     ) -> Result<Vec<u8>, SealError> {
-        let mut content = Vec::with_capacity(
-            4 + request.client_id.len() + 32 + 1 + 32 + 4 + request.query.len(),
-        );
+        let mut content =
+            Vec::with_capacity(4 + request.client_id.len() + 32 + 1 + 32 + 4 + request.query.len());
         field(&mut content, request.client_id.as_bytes())?;
         content.extend_from_slice(&request.flow_key);
         field(&mut content, request.index.as_ref().map_or(&[], |key| key.as_bytes().as_slice()))?;
@@ -77,7 +76,8 @@ impl Place {
         flow: FlowId,
         rng: &dyn SecureRandom,
     ) -> Result<Vec<u8>, SealError> {
-        let mut content = Vec::with_capacity(8 + continuation.path.len() + continuation.query.len());
+        let mut content =
+            Vec::with_capacity(8 + continuation.path.len() + continuation.query.len());
         field(&mut content, continuation.path.as_bytes())?;
         field(&mut content, continuation.query.as_bytes())?;
         self.seal(&content, &of_flow(of, flow), rng)
@@ -148,8 +148,7 @@ fn field(content: &mut Vec<u8>, bytes: &[u8]) -> Result<(), SealError> {
 
 fn taken<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], SealError> {
     let (length, tail) = rest.split_first_chunk::<4>().ok_or(SealError::Unreadable)?;
-    let length =
-        usize::try_from(u32::from_be_bytes(*length)).map_err(|_| SealError::Unreadable)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| SealError::Unreadable)?;
     let (field, tail) = tail.split_at_checked(length).ok_or(SealError::Unreadable)?;
     *rest = tail;
     Ok(field)
