@@ -29,6 +29,8 @@ mod par;
 mod pass_through;
 mod real_browser;
 mod real_servers;
+mod redis_store;
+mod replicas;
 mod store;
 mod support;
 mod tampering;

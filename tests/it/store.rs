@@ -328,7 +328,7 @@ async fn b220_one_client_cannot_take_all_the_room() {
 
 #[tokio::test]
 async fn b171_expired_requests_give_their_room_back() {
-    let clock = Arc::new(parapet::clock::SystemClock::start());
+    let clock = Arc::new(SystemClock::start());
     let store = MemoryStore::new(1 << 20, clock);
     let short = Lifetimes { redeem: Duration::from_millis(1), login: Duration::from_millis(1) };
     for number in 0..100 {

@@ -124,10 +124,10 @@ impl Keeper {
                         tracing::info!(server = %self.config.servers, "the store is available");
                     }
                     was_up = Some(true);
+                    pause = SOON;
                     self.watch(&link).await;
-                    if self.pace.begin().since(begun) > LATE {
-                        pause = SOON;
-                        continue;
+                    if self.pace.begin().since(begun) < LATE {
+                        sleep(SOON).await;
                     }
                 }
                 Err(error) => {
@@ -137,10 +137,10 @@ impl Keeper {
                         tracing::error!(%server, "the store is unavailable: {error}");
                     }
                     was_up = Some(false);
+                    sleep(pause).await;
+                    pause = LATE.min(pause * 2);
                 }
             }
-            sleep(pause).await;
-            pause = LATE.min(pause * 2);
         }
     }
 

@@ -49,7 +49,7 @@ impl Place {
         content.extend_from_slice(&request.flow_key);
         field(&mut content, request.index.as_ref().map_or(&[], |key| key.as_bytes().as_slice()))?;
         field(&mut content, request.query.as_bytes())?;
-        self.seal(&content, &times.bound(), rng)
+        self.seal_padded(&content, &times.bound(), rng)
     }
 
     /// The reference of the request at `to`, sealed for those who know the index key.
@@ -62,7 +62,13 @@ impl Place {
         to: Address,
         rng: &dyn SecureRandom,
     ) -> Result<Vec<u8>, SealError> {
-        self.seal(reference.as_bytes(), &to, rng)
+        // Of one length, and short enough for Redis to keep it in its compact form.
+        let bytes = reference.as_bytes();
+        let write = |into: &mut Vec<u8>| {
+            into.extend_from_slice(bytes);
+            Ok(())
+        };
+        self.seal(bytes.len(), write, &to, rng)
     }
 
     /// A continuation of this flow of the request at `of`, sealed.
@@ -80,7 +86,16 @@ impl Place {
             Vec::with_capacity(8 + continuation.path.len() + continuation.query.len());
         field(&mut content, continuation.path.as_bytes())?;
         field(&mut content, continuation.query.as_bytes())?;
-        self.seal(&content, &of_flow(of, flow), rng)
+        self.seal_padded(&content, &of_flow(of, flow), rng)
+    }
+
+    fn seal_padded(
+        &self,
+        content: &[u8],
+        bound: &[u8],
+        rng: &dyn SecureRandom,
+    ) -> Result<Vec<u8>, SealError> {
+        self.seal(padded(content.len()), |into| pad(content, into), bound, rng)
     }
 }
 
@@ -95,7 +110,7 @@ impl Opened {
         times: Times,
     ) -> Result<PushedRequest, SealError> {
         let content = place.open(sealed, &times.bound())?;
-        let mut rest = content.as_slice();
+        let mut rest = unpad(&content)?;
         let client_id = text(&mut rest)?.into();
         let (flow_key, tail) = rest.split_first_chunk().ok_or(SealError::Unreadable)?;
         rest = tail;
@@ -130,7 +145,7 @@ impl Opened {
         flow: FlowId,
     ) -> Result<Continuation, SealError> {
         let content = place.open(sealed, &of_flow(of, flow))?;
-        let mut rest = content.as_slice();
+        let mut rest = unpad(&content)?;
         Ok(Continuation { path: text(&mut rest)?.into(), query: text(&mut rest)?.into() })
     }
 }
@@ -159,21 +174,21 @@ fn text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, SealError> {
 }
 
 /// The size class of `length` bytes and the four that say how many they are.
-pub(super) fn padded(length: usize) -> usize {
+fn padded(length: usize) -> usize {
     let needed = length.saturating_add(4).max(SMALLEST);
     let above = needed.next_power_of_two();
     let between = above / 4 * 3;
     if needed <= between { between } else { above }
 }
 
-pub(super) fn pad(content: &[u8], into: &mut Vec<u8>) -> Result<(), SealError> {
+fn pad(content: &[u8], into: &mut Vec<u8>) -> Result<(), SealError> {
     let end = into.len() + padded(content.len());
     field(into, content)?;
     into.resize(end, 0);
     Ok(())
 }
 
-pub(super) fn unpad(padded: &[u8]) -> Result<&[u8], SealError> {
+fn unpad(padded: &[u8]) -> Result<&[u8], SealError> {
     let mut rest = padded;
     taken(&mut rest)
 }

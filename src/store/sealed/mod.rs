@@ -2,7 +2,7 @@
 //!
 //! Address and key are two derivations of the reference (HKDF-SHA256, RFC 5869) whose info holds the
 //! issuer, so a copy of the store tells neither what lies in it nor for whom, and replicas share no
-//! secret. Records are padded to size classes; version, address and times are authenticated with
+//! secret. What varies in length is padded to size classes; version, address and times are authenticated with
 //! them, so none can be moved or made to last longer.
 
 use std::fmt;
@@ -133,41 +133,33 @@ impl Place {
         self.address
     }
 
-    /// Version, nonce, ciphertext and tag of the padded `content`, bound to this place and `bound`.
-    ///
-    /// # Errors
-    /// [`SealError::Unsealed`]
-    pub fn seal(
+    /// Version, nonce, ciphertext and tag of what `write` appends, bound to this place and `bound`.
+    fn seal(
         &self,
-        content: &[u8],
+        length: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), SealError>,
         bound: &[u8],
         rng: &dyn SecureRandom,
     ) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
         rng.fill(&mut nonce).map_err(|_| SealError::Unsealed)?;
-        let mut sealed = Vec::with_capacity(1 + NONCE_LEN + layout::padded(content.len()) + 16);
+        let mut sealed = Vec::with_capacity(1 + NONCE_LEN + length + AES_256_GCM.tag_len());
         sealed.push(VERSION);
         sealed.extend_from_slice(&nonce);
         let start = sealed.len();
-        layout::pad(content, &mut sealed)?;
+        write(&mut sealed)?;
         let text = sealed.get_mut(start..).ok_or(SealError::Unsealed)?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self
             .key
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(self.associated(bound)),
-                text,
-            )
+            .seal_in_place_separate_tag(nonce, Aad::from(self.associated(bound)), text)
             .map_err(|_| SealError::Unsealed)?;
         sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
     }
 
-    /// The content of what was sealed at this place with this `bound`.
-    ///
-    /// # Errors
-    /// [`SealError::Unreadable`]
-    pub fn open(&self, mut sealed: Vec<u8>, bound: &[u8]) -> Result<Vec<u8>, SealError> {
+    /// What was sealed at this place with this `bound`.
+    fn open(&self, mut sealed: Vec<u8>, bound: &[u8]) -> Result<Vec<u8>, SealError> {
         let (version, rest) = sealed.split_first_mut().ok_or(SealError::Unreadable)?;
         let (nonce, text) =
             rest.split_first_chunk_mut::<NONCE_LEN>().ok_or(SealError::Unreadable)?;
@@ -175,11 +167,14 @@ impl Place {
             return Err(SealError::Unreadable);
         }
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let padded = self
+        let length = self
             .key
             .open_in_place(nonce, Aad::from(self.associated(bound)), text)
-            .map_err(|_| SealError::Unreadable)?;
-        layout::unpad(padded).map(<[u8]>::to_vec)
+            .map_err(|_| SealError::Unreadable)?
+            .len();
+        sealed.drain(..1 + NONCE_LEN);
+        sealed.truncate(length);
+        Ok(sealed)
     }
 
     fn associated(&self, bound: &[u8]) -> Vec<u8> {

@@ -44,6 +44,22 @@ impl Redis {
         Self::launch(free_port(), &[], Some(milliseconds)).await
     }
 
+    /// A sentinel that calls the server at this port `main`, and takes half a second to find it dead.
+    pub async fn sentinel(primary: u16) -> Self {
+        let port = free_port();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("sentinel.conf");
+        let text = format!(
+            "port {port}\nbind 127.0.0.1\nprotected-mode no\n\
+             sentinel monitor main 127.0.0.1 {primary} 1\n\
+             sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 5000\n"
+        );
+        std::fs::write(&file, text).expect("a file in it");
+        let mut process = Process::spawn(Command::new("redis-server").arg(&file).arg("--sentinel"));
+        process.wait_for(LIMIT, |output| output.contains("+monitor master").then_some(())).await;
+        Self { port, process: Some(process), options: Vec::new(), clock: None, folder }
+    }
+
     async fn launch(port: u16, options: &[&str], clock: Option<u64>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = clock.map(|milliseconds| {
@@ -75,6 +91,11 @@ impl Redis {
             .wait_for(LIMIT, |output| output.contains("Ready to accept connections").then_some(()))
             .await;
         self.process = Some(process);
+    }
+
+    /// With these options from the next start on.
+    pub fn set_options(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|&option| option.to_owned()).collect();
     }
 
     /// `redis://127.0.0.1:PORT`
