@@ -27,6 +27,7 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::target::Traits;
 use crate::store::Store;
 use crate::upstream::Discovery;
+use crate::upstream::key_set::KeyFetcher;
 use crate::{answer, authorize, metadata, par};
 
 /// Most pushes that are worked on at once; a further one is told to come again.
@@ -44,6 +45,7 @@ pub struct Endpoints {
     authorize: Arc<authorize::Endpoint>,
     metadata: metadata::Endpoint,
     guard: Option<authorize::Guard>,
+    registry: Arc<Registry>,
     discovery: Arc<Discovery>,
 }
 
@@ -65,7 +67,7 @@ pub struct Shared {
 pub enum Route {
     /// The pushed authorization request endpoint (RFC 9126 §2).
     Par,
-    /// A metadata document (RFC 8414 §3).
+    /// A metadata document (RFC 8414 §3), or the published keys where ours are among them.
     Metadata,
     /// The authorization endpoint (RFC 6749 §3.1), or what could be it while it is not known.
     Authorize,
@@ -77,7 +79,8 @@ impl Endpoints {
     /// The endpoints of `config`.
     #[must_use]
     pub fn new(config: &Config, shared: &Shared) -> Self {
-        let registry = Arc::new(Registry::new(&config.clients, &config.par));
+        let fetcher = Arc::new(KeyFetcher::new(&config.client_keys, Arc::clone(&shared.clock)));
+        let registry = Arc::new(Registry::new(&config.clients, &config.par, &fetcher));
         let random: Arc<dyn SecureRandom + Send + Sync> = Arc::new(SystemRandom::new());
         let par = par::Endpoint::new(
             config,
@@ -110,10 +113,21 @@ impl Endpoints {
             par_path: config.par.path.clone(),
             origins: config.par.cors_origins.as_slice().into(),
             authorize: Arc::new(authorize),
-            metadata: metadata::Endpoint::new(Arc::clone(&shared.discovery), additions),
-            guard: authorize::Guard::new(config, registry, Arc::clone(&shared.discovery)),
+            metadata: metadata::Endpoint::new(config, Arc::clone(&shared.discovery), additions),
+            guard: authorize::Guard::new(
+                config,
+                Arc::clone(&registry),
+                Arc::clone(&shared.discovery),
+            ),
+            registry,
             discovery: Arc::clone(&shared.discovery),
         }
+    }
+
+    /// Looks whether files with clients' keys have changed. To be called now and then, off the
+    /// requests' threads.
+    pub fn reload_keys(&self) {
+        self.registry.reload_keys();
     }
 
     /// Who takes a request with this path, as it stands in the target.

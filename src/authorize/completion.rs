@@ -117,7 +117,10 @@ impl Endpoint {
             return Ok(Ending::Of(flow.clone()));
         }
         let mut ending = Ending::None;
-        for ticket in self.cookies.tickets(departure.headers) {
+        // Two requests may have the same `state`: the one begun last is meant.
+        let mut tickets = self.cookies.tickets(departure.headers);
+        tickets.sort_by_key(|ticket| std::cmp::Reverse(ticket.started_at));
+        for ticket in tickets {
             let held = self.store.read(&ticket.reference).await;
             let held = held.map_err(|e| AuthorizeError::Store(StoreOperation::Read, e))?;
             let Some(held) = held else { continue };
@@ -133,9 +136,11 @@ impl Endpoint {
                 started_by: None,
                 emitter: Emitter::Browser,
             };
-            // A second login may have pushed the same `state`: one that has ended is the last guess.
+            // One that has ended is the last guess.
             if held.spent.is_some() {
-                ending = Ending::Of(flow);
+                if matches!(ending, Ending::None) {
+                    ending = Ending::Of(flow);
+                }
                 continue;
             }
             if held.now < ticket.started_at + self.settings.login_lifetime {
@@ -224,7 +229,8 @@ impl<'a> Answered<'a> {
         } else {
             return None;
         };
-        let (state, has_iss) = (value("state"), value("iss").is_some());
+        let state = value("state").filter(|state| !state.is_empty());
+        let has_iss = value("iss").is_some();
         Some(Self { end: 0, state, outcome, has_iss, is_jarm })
     }
 }

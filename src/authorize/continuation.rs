@@ -119,13 +119,13 @@ pub(super) fn own_path<'a>(address: &'a str, place: Place<'_>) -> Option<Cow<'a,
 }
 
 fn whole_path<'a>(address: &'a str, place: Place<'_>) -> Option<Cow<'a, str>> {
-    if let Some(path) = strip_prefix_ignoring_case(address, place.origin) {
-        return path.starts_with('/').then_some(Cow::Borrowed(path));
+    if let Some(path) = strip_prefix_ignoring_case(address, place.origin)
+        && path.starts_with('/')
+    {
+        return Some(Cow::Borrowed(path));
     }
-    let (_, authority) = place.origin.split_once("://")?;
-    if let Some(rest) = address.strip_prefix("//") {
-        let path = strip_prefix_ignoring_case(rest, authority)?;
-        return path.starts_with('/').then_some(Cow::Borrowed(path));
+    if let Some(path) = path_elsewhere(address, place) {
+        return Some(Cow::Borrowed(path));
     }
     if address.starts_with('/') {
         return Some(Cow::Borrowed(address));
@@ -138,6 +138,26 @@ fn whole_path<'a>(address: &'a str, place: Place<'_>) -> Option<Cow<'a, str>> {
     }
     let folder = place.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     Some(Cow::Owned(format!("{folder}/{address}")))
+}
+
+/// The path of an address with our host and port in another spelling: without scheme or under the
+/// other one, with the port that goes without saying. Servers that do not know how they are reached
+/// write such.
+fn path_elsewhere<'a>(address: &'a str, place: Place<'_>) -> Option<&'a str> {
+    let (own_scheme, own) = place.origin.split_once("://")?;
+    let (scheme, rest) = ["https", "http"]
+        .into_iter()
+        .find_map(|scheme| {
+            let rest = strip_prefix_ignoring_case(address, scheme)?.strip_prefix("://")?;
+            Some((scheme, rest))
+        })
+        .or_else(|| Some((own_scheme, address.strip_prefix("//")?)))?;
+    let (authority, path) = rest.split_at(rest.find('/')?);
+    let port = |scheme| if scheme == "https" { ":443" } else { ":80" };
+    let bare = |authority: &str, scheme| {
+        authority.strip_suffix(port(scheme)).unwrap_or(authority).to_ascii_lowercase()
+    };
+    (bare(authority, scheme) == bare(own, own_scheme)).then_some(path)
 }
 
 /// `path` as browsers send it (RFC 3986 §5.2.4).
@@ -229,6 +249,18 @@ mod tests {
                 "HTTPS://Login.Example/o/authorize/?H=1",
             ),
             ("//login.example/o/authorize/?client_id=a", "//login.example/o/authorize/?H=1"),
+            (
+                "https://login.example:443/o/authorize/?client_id=a",
+                "https://login.example:443/o/authorize/?H=1",
+            ),
+            (
+                "http://LOGIN.example/o/authorize/?client_id=a",
+                "http://LOGIN.example/o/authorize/?H=1",
+            ),
+            (
+                "//login.example:443/o/authorize/?client_id=a",
+                "//login.example:443/o/authorize/?H=1",
+            ),
             ("authorize/?client_id=a", "authorize/?H=1"),
             ("./authorize/?client_id=a", "./authorize/?H=1"),
             ("../../o/x/.././authorize/?client_id=a", "../../o/x/.././authorize/?H=1"),

@@ -80,7 +80,13 @@ impl Endpoint {
     pub async fn depart(&self, departure: Departure<'_>) -> Onward {
         disclosure::note(&departure);
         let ended = self.complete(&departure).await;
-        if matches!(ended, Onward::Unchanged) { self.conceal(&departure).await } else { ended }
+        let onward =
+            if matches!(ended, Onward::Unchanged) { self.conceal(&departure).await } else { ended };
+        if let (Onward::Refused(_), Some(flow)) = (&onward, departure.flow) {
+            // The browser gets no ticket with a page of ours, so it has started nothing.
+            self.undo(flow).await;
+        }
+        onward
     }
 
     async fn conceal(&self, departure: &Departure<'_>) -> Onward {

@@ -160,6 +160,7 @@ mod tests {
             header_timeout: Duration::from_secs(1),
             keepalive_timeout: Duration::from_secs(1),
             body_timeout: Duration::from_secs(1),
+            write_timeout: Duration::from_secs(1),
         };
         (Limits::new(&settings, Arc::<ManualClock>::clone(&clock)), clock)
     }

@@ -8,15 +8,20 @@ use std::time::Duration;
 
 use crate::config;
 use crate::oauth::redirect_uri;
+use crate::upstream::key_set::KeyFetcher;
 
 use addresses::Addresses;
 
 pub use addresses::MOST_ADDRESSEES;
+pub use assertion::Assertions;
 pub use authentication::{Authenticated, AuthenticationError, authenticate};
+pub use keys::ClientKeys;
 pub use limits::Limits;
 
 mod addresses;
+pub mod assertion;
 pub mod authentication;
+pub mod keys;
 pub mod limits;
 
 /// All clients of the configuration, by `client_id`.
@@ -35,8 +40,8 @@ pub struct Client {
     pub rules: &'static config::Rules,
     /// The one way it proves itself.
     pub authentication: config::Authentication,
-    /// Where its public keys come from.
-    pub keys: Option<config::ClientKeys>,
+    /// Its public keys.
+    pub keys: Option<ClientKeys>,
     /// What its request objects must be like.
     pub request_object: config::ClientRequestObject,
     /// Registered redirect URIs; empty leaves the check to the upstream.
@@ -67,7 +72,7 @@ pub struct Peer {
 impl Registry {
     /// The clients of the configuration, with what `[par]` says where their table is silent.
     #[must_use]
-    pub fn new(clients: &[config::Client], par: &config::Par) -> Self {
+    pub fn new(clients: &[config::Client], par: &config::Par, fetcher: &Arc<KeyFetcher>) -> Self {
         let clients: HashMap<_, _> = clients
             .iter()
             .map(|client| {
@@ -77,7 +82,7 @@ impl Registry {
                     client_id: Arc::clone(&client_id),
                     rules,
                     authentication: client.authentication.clone(),
-                    keys: client.keys.clone(),
+                    keys: client.keys.as_ref().map(|keys| ClientKeys::new(keys, fetcher)),
                     request_object: client.request_object,
                     redirect_uris: client.redirect_uris.clone(),
                     scopes: client.scopes.clone(),
@@ -109,6 +114,14 @@ impl Registry {
     #[must_use]
     pub fn addressees(&self, location: &str) -> Vec<(&str, Cow<'_, str>)> {
         self.by_address.leading_to(location)
+    }
+
+    /// Looks whether files with keys have changed. To be called now and then, off the requests'
+    /// threads.
+    pub fn reload_keys(&self) {
+        for keys in self.clients.values().filter_map(|client| client.keys.as_ref()) {
+            keys.reload();
+        }
     }
 
     /// Whether any client must push.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use url::Url;
 
-use super::algorithm::{ContentEncryption, KeyEncryption, SigningAlgorithm};
+use super::algorithm::{ContentEncryption, KeyEncryption};
 use super::file::AuthenticationMethod;
 use super::profile::Profile;
 use super::secret::{Secret, SecretDigest};
+use crate::jose::Algorithm;
 
 /// One `[[clients]]` table.
 #[derive(Debug, Clone)]
@@ -59,12 +60,12 @@ pub enum Authentication {
         /// The secret itself; a digest cannot key anything.
         secret: Secret,
         /// The only algorithm taken; symmetric. `None`: any symmetric one of the profile.
-        algorithm: Option<SigningAlgorithm>,
+        algorithm: Option<Algorithm>,
     },
     /// Assertion signed with a key of [`Client::keys`] (RFC 7523 §2.2).
     PrivateKeyJwt {
         /// The only algorithm taken; asymmetric. `None`: any asymmetric one of the profile.
-        algorithm: Option<SigningAlgorithm>,
+        algorithm: Option<Algorithm>,
     },
     /// Certificate of an authority (RFC 8705 §2.1).
     TlsClientAuth(CertificateName),
@@ -120,7 +121,7 @@ pub struct ClientRequestObject {
     /// A push without one is refused: by its own table, `[request_object] required`, or profile.
     pub required: bool,
     /// The only algorithm taken; asymmetric.
-    pub signing: Option<SigningAlgorithm>,
+    pub signing: Option<Algorithm>,
     /// Objects that are not encrypted so are refused.
     pub encryption: Option<(KeyEncryption, ContentEncryption)>,
 }

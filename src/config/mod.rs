@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 pub use address::{Issuer, UpstreamUrl};
-pub use algorithm::{ContentEncryption, KeyEncryption, SigningAlgorithm};
+pub use algorithm::{ContentEncryption, KeyEncryption};
 pub use client::{Authentication, CertificateName, Client, ClientKeys, ClientRequestObject};
 pub use diagnostic::{Problem, Problems};
 pub use documentation::documentation;
@@ -19,9 +19,7 @@ pub use environment::Environment;
 pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
 pub use preset::{PostQuery, Preset};
 pub use profile::{Profile, Rules};
-pub use request_object::{
-    AuthorizationDetailsType, ClientKeysPolicy, DecryptionKey, RequestObject,
-};
+pub use request_object::{AuthorizationDetailsType, ClientKeysPolicy, RequestObject};
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
 pub use server::{Listen, Server, ServerMtls, ServerTls};
@@ -112,10 +110,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// What is switched on but not built yet, as one sentence for the log at start.
+    /// Public keys that clients may encrypt request objects to, as JWKs; none where those are not
+    /// taken.
     #[must_use]
-    pub fn inactive_features(&self) -> Option<&'static str> {
-        Some("request objects are not active yet: a pushed `request` is refused")
+    pub fn published_keys(&self) -> &[serde_json::Value] {
+        let is_taken = self.par.enabled && self.request_object.enabled;
+        if is_taken { &self.request_object.published_keys } else { &[] }
     }
 
     /// What is switched off although it protects, one sentence each for the log at start.
@@ -306,6 +306,8 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
     /// For the body of a request that the gateway answers itself.
     pub body_timeout: Duration,
+    /// Until the next bytes of an answer are taken.
+    pub write_timeout: Duration,
 }
 
 /// So many in such a time, e.g. `100/s`.

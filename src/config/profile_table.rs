@@ -31,7 +31,7 @@ type Row = (&'static str, fn(&Rules) -> String);
 
 const ROWS: [Row; 19] = [
     ("client authentication", |rules| code(rules.methods.iter().map(|method| method.as_str()))),
-    ("signing algorithms", |rules| code(rules.signing_algorithms.iter().map(|alg| alg.as_str()))),
+    ("signing algorithms", |rules| code(rules.signing_algorithms.iter().map(|alg| alg.name()))),
     ("smallest RSA key", |rules| format!("{} bits", rules.least_rsa_bits)),
     ("smallest elliptic curve", |rules| format!("{} bits", rules.least_ec_bits)),
     ("assertion: `aud`", |rules| {

@@ -1,12 +1,14 @@
 //! `[request_object]`, `[[authorization_details]]` and `[client_keys]`: what is taken beside the
 //! plain form.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 use serde_json::Value as Json;
 
-use super::algorithm::{KeyEncryption, SigningAlgorithm};
 use super::profile::Profile;
-use super::secret::Secret;
+use crate::jose::Algorithm;
+use crate::jose::jwe::DecryptionKeys;
 
 /// `[request_object]` (RFC 9101).
 #[derive(Debug, Clone)]
@@ -16,36 +18,28 @@ pub struct RequestObject {
     /// Every push needs one.
     pub required: bool,
     /// How it may be signed, where `[request_object]` narrows the profile; asymmetric.
-    pub signing_algorithms: Option<Vec<SigningAlgorithm>>,
-    /// Private keys for encrypted ones; `kid`s are unique.
-    pub decryption_keys: Vec<DecryptionKey>,
+    pub signing_algorithms: Option<Vec<Algorithm>>,
+    /// Private keys for encrypted ones, published or not; `kid`s are unique.
+    pub decryption_keys: Arc<DecryptionKeys>,
+    /// The public parts of those that are published, as JWKs with `kid` and `use`. A key that is not
+    /// published still decrypts, so that it can be rotated out.
+    pub published_keys: Vec<Json>,
 }
 
 impl RequestObject {
     /// How a request object may be signed under `profile`.
     #[must_use]
-    pub fn signing_algorithms(&self, profile: Profile) -> Vec<SigningAlgorithm> {
-        let allowed = profile.rules().signing_algorithms.iter().copied();
-        allowed
-            .filter(|algorithm| !algorithm.is_symmetric())
-            .filter(|algorithm| {
-                self.signing_algorithms.as_ref().is_none_or(|own| own.contains(algorithm))
-            })
-            .collect()
+    pub fn signing_algorithms(&self, profile: Profile) -> Vec<Algorithm> {
+        self.among(profile.rules().signing_algorithms).collect()
     }
-}
 
-/// One `[[request_object.decryption_keys]]` table.
-#[derive(Debug, Clone)]
-pub struct DecryptionKey {
-    /// Its identifier in the published key set.
-    pub kid: String,
-    /// The private JWK as JSON text: an RSA or EC key with its private part.
-    pub jwk: Secret,
-    /// The only key encryption it is for; `None`: any that fits its kind.
-    pub algorithm: Option<KeyEncryption>,
-    /// Whether it is published. A key that is not still decrypts, so that it can be rotated out.
-    pub publish: bool,
+    /// Those of `allowed` that are asymmetric and that `[request_object]` leaves.
+    pub fn among<'a>(&'a self, allowed: &'a [Algorithm]) -> impl Iterator<Item = Algorithm> + 'a {
+        let left = |algorithm: &Algorithm| {
+            self.signing_algorithms.as_ref().is_none_or(|own| own.contains(algorithm))
+        };
+        allowed.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).filter(left)
+    }
 }
 
 /// One `[[authorization_details]]` table (RFC 9396 §2).

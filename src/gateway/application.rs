@@ -38,6 +38,11 @@ impl Joint {
         Self { endpoints, https: issuer.is_https(), in_flight: AtomicUsize::new(0) }
     }
 
+    /// Reads files again that may change while the gateway runs.
+    pub(super) fn reload(&self) {
+        self.endpoints.reload_keys();
+    }
+
     /// Waits until no request is in flight, at most `patience`.
     pub(super) async fn idle(&self, patience: Duration) {
         let idle = async {
@@ -280,6 +285,7 @@ const fn reason(code: ErrorCode) -> Reason {
         | ErrorCode::InvalidScope
         | ErrorCode::InvalidTarget
         | ErrorCode::InvalidRequestUri
+        | ErrorCode::InvalidRequestObject
         | ErrorCode::InvalidDpopProof
         | ErrorCode::RequestNotSupported
         | ErrorCode::RequestUriNotSupported

@@ -23,12 +23,14 @@ pub(super) struct Chores {
 }
 
 impl Chores {
-    /// Starts it. Without a thread (the system has none left) expired requests are collected by
-    /// the requests themselves. `tidied` is the store that has to be tidied, if it is one.
+    /// Starts it; `reload` is called every few seconds, and `tidied` is the store that has to be
+    /// tidied, if it is one. Without a thread (the system has none left) expired requests are
+    /// collected by the requests themselves.
     pub(super) fn start(
         store: Arc<dyn Store>,
         tidied: Option<Arc<MemoryStore>>,
         limits: Arc<Limits>,
+        reload: impl Fn() + Send + 'static,
     ) -> Self {
         let (stop, stopped) = mpsc::channel();
         let work = move || {
@@ -40,6 +42,7 @@ impl Chores {
                 beats = beats.wrapping_add(1);
                 if beats.is_multiple_of(SLOW) {
                     limits.tidy();
+                    reload();
                     meter().upkeep();
                 }
                 report(&*store);

@@ -113,9 +113,10 @@ impl Gateway {
         let admin =
             self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
         let keeping = self.backend.keep()?;
-        let store = Arc::clone(&self.shared.store);
+        let joint = Arc::clone(&self.joint);
+        let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
         let tidied = self.backend.tidied();
-        let chores = Chores::start(store, tidied, Arc::clone(&self.shared.limits));
+        let chores = Chores::start(store, tidied, limits, move || joint.reload());
         let discovery = Arc::clone(&self.shared.discovery);
         let serve = self.proxy.serve(serving.clone());
         let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };
@@ -137,12 +138,15 @@ impl Gateway {
     }
 }
 
-/// Ready means: the documents were fetched once, the store answers, and nobody is leaving.
+/// Ready means: the documents were fetched once, no published key has the name of another, and
+/// nobody is leaving.
 fn readiness(shared: &Shared, draining: &Latch) -> Readiness {
     let discovery = Arc::clone(&shared.discovery);
+    let keys = Arc::clone(&shared.discovery);
     let draining = draining.clone();
     Readiness::new()
         .check("metadata", move || discovery.current().is_some())
+        .check("keys", move || keys.key_names_differ())
         .check("serving", move || !draining.is_set())
 }
 

@@ -31,12 +31,8 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let _flushed_at_the_end = telemetry::init(format, &config.log.level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let inactive = config.inactive_features();
         let given_up = config.given_up();
         let gateway = Gateway::bind(config)?;
-        if let Some(inactive) = inactive {
-            tracing::warn!("{inactive}");
-        }
         for given_up in given_up {
             tracing::warn!("{given_up}");
         }

@@ -3,36 +3,52 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// One `alg` of a JWS. `none` is not among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One `alg` of a JWS, as headers, registrations and key sets write it. `none` is not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Algorithm {
-    /// HMAC with SHA-256.
+    /// HMAC with SHA-256
+    #[serde(rename = "HS256")]
     Hs256,
-    /// HMAC with SHA-384.
+    /// HMAC with SHA-384
+    #[serde(rename = "HS384")]
     Hs384,
-    /// HMAC with SHA-512.
+    /// HMAC with SHA-512
+    #[serde(rename = "HS512")]
     Hs512,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    /// RSASSA-PKCS1-v1_5 with SHA-256
+    #[serde(rename = "RS256")]
     Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    /// RSASSA-PKCS1-v1_5 with SHA-384
+    #[serde(rename = "RS384")]
     Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    /// RSASSA-PKCS1-v1_5 with SHA-512
+    #[serde(rename = "RS512")]
     Rs512,
-    /// RSASSA-PSS with SHA-256.
+    /// RSASSA-PSS with SHA-256
+    #[serde(rename = "PS256")]
     Ps256,
-    /// RSASSA-PSS with SHA-384.
+    /// RSASSA-PSS with SHA-384
+    #[serde(rename = "PS384")]
     Ps384,
-    /// RSASSA-PSS with SHA-512.
+    /// RSASSA-PSS with SHA-512
+    #[serde(rename = "PS512")]
     Ps512,
-    /// ECDSA on P-256 with SHA-256.
+    /// ECDSA on P-256
+    #[serde(rename = "ES256")]
     Es256,
-    /// ECDSA on P-384 with SHA-384.
+    /// ECDSA on P-384
+    #[serde(rename = "ES384")]
     Es384,
-    /// ECDSA on P-521 with SHA-512.
+    /// ECDSA on P-521
+    #[serde(rename = "ES512")]
     Es512,
-    /// `EdDSA`, here with Ed25519 alone (RFC 8037 §3.1).
+    /// Ed25519, by its older name (RFC 8037)
+    #[serde(rename = "EdDSA")]
     EdDsa,
-    /// The same under its fully-specified name (RFC 9864 §2.2).
+    /// Ed25519 (RFC 9864)
     Ed25519,
 }
 
@@ -176,6 +192,7 @@ mod tests {
     fn names_are_read_back_and_no_other() {
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.name().parse(), Ok(algorithm));
+            assert_eq!(serde_json::json!(algorithm), algorithm.name());
         }
         for name in ["none", "None", "", "hs256", "ES256K", "RSA-OAEP", "EDDSA", "Ed448", "HS256 "]
         {

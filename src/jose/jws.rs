@@ -144,7 +144,7 @@ impl<'a> Unverified<'a> {
 
     /// Verifies the signature.
     pub fn verify(
-        self,
+        &self,
         policy: &Policy<'_>,
         authority: Authority<'_>,
     ) -> Result<Verified, JwsError> {
@@ -170,28 +170,28 @@ impl<'a> Unverified<'a> {
         }
     }
 
-    fn verify_with<'k>(self, keys: impl Iterator<Item = &'k Key>) -> Result<Verified, JwsError> {
+    fn verify_with<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Result<Verified, JwsError> {
         let (algorithm, message) = (self.header.algorithm, self.message.as_bytes());
         let mut fitting = keys.filter(|key| key.fits(algorithm)).peekable();
         fitting.peek().ok_or(JwsError::NoKey)?;
         let key = fitting.find(|key| key.verifies(algorithm, message, self.signature));
         let key = key.ok_or(JwsError::Signature)?;
         Ok(Verified {
-            header: self.header,
-            claims: self.claims,
+            header: self.header.clone(),
+            claims: self.claims.clone(),
             kid: key.kid().map(str::to_owned),
             thumbprint: Some(key.thumbprint().to_owned()),
         })
     }
 
-    fn verify_with_secret(self, secret: &SharedSecret) -> Result<Verified, JwsError> {
+    fn verify_with_secret(&self, secret: &SharedSecret) -> Result<Verified, JwsError> {
         let algorithm = self.header.algorithm;
         if !algorithm.is_symmetric() {
             return Err(JwsError::NoKey);
         }
         secret.fits(algorithm)?;
         if secret.verifies(algorithm, self.message.as_bytes(), self.signature) {
-            let Self { header, claims, .. } = self;
+            let (header, claims) = (self.header.clone(), self.claims.clone());
             Ok(Verified { header, claims, kid: None, thumbprint: None })
         } else {
             Err(JwsError::Signature)

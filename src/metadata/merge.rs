@@ -3,11 +3,20 @@
 
 use serde_json::{Value, json};
 
-use crate::config;
+use super::request_object::RequestObjects;
+use crate::config::{self, AuthenticationMethod as By, Profile};
+use crate::jose::Algorithm;
 use crate::upstream::Document;
 
-/// Client authentication methods that work at the pushed authorization request endpoint.
-const AUTHENTICATION_METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "none"];
+/// Client authentication methods that work at the pushed authorization request endpoint, as far as
+/// a profile allows them.
+const AUTHENTICATION_METHODS: &[By] = &[
+    By::ClientSecretBasic,
+    By::ClientSecretPost,
+    By::ClientSecretJwt,
+    By::PrivateKeyJwt,
+    By::None,
+];
 
 /// What the gateway adds.
 #[derive(Debug, Clone)]
@@ -20,6 +29,9 @@ pub struct Additions {
     required: bool,
     pkce: bool,
     iss: bool,
+    request_objects: Option<RequestObjects>,
+    /// Those of the gateway and of its clients.
+    profiles: Vec<Profile>,
 }
 
 /// What the documents say of PKCE.
@@ -45,6 +57,8 @@ impl Additions {
             required: config.par.enabled && config.par.required,
             pkce: pkce == Pkce::Enforced,
             iss: config.authorize.add_iss,
+            request_objects: advertised.then(|| RequestObjects::new(config)),
+            profiles: profiles(config),
         }
     }
 
@@ -62,7 +76,10 @@ impl Additions {
         if let Some(endpoint) = &self.endpoint {
             document.insert("pushed_authorization_request_endpoint".into(), json!(endpoint));
             document.insert("require_pushed_authorization_requests".into(), json!(self.required));
-            restrict_authentication(&mut document);
+            self.restrict_authentication(&mut document);
+        }
+        if let Some(request_objects) = &self.request_objects {
+            request_objects.describe(&mut document);
         }
         self.response_iss(&mut document);
         if self.pkce {
@@ -87,6 +104,38 @@ impl Additions {
         }
     }
 
+    /// Every listed method and algorithm works at the endpoint too (RFC 9126 §2: there is no list of
+    /// its own). An absent list of methods means `client_secret_basic` (RFC 8414 §2).
+    fn restrict_authentication(&self, document: &mut Document) {
+        let allowed =
+            |method: &By| self.profiles.iter().any(|p| p.rules().methods.contains(method));
+        let methods = AUTHENTICATION_METHODS.iter().filter(|method| allowed(method));
+        let methods: Vec<&str> = methods.map(|method| method.as_str()).collect();
+        let name = "token_endpoint_auth_methods_supported";
+        let basic = By::ClientSecretBasic.as_str();
+        if !document.contains_key(name) && !methods.contains(&basic) {
+            document.insert(name.into(), json!([]));
+        }
+        if let Some(Value::Array(listed)) = document.get_mut(name) {
+            keep(listed, &methods);
+            if listed.is_empty() {
+                listed.extend(methods.iter().map(|method| json!(method)));
+            }
+        }
+        let signs = |alg: &Algorithm| {
+            self.profiles.iter().any(|p| p.rules().signing_algorithms.contains(alg))
+        };
+        let algorithms = Algorithm::ALL.iter().filter(|alg| signs(alg));
+        let algorithms: Vec<&str> = algorithms.map(|alg| alg.name()).collect();
+        let name = "token_endpoint_auth_signing_alg_values_supported";
+        if let Some(Value::Array(listed)) = document.get_mut(name) {
+            keep(listed, &algorithms);
+            if listed.is_empty() {
+                document.remove(name);
+            }
+        }
+    }
+
     /// RFC 9207 §3: true exactly where every response carries `iss`. The gateway adds it to pushed
     /// requests alone, so where others are taken only the upstream can promise it.
     fn response_iss(&self, document: &mut Document) {
@@ -100,18 +149,18 @@ impl Additions {
     }
 }
 
-/// Every listed method works at the endpoint too (RFC 9126 §2: there is no list of its own). An
-/// absent list means `client_secret_basic` (RFC 8414 §2), which does.
-fn restrict_authentication(document: &mut Document) {
-    let name = "token_endpoint_auth_methods_supported";
-    if let Some(Value::Array(methods)) = document.get_mut(name) {
-        methods.retain(|method| {
-            method.as_str().is_some_and(|method| AUTHENTICATION_METHODS.contains(&method))
-        });
-        if methods.is_empty() {
-            methods.extend(AUTHENTICATION_METHODS.iter().map(|method| json!(method)));
-        }
-    }
+/// The profiles that hold for somebody.
+fn profiles(config: &config::Config) -> Vec<Profile> {
+    let holds = |profile: &Profile| {
+        config.par.profile == *profile
+            || config.clients.iter().any(|client| client.profile == *profile)
+    };
+    Profile::ALL.into_iter().filter(holds).collect()
+}
+
+/// Keeps of a list what works.
+fn keep(list: &mut Vec<Value>, works: &[&str]) {
+    list.retain(|value| value.as_str().is_some_and(|value| works.contains(&value)));
 }
 
 /// Adds `value` to a list, which is made where there is none.
@@ -137,6 +186,8 @@ mod tests {
             required: false,
             pkce: false,
             iss: true,
+            request_objects: None,
+            profiles: vec![Profile::Oauth],
         }
     }
 
@@ -206,14 +257,25 @@ mod tests {
     fn b180_b181_lists_tell_what_works() {
         let pkce = Additions { pkce: true, ..additions() };
         let upstream = json!({
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
+            "token_endpoint_auth_methods_supported":
+                ["client_secret_basic", "private_key_jwt", "tls_client_auth", "x_vendor"],
+            "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256K"],
             "code_challenge_methods_supported": ["plain"],
         });
-        let document = merged(&pkce, upstream);
-        assert_eq!(
-            document["token_endpoint_auth_methods_supported"],
-            json!(["client_secret_basic"])
+        let (methods, algorithms) = (
+            "token_endpoint_auth_methods_supported",
+            "token_endpoint_auth_signing_alg_values_supported",
         );
+        let document = merged(&pkce, upstream.clone());
+        assert_eq!(document[methods], json!(["client_secret_basic", "private_key_jwt"]));
+        assert_eq!(document[algorithms], json!(["RS256", "PS256"]));
+        let strict = Additions { profiles: vec![Profile::Fapi2], ..additions() };
+        let by_strict = merged(&strict, upstream);
+        assert_eq!(by_strict[methods], json!(["private_key_jwt"]));
+        assert_eq!(by_strict[algorithms], json!(["PS256"]));
+        assert_eq!(merged(&strict, json!({}))[methods], json!(["private_key_jwt"]));
+        let nothing = merged(&strict, json!({ algorithms: ["RS256"] }));
+        assert!(nothing.get(algorithms).is_none());
         assert_eq!(document["code_challenge_methods_supported"], json!(["plain", "S256"]));
     }
 

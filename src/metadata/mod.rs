@@ -10,18 +10,24 @@ use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response};
 
 use crate::answer;
+use crate::config::Config;
 use crate::oauth::error::ErrorCode;
 use crate::upstream::{Discovery, FetchError, Snapshot};
 
 pub use merge::Additions;
 
+use keys::Keys;
+
+mod keys;
 pub mod merge;
+mod request_object;
 
 /// The endpoint and what it works with.
 #[derive(Debug)]
 pub struct Endpoint {
     discovery: Arc<Discovery>,
     additions: Additions,
+    keys: Option<Keys>,
     rendered: ArcSwapOption<Rendered>,
 }
 
@@ -35,14 +41,17 @@ struct Rendered {
 impl Endpoint {
     /// The endpoint as configured.
     #[must_use]
-    pub fn new(discovery: Arc<Discovery>, additions: Additions) -> Self {
-        Self { discovery, additions, rendered: ArcSwapOption::empty() }
+    pub fn new(config: &Config, discovery: Arc<Discovery>, additions: Additions) -> Self {
+        Self { discovery, additions, keys: Keys::new(config), rendered: ArcSwapOption::empty() }
     }
 
     /// Whether `path` is one of ours.
     #[must_use]
     pub fn serves(&self, path: &str) -> bool {
         self.discovery.places().iter().any(|place| place == path)
+            || self.keys.as_ref().is_some_and(|keys| {
+                self.discovery.current().is_some_and(|snapshot| keys.are_at(path, &snapshot))
+            })
     }
 
     /// Answers `GET` and `HEAD`; the last good documents serve while the upstream is away.
@@ -52,7 +61,12 @@ impl Endpoint {
             return answer::with_allow(refusal, "GET, HEAD");
         }
         match self.discovery.available().await {
-            Ok(snapshot) => self.document(&snapshot, path),
+            Ok(snapshot) => match &self.keys {
+                Some(keys) if keys.are_at(path, &snapshot) => {
+                    keys.answer(&self.discovery, &snapshot).await
+                }
+                _ => self.document(&snapshot, path),
+            },
             Err(error) => unavailable(&error),
         }
     }

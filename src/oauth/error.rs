@@ -15,6 +15,8 @@ pub enum ErrorCode {
     InvalidTarget,
     /// `RFC 9101 §7`
     InvalidRequestUri,
+    /// `RFC 9101 §7`
+    InvalidRequestObject,
     /// `RFC 9449 §5`
     InvalidDpopProof,
     /// `OpenID Connect Core §3.1.2.6`
@@ -65,6 +67,7 @@ impl ErrorCode {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InvalidRequestUri => "invalid_request_uri",
+            Self::InvalidRequestObject => "invalid_request_object",
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
@@ -89,6 +92,7 @@ impl ErrorCode {
             | Self::InvalidScope
             | Self::InvalidTarget
             | Self::InvalidRequestUri
+            | Self::InvalidRequestObject
             | Self::InvalidDpopProof
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
@@ -106,6 +110,7 @@ impl ErrorCode {
             | Self::InvalidScope
             | Self::InvalidTarget
             | Self::InvalidRequestUri
+            | Self::InvalidRequestObject
             | Self::InvalidDpopProof
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
@@ -131,6 +136,7 @@ impl ErrorCode {
             | Self::InvalidScope
             | Self::InvalidTarget
             | Self::InvalidRequestUri
+            | Self::InvalidRequestObject
             | Self::InvalidDpopProof
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{AuthenticationError, ParameterError, RequestError, StoreError};
+use super::{AuthenticationError, ObjectError, ParameterError, RequestError, StoreError};
 use crate::client::limits::RetryAfter;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::request_uri::RandomnessError;
@@ -37,6 +37,9 @@ pub enum ParError {
     /// A `DPoP` proof, which cannot be honoured (RFC 9449 §10.1).
     #[error("DPoP is not supported")]
     Dpop,
+    /// The request object around the authorization request.
+    #[error(transparent)]
+    RequestObject(#[from] ObjectError),
     /// The authorization request itself.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -64,6 +67,7 @@ impl ParError {
             Self::Authentication(error) => error.code(),
             Self::TooManyFailures(_) | Self::TooManyPushes(_) => ErrorCode::TooManyRequests,
             Self::Dpop => ErrorCode::InvalidDpopProof,
+            Self::RequestObject(error) => error.code(),
             Self::Request(error) => error.code(),
             Self::NoAuthorizationEndpoint => ErrorCode::BadGateway,
             Self::Store(_) => ErrorCode::TemporarilyUnavailable,
@@ -75,7 +79,8 @@ impl ParError {
     #[must_use]
     pub fn description(&self) -> Cow<'static, str> {
         match self {
-            Self::Authentication(error) => Cow::Borrowed(error.description()),
+            Self::Authentication(error) => error.description(),
+            Self::RequestObject(error) => error.description(),
             Self::Request(error) => error.description(),
             Self::Store(_) => Cow::Borrowed("no further request can be kept at the moment"),
             Self::Randomness(_) => Cow::Borrowed("the request could not be kept"),
@@ -104,6 +109,7 @@ impl ParError {
             Self::TooManyPushes(_) => "too_many_pushes",
             Self::Query => "query",
             Self::Dpop => "dpop",
+            Self::RequestObject(error) => error.code().as_str(),
             Self::Request(error) => error.code().as_str(),
             Self::NoAuthorizationEndpoint => "no_authorization_endpoint",
             Self::Store(error) => error.as_str(),

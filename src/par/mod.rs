@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, Request, Response};
 use crate::answer;
 use crate::client::authentication::Presented;
 use crate::client::{
-    Authenticated, AuthenticationError, Client, Limits, Peer, Registry, authenticate,
+    Assertions, Authenticated, AuthenticationError, Client, Limits, Registry, authenticate,
 };
 use crate::clock::Clock;
 use crate::config;
@@ -21,16 +21,24 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::parameters::{ParameterError, Parameters, value_in};
 use crate::oauth::request_uri::{RandomnessError, Reference};
 use crate::store::{IndexKey, Lifetimes, PushedRequest, Store, StoreError};
-use crate::telemetry::audit::{self, Circumstances};
-use crate::telemetry::metrics::{AuthMethod, AuthVerdict, RateScope, StoreOperation, meter};
-use crate::upstream::Discovery;
+use crate::telemetry::audit;
+use crate::telemetry::metrics::{AuthVerdict, meter};
 use crate::upstream::discovery::AuthorizationPath;
+use crate::upstream::{Capabilities, Discovery};
 
 pub use error::ParError;
 pub use request::{BodyNames, RequestError};
+pub use request_object::ObjectError;
+
+use request_object::RequestObjects;
+use trail::Trail;
+
+pub use trail::refused_unread;
 
 pub mod error;
 pub mod request;
+pub mod request_object;
+mod trail;
 
 /// What is left free for the authorization endpoint's path while it is not known.
 const UNKNOWN_ENDPOINT_BYTES: usize = 256;
@@ -42,8 +50,10 @@ pub struct Endpoint {
     limits: Arc<Limits>,
     store: Arc<dyn Store>,
     discovery: Arc<Discovery>,
+    assertions: Assertions,
     random: Arc<dyn SecureRandom + Send + Sync>,
     clock: Arc<dyn Clock>,
+    request_objects: Option<RequestObjects>,
     settings: Settings,
 }
 
@@ -81,13 +91,16 @@ impl Endpoint {
             config::AuthorizeMethod::Get => None,
             config::AuthorizeMethod::Post => Some(BodyNames::new(&config.upstream.post_parameters)),
         };
+        let (discovery, store) = (Arc::clone(&with.discovery), Arc::clone(&with.store));
         Self {
+            assertions: Assertions::new(config, discovery, store, Arc::clone(&with.clock)),
             registry: with.registry,
             limits: with.limits,
             store: with.store,
             discovery: with.discovery,
             random: with.random,
             clock: with.clock,
+            request_objects: RequestObjects::new(config),
             settings: Settings {
                 issuer: config.server.issuer.as_str().to_owned(),
                 login_lifetime: config.authorize.login_lifetime,
@@ -135,18 +148,18 @@ impl Endpoint {
         }
         media_type_is_form(request.headers())?;
         let form = Parameters::parse(request.body())?;
-        let client = self.authenticated(request.headers(), &form, trail)?;
+        let client = self.authenticated(request.headers(), &form, trail).await?;
         if request.uri().query().is_some_and(|query| !query.is_empty()) {
             return Err(ParError::Query);
         }
         if request.headers().contains_key("dpop") {
             return Err(ParError::Dpop);
         }
-        let query = self.validated(&form, &client)?;
-        self.kept(&client, query).await
+        let valid = self.validated(&form, &client).await?;
+        self.kept(&client, valid).await
     }
 
-    fn authenticated(
+    async fn authenticated(
         &self,
         headers: &HeaderMap,
         form: &Parameters<'_>,
@@ -164,10 +177,11 @@ impl Endpoint {
             })?;
         }
         let outcome = match &presented {
-            Ok(presented) => authenticate(&self.registry, presented),
-            Err(error) => Err(*error),
+            Ok(presented) => authenticate(&self.registry, presented, &self.assertions).await,
+            Err(error) => Err(error.clone()),
         };
-        let verdict = outcome.as_ref().err().map_or(AuthVerdict::Accepted, |e| e.verdict());
+        let verdict =
+            outcome.as_ref().err().map_or(AuthVerdict::Accepted, AuthenticationError::verdict);
         meter().client_auth(trail.method, verdict);
         let known = match &outcome {
             Ok(authenticated) => Some(&authenticated.client),
@@ -186,11 +200,40 @@ impl Endpoint {
         Ok(authenticated)
     }
 
-    fn validated(
+    async fn validated(
         &self,
         form: &Parameters<'_>,
         authenticated: &Authenticated,
-    ) -> Result<String, ParError> {
+    ) -> Result<Valid, ParError> {
+        let client = &*authenticated.client;
+        let Some(object) = request::request_object(form)? else {
+            let query = self.judged(|capabilities, room| {
+                request::validate(form, client, capabilities, room)
+            })??;
+            return Ok(Valid { query, lifetime: client.lifetime });
+        };
+        let objects = self.request_objects.as_ref().ok_or(RequestError::RequestObject)?;
+        let now = Duration::from_millis(self.clock.now().as_millis());
+        let opened = objects.open(object, client, now).await?;
+        let query = self.judged(|capabilities, room| {
+            request::validate_signed(&opened.parameters, client, capabilities, room)
+        })?;
+        let query = query.map_err(|error| {
+            if error == RequestError::NoRedirectUri {
+                ParError::RequestObject(ObjectError::NoRedirectUri)
+            } else {
+                ParError::Request(error)
+            }
+        })?;
+        let lifetime = opened.remaining.map_or(client.lifetime, |left| left.min(client.lifetime));
+        Ok(Valid { query, lifetime })
+    }
+
+    /// What `judge` says with what is known of the upstream.
+    fn judged<T>(
+        &self,
+        judge: impl FnOnce(Option<&Capabilities>, request::Room<'_>) -> T,
+    ) -> Result<T, ParError> {
         let snapshot = self.discovery.current();
         let path = self.discovery.authorization_path();
         if path.as_ref().is_some_and(|path| path.as_str().is_empty()) {
@@ -199,16 +242,16 @@ impl Endpoint {
         let room = request::Room {
             max_target_bytes: self.settings.max_target_bytes,
             endpoint_bytes: endpoint_bytes(path.as_ref()),
+            endpoint_pairs: path.as_ref().map_or(0, |path| request::pairs(path.query())),
             body_names: self.settings.body_names.as_ref(),
         };
-        let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);
-        Ok(request::validate(form, &authenticated.client, capabilities, room)?)
+        Ok(judge(snapshot.as_deref().map(|snapshot| &snapshot.capabilities), room))
     }
 
     async fn kept(
         &self,
         authenticated: &Authenticated,
-        query: String,
+        Valid { query, lifetime }: Valid,
     ) -> Result<Accepted, ParError> {
         let client = &authenticated.client;
         // One drawing for both: a drawing costs more than the bytes.
@@ -223,9 +266,9 @@ impl Endpoint {
             flow_key,
             index,
         };
-        let lifetimes = Lifetimes { redeem: client.lifetime, login: self.settings.login_lifetime };
+        let lifetimes = Lifetimes { redeem: lifetime, login: self.settings.login_lifetime };
         self.store.put(&reference, pushed, lifetimes).await?;
-        Ok(Accepted { reference, expires_in: client.lifetime })
+        Ok(Accepted { reference, expires_in: lifetime })
     }
 
     /// What finds the request when its answer comes without the browser's cookie.
@@ -239,6 +282,9 @@ impl Endpoint {
     fn refusal(&self, error: &ParError, headers: &HeaderMap) -> Response<Bytes> {
         let answer = answer::refusal(error.code(), error.description());
         match error {
+            ParError::Store(_) | ParError::Authentication(AuthenticationError::Store(_)) => {
+                answer::with_retry_after(answer, Duration::from_secs(1))
+            }
             ParError::Authentication(_) if headers.contains_key(AUTHORIZATION) => {
                 if error.code() == ErrorCode::InvalidClient {
                     answer::with_basic_challenge(answer, &self.settings.issuer)
@@ -250,13 +296,13 @@ impl Endpoint {
             ParError::TooManyFailures(wait) | ParError::TooManyPushes(wait) => {
                 answer::with_retry_after(answer, wait.0)
             }
-            ParError::Store(_) => answer::with_retry_after(answer, Duration::from_secs(1)),
             ParError::Authentication(_)
             | ParError::Insecure
             | ParError::MediaType
             | ParError::Parameters(_)
             | ParError::Query
             | ParError::Dpop
+            | ParError::RequestObject(_)
             | ParError::Request(_)
             | ParError::NoAuthorizationEndpoint
             | ParError::Randomness(_) => answer,
@@ -272,72 +318,15 @@ fn endpoint_bytes(path: Option<&AuthorizationPath>) -> usize {
     })
 }
 
+/// A request that holds, as it travels, and how long its `request_uri` may be redeemed.
+struct Valid {
+    query: String,
+    lifetime: Duration,
+}
+
 struct Accepted {
     reference: Reference,
     expires_in: Duration,
-}
-
-/// What the logs say of a push, gathered on the way.
-struct Trail {
-    peer: Peer,
-    insecure: bool,
-    method: AuthMethod,
-    client_id: Option<Arc<str>>,
-}
-
-impl Trail {
-    fn new(request: &Request<Bytes>) -> Self {
-        let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(|| Peer {
-            address: None,
-            insecure: false,
-            request_id: "".into(),
-        });
-        Self { insecure: peer.insecure, peer, method: AuthMethod::Unknown, client_id: None }
-    }
-
-    fn circumstances<'a>(&'a self, reference: Option<&'a str>) -> Circumstances<'a> {
-        Circumstances {
-            client_id: self.client_id.as_deref(),
-            request_id: &self.peer.request_id,
-            reference,
-            client_address: self.peer.address,
-        }
-    }
-
-    fn refused(&self, error: &ParError) {
-        match error {
-            ParError::Authentication(error) => {
-                let at = self.circumstances(None);
-                audit::client_authentication_failed(at, self.method, error.reason());
-            }
-            ParError::TooManyFailures(_) => meter().rate_limited(RateScope::Address),
-            ParError::TooManyPushes(_) => meter().rate_limited(RateScope::Client),
-            ParError::Store(error) => meter().store_error(StoreOperation::Put, error.cause()),
-            ParError::Method
-            | ParError::Insecure
-            | ParError::MediaType
-            | ParError::Parameters(_)
-            | ParError::Query
-            | ParError::Dpop
-            | ParError::Request(_)
-            | ParError::NoAuthorizationEndpoint
-            | ParError::Randomness(_) => {}
-        }
-        let at = self.circumstances(None);
-        audit::push_refused(at, self.method, error.code(), error.reason());
-    }
-}
-
-/// Logs and counts a push that was refused before it could be read.
-pub fn refused_unread(code: ErrorCode, peer: &Peer) {
-    meter().push(Some(code), AuthMethod::Unknown, Duration::ZERO);
-    let at = Circumstances {
-        client_id: None,
-        request_id: &peer.request_id,
-        reference: None,
-        client_address: peer.address,
-    };
-    audit::push_refused(at, AuthMethod::Unknown, code, "unreadable");
 }
 
 /// The `Allow` field of the endpoint: preflights are answered where browsers may push.
@@ -359,7 +348,7 @@ fn media_type_is_form(headers: &HeaderMap) -> Result<(), ParError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::{Capabilities, Snapshot};
+    use crate::upstream::Snapshot;
 
     #[test]
     fn room_is_left_for_an_endpoint_that_is_not_known_yet() {

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::config::profile::{Needed, ResponseFault};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::names;
-use crate::oauth::parameters::{Encoder, Parameters};
+use crate::oauth::parameters::{Encoder, MOST, Parameters};
 use crate::oauth::pkce::{self, CodeChallengeMethod};
 use crate::oauth::{redirect_uri, response_type, scope};
 use crate::upstream::Capabilities;
@@ -24,7 +24,7 @@ pub enum RequestError {
     /// `request_uri` in the form (RFC 9126 §2.1).
     #[error("request_uri is not allowed in a pushed request")]
     RequestUri,
-    /// `request`, while request objects are not supported.
+    /// `request`, while request objects are switched off.
     #[error("request objects are not supported")]
     RequestObject,
     /// The client's requests must be signed (RFC 9101 §10.5).
@@ -90,6 +90,9 @@ pub enum RequestError {
     /// `resource` is relative or has a fragment (RFC 8707 §2).
     #[error("resource is not an absolute URI without fragment")]
     Resource,
+    /// With what the endpoint's own address says it would be more than can be read again.
+    #[error("the request has more parameters than can be kept")]
+    TooMany,
     /// The request would not fit the upstream's longest request target.
     #[error("the request target for the authorization server would have more than {0} bytes")]
     TooLong(usize),
@@ -123,6 +126,7 @@ impl RequestError {
             | Self::Prompt
             | Self::MaxAge
             | Self::Claims
+            | Self::TooMany
             | Self::TooLong(_) => ErrorCode::InvalidRequest,
         }
     }
@@ -141,6 +145,8 @@ pub struct Room<'a> {
     pub max_target_bytes: usize,
     /// What the authorization endpoint's own path and query take of it.
     pub endpoint_bytes: usize,
+    /// How many parameters its own query has.
+    pub endpoint_pairs: usize,
     /// Names that travel in the body instead; `None` where all travel in the query.
     pub body_names: Option<&'a BodyNames>,
 }
@@ -165,7 +171,7 @@ impl BodyNames {
     }
 }
 
-/// Judges `form` and writes what travels, in order, encoded anew. `client_id` is the authenticated
+/// Judges a plain `form` and writes what travels, in order, encoded anew. `client_id` is the authenticated
 /// one, also where the form leaves it out (a form with another one never gets here).
 ///
 /// # Errors
@@ -176,11 +182,33 @@ pub fn validate(
     capabilities: Option<&Capabilities>,
     room: Room<'_>,
 ) -> Result<String, RequestError> {
-    names_are_clear(form)?;
     if client.request_object.required {
         return Err(RequestError::NoRequestObject);
     }
     judge(form, client, capabilities, room)
+}
+
+/// The request object that `form` brings, if it does. An empty one is none (RFC 6749 §3.1).
+///
+/// # Errors
+/// [`RequestError`] where the form is not clear about its names.
+pub fn request_object<'a>(form: &'a Parameters<'_>) -> Result<Option<&'a str>, RequestError> {
+    names_are_clear(form)?;
+    Ok(form.value("request"))
+}
+
+/// Judges the parameters in a request object whose signature and claims hold, as those of a form.
+///
+/// # Errors
+/// [`RequestError`], the first in the order of the checks.
+pub fn validate_signed(
+    parameters: &Parameters<'_>,
+    client: &Client,
+    capabilities: Option<&Capabilities>,
+    room: Room<'_>,
+) -> Result<String, RequestError> {
+    names_are_clear(parameters)?;
+    judge(parameters, client, capabilities, room)
 }
 
 /// Judges the parameters themselves, wherever they were read from.
@@ -212,10 +240,7 @@ fn names_are_clear(form: &Parameters<'_>) -> Result<(), RequestError> {
     if form.iter().any(|(name, _)| names::imitates_registered(name)) {
         return Err(RequestError::Respelled);
     }
-    match form.value("request") {
-        Some(_) => Err(RequestError::RequestObject),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn response_is_possible(
@@ -354,6 +379,12 @@ fn travels(name: &str, value: &str) -> bool {
     !value.is_empty() && names::travels(name)
 }
 
+/// How many pairs a query of ours has.
+#[must_use]
+pub fn pairs(query: &str) -> usize {
+    if query.is_empty() { 0 } else { 1 + query.bytes().filter(|&byte| byte == b'&').count() }
+}
+
 fn fits(form: &Parameters<'_>, query: &str, room: Room<'_>) -> Result<(), RequestError> {
     let in_query = match room.body_names {
         None => query.len(),
@@ -367,6 +398,9 @@ fn fits(form: &Parameters<'_>, query: &str, room: Room<'_>) -> Result<(), Reques
             rest.finish().len()
         }
     };
+    if room.endpoint_pairs + pairs(query) > MOST {
+        return Err(RequestError::TooMany);
+    }
     if room.endpoint_bytes + 1 + in_query > room.max_target_bytes {
         return Err(RequestError::TooLong(room.max_target_bytes));
     }

@@ -280,8 +280,8 @@ pub trait Application: Send + Sync + 'static {
         request_id: &RequestId,
     ) -> Response<Bytes>;
 
-    /// Called before the gateway answers where the upstream gave no answer: nothing was begun, so
-    /// that whoever reads the answer may try again at once.
+    /// Called before the gateway answers where the upstream gave no answer, or one that a page of
+    /// ours takes the place of: nothing was begun, so that whoever reads it may try again at once.
     fn unanswered(&self, flow: &Flow) -> impl Future<Output = ()> + Send;
 
     /// Called once per exchange, when it is over: log, count, undo a start that reached nobody.

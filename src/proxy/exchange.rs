@@ -189,7 +189,12 @@ impl<A: Application> Gateway<A> {
             };
             let ready = match ready {
                 Ok(ready) => ready,
-                Err(page) if waiting.is_some() => return respond(session, context, *page).await,
+                Err(page) if waiting.is_some() => {
+                    if let Some(forward) = &context.forward {
+                        self.application.unanswered(&forward.flow).await;
+                    }
+                    return respond(session, context, *page).await;
+                }
                 Err(_) => {
                     context.failure = Some(Failure { code: None, reason: "page_refused" });
                     return Err(Error::new_in(ErrorType::Custom("page refused")));

@@ -75,6 +75,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
     ) -> pingora::Result<()> {
         guard::head_is_complete(session);
         session.set_total_drain_timeout(Some(self.config.limits.body_timeout));
+        session.set_write_timeout(Some(self.config.limits.write_timeout));
         self.introduce(session, context);
         Ok(())
     }

@@ -78,7 +78,8 @@ impl<A: Application> Gateway<A> {
             request_id: &context.request_id,
         };
         match self.application.authorize(visit).await {
-            Decision::Pass => {}
+            // Whoever need not push passes; what their body says to other readers is not judged yet.
+            Decision::Pass => context.judged = false,
             Decision::Forward(forward) => context.forward = Some(forward),
             Decision::Answer(response) => return respond(session, context, response).await,
         }

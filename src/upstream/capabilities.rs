@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Document;
+use super::{Document, KeysPlace};
 use crate::oauth::parameters::Parameters;
 
 /// What the upstream can do, as its documents say. A list that it does not publish is empty.
@@ -16,10 +16,14 @@ pub struct Capabilities {
     pub response_types: Vec<String>,
     /// `response_modes_supported`
     pub response_modes: Vec<String>,
+    /// `token_endpoint` as the gateway publishes it: never on the upstream's internal origin.
+    pub token_endpoint: Option<String>,
     /// Paths of all other endpoints.
     pub other_paths: Vec<String>,
     /// `authorization_response_iss_parameter_supported`
     pub adds_iss: bool,
+    /// Where its keys are published.
+    pub keys: KeysPlace,
 }
 
 impl Capabilities {
@@ -38,8 +42,11 @@ impl Capabilities {
                 .get("authorization_response_iss_parameter_supported")
                 .and_then(Value::as_bool)
                 .unwrap_or(false),
+            keys: document.get("jwks_uri").map_or(KeysPlace::Nowhere, |uri| place_of(uri, origins)),
             ..Self::default()
         };
+        let token_endpoint = document.get("token_endpoint").and_then(Value::as_str);
+        capabilities.token_endpoint = token_endpoint.map(|url| published(url, origins));
         for (name, value) in endpoints {
             let Some((path, query)) = value.as_str().and_then(|url| target_of(url, origins)) else {
                 continue;
@@ -53,6 +60,24 @@ impl Capabilities {
         }
         capabilities
     }
+}
+
+/// Where `jwks_uri` leads.
+fn place_of(uri: &Value, origins: [&str; 2]) -> KeysPlace {
+    match uri.as_str().and_then(|url| target_of(url, origins)) {
+        None => KeysPlace::Elsewhere,
+        Some((path, query)) => KeysPlace::Here {
+            path: path.to_owned(),
+            target: query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")),
+        },
+    }
+}
+
+/// A URL as the gateway publishes it: what stands on the internal origin moves to the public one.
+fn published(url: &str, [public, internal]: [&str; 2]) -> String {
+    let rest = url.strip_prefix(internal);
+    let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+    rest.map_or_else(|| url.to_owned(), |rest| format!("{public}{rest}"))
 }
 
 /// Path and query of a URL on one of these origins; a query that cannot be read is none.
@@ -78,6 +103,20 @@ fn strings(document: &Document, name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn b063_the_token_endpoint_is_never_an_internal_address() {
+        let origins = ["https://login.example", "http://127.0.0.1:9"];
+        for (url, published) in [
+            ("http://127.0.0.1:9/token", "https://login.example/token"),
+            ("https://login.example/token", "https://login.example/token"),
+            ("http://127.0.0.1:90/token", "http://127.0.0.1:90/token"),
+        ] {
+            let document = serde_json::json!({ "token_endpoint": url });
+            let known = Capabilities::of(document.as_object().unwrap(), origins, None);
+            assert_eq!(known.token_endpoint.as_deref(), Some(published));
+        }
+    }
 
     #[test]
     fn the_endpoints_own_query_is_kept_apart_from_its_path() {

@@ -11,9 +11,10 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, watch};
 
+use super::key_document::{KeyDocument, KeyDocuments};
 use super::{Capabilities, FetchError, HttpClient};
 use crate::config;
-use crate::telemetry::metrics::{MetadataFetchResult, meter};
+use crate::telemetry::metrics::{FetchResult, meter};
 
 /// A metadata document: a JSON object.
 pub type Document = Map<String, Value>;
@@ -38,6 +39,7 @@ pub struct Discovery {
     failures: AtomicU64,
     issuer: String,
     other_issuer_told: AtomicBool,
+    keys: KeyDocuments,
 }
 
 /// The documents as they were at one moment.
@@ -67,6 +69,7 @@ impl Discovery {
             failures: AtomicU64::new(0),
             issuer: config.server.issuer.as_str().to_owned(),
             other_issuer_told: AtomicBool::new(false),
+            keys: KeyDocuments::new(config.published_keys()),
         }
     }
 
@@ -123,6 +126,20 @@ impl Discovery {
         }
     }
 
+    /// The upstream's keys at `target`, as it answers them now, or did when it last could.
+    ///
+    /// # Errors
+    /// [`FetchError`] where it never could.
+    pub async fn key_document(&self, target: &str) -> Result<Arc<KeyDocument>, FetchError> {
+        self.keys.fetch(&self.client, target).await
+    }
+
+    /// Whether no key of the upstream has the name of one that the gateway publishes.
+    #[must_use]
+    pub fn key_names_differ(&self) -> bool {
+        !self.keys.clash()
+    }
+
     /// Fetches now and then until `stop` changes. To be run in the background.
     pub async fn keep_fresh(&self, mut stop: watch::Receiver<bool>) {
         let mut reachable = None;
@@ -135,6 +152,9 @@ impl Discovery {
                     Err(error) => tracing::warn!(%error, "metadata of the upstream not available"),
                 }
             }
+            if let Ok(snapshot) = &result {
+                self.keys.look(&self.client, &snapshot.capabilities.keys).await;
+            }
             let pause = if result.is_ok() { FRESH } else { RETRY };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -146,12 +166,12 @@ impl Discovery {
     async fn refresh(&self) -> Result<Arc<Snapshot>, FetchError> {
         let fetched = self.fetch().await;
         meter().metadata_fetch(match &fetched {
-            Ok(_) => MetadataFetchResult::Ok,
-            Err(FetchError::Timeout) => MetadataFetchResult::Timeout,
-            Err(FetchError::Status(_)) => MetadataFetchResult::Status,
-            Err(FetchError::NotJson | FetchError::Body(_)) => MetadataFetchResult::Malformed,
+            Ok(_) => FetchResult::Ok,
+            Err(FetchError::Timeout) => FetchResult::Timeout,
+            Err(FetchError::Status(_)) => FetchResult::Status,
+            Err(FetchError::NotJson | FetchError::Body(_)) => FetchResult::Malformed,
             Err(FetchError::Unreachable(_) | FetchError::JustFailed | FetchError::Path(_)) => {
-                MetadataFetchResult::Unavailable
+                FetchResult::Unavailable
             }
         });
         if fetched.is_err() {

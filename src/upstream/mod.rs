@@ -16,9 +16,12 @@ use crate::config;
 
 pub use capabilities::Capabilities;
 pub use discovery::{Discovery, Document, Snapshot};
+pub use key_document::{KeyDocument, KeysPlace};
 
 pub mod capabilities;
 pub mod discovery;
+pub mod key_document;
+pub mod key_set;
 pub mod tls;
 
 /// Largest answer that is read.

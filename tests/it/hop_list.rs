@@ -101,7 +101,7 @@ async fn b150_b152_no_hop_at_oidc_provider_discloses_what_was_pushed() {
     assert!(shapes.windows(2).all(|two| two[0] == two[1]), "{shapes:#?}");
 }
 
-/// By the server's own page (OpenID Connect RP-Initiated Logout).
+/// By the server's own page (`OpenID` Connect RP-Initiated Logout).
 async fn sign_out(browser: &mut Browser, issuer: &str) {
     let party = RelyingParty::discover(issuer, Client::ConfidentialBasic).await;
     let page = browser.open(&party.endpoint("end_session_endpoint")).await;

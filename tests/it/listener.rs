@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 
 use crate::support::public_side::{PublicSide, Script, configuration};
 use crate::support::raw::Raw;
-use crate::support::upstream::Upstream;
+use crate::support::upstream::{Step, Upstream};
 
 /// What the upstream may see of a probe.
 enum Upstreamed {
@@ -262,6 +262,28 @@ async fn guards_leave_slow_bodies_and_slow_answers_alone() {
     }
     assert_eq!(client.answer().await.status, 200);
     assert_eq!(upstream.only().body, b"abc");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_does_not_take_the_answer_holds_no_place() {
+    let upstream = Upstream::scripted(|_| {
+        let length = 32 << 20;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        vec![Step::Bytes([head.as_bytes(), &vec![b'x'; length]].concat())]
+    })
+    .await;
+    let settings = "[limits]\nconnections = 1\nwrite_timeout = \"500ms\"\n";
+    let gateway = PublicSide::start(upstream.address, settings, Script::default());
+    let mut deaf = Raw::connect(gateway.address).await;
+    deaf.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let mut next = Raw::connect(gateway.address).await;
+        if !next.is_closed_within(Duration::from_millis(100)).await {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "the room was never free again");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

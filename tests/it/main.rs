@@ -27,6 +27,7 @@ mod metadata;
 mod openid_client;
 mod par;
 mod pass_through;
+mod published_keys;
 mod real_browser;
 mod real_servers;
 mod redis_store;

@@ -1,6 +1,8 @@
 //! `mask_html`: what was pushed is not in the upstream's pages either, and what comes back from them
 //! is what was pushed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http::StatusCode;
 
 use crate::authorize::{Front, cookies, refused};
@@ -215,8 +217,27 @@ async fn no_link_is_shown_whose_handle_is_not_kept() {
     // A short request: all of the page comes in one piece, before anything went out.
     let query = front.pushed().await;
     let refusal = front.visit(&format!("/authorize?{query}")).await;
-    assert_eq!(refusal.status, 503, "{}", refusal.text());
+    assert_eq!(refusal.status, 502, "{}", refusal.text());
     legacy::shows_nothing(&refusal.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_1_mib_takes_less_than_2_mib_of_memory() {
+    let calls = AtomicUsize::new(0);
+    let front = Front::answering(&settings("generic"), move |seen| {
+        let page = consent(seen, "method=post");
+        let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        html(&page.repeat(if is_first { 1 } else { (1 << 20) / page.len() + 1 }))
+    })
+    .await;
+    let flow = begin(&front).await;
+    let before = front.gateway.memory();
+    front.gateway.forget_peak();
+    let page = front.visit_with(&format!("/authorize?{}", flow.query), &flow.cookie).await;
+    assert!(page.body.len() > 1 << 20 && page.text().ends_with("</body>"));
+    shows_what_people_read(&page);
+    let grown = front.gateway.peak_memory().saturating_sub(before);
+    assert!(grown < 2 << 20, "{grown} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

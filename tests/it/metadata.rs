@@ -60,6 +60,10 @@ async fn b172_b173_b176_b235_an_openid_only_upstream_gets_both_documents() {
     let mut expected: Value = serde_json::from_str(METADATA).unwrap();
     expected["pushed_authorization_request_endpoint"] = json!("https://login.example/par");
     expected["require_pushed_authorization_requests"] = json!(false);
+    expected["request_object_signing_alg_values_supported"] = json!([
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+        "Ed25519"
+    ]);
     assert_eq!(documents[0], expected);
     let head =
         front.send("HEAD /.well-known/openid-configuration HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -163,7 +167,8 @@ async fn b178_b180_b181_b184_b235_members_are_kept_turned_or_dropped() {
     assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
     let document = answer.json();
     assert_eq!(document["issuer"], "https://login.example");
-    assert_eq!(document["token_endpoint_auth_methods_supported"], json!(["client_secret_basic"]));
+    let methods = json!(["client_secret_basic", "private_key_jwt"]);
+    assert_eq!(document["token_endpoint_auth_methods_supported"], methods);
     assert_eq!(document["code_challenge_methods_supported"], json!(["plain", "S256"]));
     for kept in [
         "request_uri_parameter_supported",

@@ -64,8 +64,8 @@ async fn sign_in(client: &Driver, authorize_url: &Url, asks: bool) -> Seen {
         log.extend(network_log(client).await);
         let requests =
             log.iter().filter_map(|message| message["params"]["request"]["url"].as_str());
-        let back = requests.filter(|url| url.starts_with(&format!("{REDIRECT_URI}?"))).last();
-        if let Some(callback) = back {
+        let mut back = requests.filter(|url| url.starts_with(&format!("{REDIRECT_URI}?")));
+        if let Some(callback) = back.next_back() {
             let callback = Url::parse(callback).expect("a URL");
             return Seen { shown, asked: log.iter().flat_map(addresses).collect(), callback };
         }

@@ -23,6 +23,9 @@ const EVIL: &[(&str, &str)] = &[
     ("claims", r#"{"id_token":{"evil":null}}"#),
 ];
 
+/// A form may ask for less, an address may not.
+const LESS: (&str, &str) = ("scope", "openid");
+
 async fn party(stage: &str, prompt: Option<&str>) -> RelyingParty {
     let mut party = RelyingParty::discover(stage, Client::Public).await;
     party.further = vec![("claims", CLAIMS.to_owned())];
@@ -46,6 +49,9 @@ fn set_query_parameter(url: &mut Url, name: &str, value: &str) {
         url.query_pairs().into_owned().filter(|(known, _)| known != name).collect();
     url.query_pairs_mut().clear().extend_pairs(kept).append_pair(name, value);
 }
+
+/// What the server writes into its pages must be seen here.
+const PAR: &str = "required = true\n[authorize]\nmask_html = false";
 
 /// Signs in while one thing is changed once, and demands that it was tried.
 async fn attack(
@@ -74,13 +80,14 @@ async fn assert_as_pushed(party: &RelyingParty, journey: &Journey, (name, evil):
     let consent = journey.hops.iter().rev().find(|hop| hop.page_shows("code_challenge"));
     let consent = consent.expect("a consent page");
     assert!(consent.page_shows(&party.nonce), "{}", consent.body);
-    assert!(!consent.page_shows(evil), "{name} in {}", consent.body);
+    let is_part = evil == LESS.1;
+    assert!(is_part || !consent.page_shows(evil), "{name} in {}", consent.body);
 }
 
 #[tokio::test]
 async fn b151_what_is_changed_in_the_address_behind_the_login_is_not_honoured() {
-    let stage = Stage::django_as("django-oauth-toolkit", "required = true").await;
-    for change in EVIL {
+    let stage = Stage::django_as("django-oauth-toolkit", PAR).await;
+    for change in EVIL.iter().chain([&LESS]) {
         let party = party(&stage.issuer, None).await;
         let evil_next = whole_request_with(&party, *change);
         let evil_next = format!("{}?{}", evil_next.path(), evil_next.query().unwrap_or_default());
@@ -110,11 +117,11 @@ fn assert_refused(stray: &Stray, change: (&str, &str)) {
 
 #[tokio::test]
 async fn b151_what_is_changed_in_the_second_visit_is_not_honoured() {
-    let stage = Stage::django_as("django-oauth-toolkit", "required = true").await;
+    let stage = Stage::django_as("django-oauth-toolkit", PAR).await;
     let is_second = |url: &Url, fields: &[(String, String)]| {
         fields.is_empty() && url.path().ends_with("/authorize/")
     };
-    for change @ (name, evil) in EVIL {
+    for change @ (name, evil) in EVIL.iter().chain([&LESS]) {
         // Beside the handle.
         let beside = party(&stage.issuer, None).await;
         let outcome = attack(&beside, move |url, fields| {
@@ -144,7 +151,7 @@ async fn b151_what_is_changed_in_the_second_visit_is_not_honoured() {
 
 #[tokio::test]
 async fn what_is_changed_in_the_consent_form_is_not_honoured() {
-    let stage = Stage::django_as("django-oauth-toolkit", "required = true").await;
+    let stage = Stage::django_as("django-oauth-toolkit", PAR).await;
     for change @ (name, evil) in EVIL {
         let party = party(&stage.issuer, None).await;
         let outcome = attack(&party, move |_, fields| {

@@ -4,9 +4,11 @@ use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
 use super::*;
+use crate::clock::{ManualClock, Timestamp};
 use crate::config::Environment;
 use crate::config::{self, Config};
 use crate::upstream::HttpClient;
+use crate::upstream::key_set::KeyFetcher;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=b";
@@ -29,7 +31,9 @@ fn guard(par: &str) -> Guard {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = config(par);
     let client = HttpClient::new(&config.upstream, &config.server.issuer).unwrap();
-    let registry = Arc::new(Registry::new(&config.clients, &config.par));
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1)));
+    let fetcher = Arc::new(KeyFetcher::new(&config.client_keys, clock));
+    let registry = Arc::new(Registry::new(&config.clients, &config.par, &fetcher));
     Guard::new(&config, registry, Arc::new(Discovery::new(client, &config))).unwrap()
 }
 

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::authorize::Flow;
 use crate::authorize::flow::tag;
-use crate::authorize::pin::{Pair, same_value};
+use crate::authorize::pin::{Pair, joined, same_value};
+use crate::oauth::names;
 use crate::oauth::parameters::Parameters;
 use crate::oauth::request_uri::Reference;
 use crate::store::FlowId;
@@ -73,7 +74,9 @@ impl<'a> Stamp<'a> {
             value: value.to_owned(),
             token: self.token(name, value),
         };
-        pairs.map(secret).collect()
+        // Some pages show all values of a repeatable parameter in one field.
+        let joined = joined(&pushed).map(|all| secret((names::REPEATABLE, &all)));
+        pairs.map(secret).chain(joined).collect()
     }
 
     /// `given` with every genuine token of this flow turned back into its value; the second is
@@ -99,8 +102,11 @@ impl<'a> Stamp<'a> {
         let pushed = Parameters::parse(self.pushed.as_bytes()).ok()?;
         let mut values = pushed.iter().filter(|(known, _)| *known == name);
         // Nobody learns a token by trying: it opens nothing but the value that was pushed anyway.
-        let (_, value) = values.find(|(_, value)| self.token(name, value) == token)?;
-        Some(value.to_owned())
+        if let Some((_, value)) = values.find(|(_, value)| self.token(name, value) == token) {
+            return Some(value.to_owned());
+        }
+        let all = joined(&pushed).filter(|_| name == names::REPEATABLE)?;
+        (self.token(name, &all) == token).then_some(all)
     }
 }
 
@@ -130,12 +136,27 @@ mod tests {
     }
 
     #[test]
+    fn all_resources_in_one_field_are_one_secret() {
+        let reference = Reference::from_bytes([1; 32]);
+        let stamp = stamp(&reference, 2);
+        let all = "https://x https://y";
+        let secrets = stamp.secrets();
+        let token = secrets.iter().find_map(|secret| secret.stands_for("resource", all)).unwrap();
+        let pair = (Cow::Borrowed("resource"), Cow::Borrowed(token));
+        let given = Parameters::from_pairs(vec![pair]);
+        let (given, found) = stamp.put_back(&given);
+        assert!(found);
+        assert_eq!(given.value("resource"), Some(all));
+    }
+
+    #[test]
     fn tokens_come_back_as_the_values_they_stand_for() {
         let reference = Reference::from_bytes([1; 32]);
         let stamp = stamp(&reference, 1);
         let secrets = stamp.secrets();
-        assert_eq!(secrets.len(), 6);
-        let pairs = secrets.iter().map(|s| (s.name.as_str().into(), s.token.as_str().into()));
+        assert_eq!(secrets.len(), 7);
+        let pairs =
+            secrets.iter().take(6).map(|s| (s.name.as_str().into(), s.token.as_str().into()));
         let given = Parameters::from_pairs(pairs.collect());
         let (back, found) = stamp.put_back(&given);
         assert!(found);

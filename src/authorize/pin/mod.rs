@@ -141,7 +141,7 @@ impl<'a> Pin<'a> {
                         name == names::REPEATABLE && values.any(|pushed| pushed == (name, value));
                     pinned.changed |= !known;
                 }
-                Verdict::AsPushed => self.write(&mut pinned, name, value),
+                Verdict::AsPushed => self.write(&mut pinned, (name, value), text),
             }
         }
         pinned
@@ -171,7 +171,12 @@ impl<'a> Pin<'a> {
     }
 
     /// Writes the pushed value, or the given one where it means the same.
-    fn write<'b>(&'b self, pinned: &mut Pinned<'b>, name: &'b str, value: &'b str) {
+    fn write<'b>(&'b self, pinned: &mut Pinned<'b>, (name, value): (&'b str, &'b str), text: Text) {
+        // As in the one field that some pages have for all of them.
+        if name == names::REPEATABLE && joined(&self.pushed).is_some_and(|all| all == value) {
+            pinned.push(name, value);
+            return;
+        }
         if name == names::REPEATABLE {
             let all = self.pushed.iter().filter(|(pushed, _)| *pushed == name);
             for (index, (_, pushed)) in all.enumerate() {
@@ -181,7 +186,8 @@ impl<'a> Pin<'a> {
             return;
         }
         let pushed = self.pushed(name).unwrap_or_default();
-        if means_the_same(name, value, pushed) {
+        let taken_away = text == Text::Form && name == "scope" && is_part(value, pushed);
+        if taken_away || same_value(name, value, pushed) {
             pinned.push(name, value);
         } else {
             pinned.changed = true;
@@ -243,12 +249,17 @@ impl<'b> Pinned<'b> {
     }
 }
 
-/// Whether `given` says what `pushed` said; `scope` may shrink (people take scopes away on consent
-/// pages).
-fn means_the_same(name: &str, given: &str, pushed: &str) -> bool {
+/// Whether some of the pushed scope is left: people take scopes away on consent pages.
+fn is_part(given: &str, pushed: &str) -> bool {
     let within = |one| pushed.split(' ').any(|known| known == one);
-    same_value(name, given, pushed)
-        || (name == "scope" && !given.is_empty() && given.split(' ').all(within))
+    !given.is_empty() && given.split(' ').all(within)
+}
+
+/// The values of the repeatable parameter with blanks between, where there are several.
+pub(super) fn joined(pushed: &Parameters<'_>) -> Option<String> {
+    let all = pushed.iter().filter(|(name, _)| *name == names::REPEATABLE);
+    let all: Vec<_> = all.map(|(_, value)| value).collect();
+    (all.len() > 1).then(|| all.join(" "))
 }
 
 /// Whether two values are one: JSON is compared as JSON, all else as text.

@@ -55,6 +55,7 @@ fn what_the_browser_changes_drops_or_adds_is_set_back() {
         ("&nonce=no", "", "nonce", "no"),
         ("&code_challenge=ch", "", "code_challenge", "ch"),
         ("scope=openid%20profile", "scope=admin", "scope", "openid profile email"),
+        ("profile%20email", "profile", "scope", "openid profile email"),
         ("state=st", "state=st&state=x", "state", "st"),
         ("allow=Authorize", "allow=x", "allow", "Authorize"),
     ] {
@@ -126,4 +127,20 @@ fn a_pages_own_query_smuggles_nothing_in() {
         query("lang=de&scope=admin&acr_values=low", Emitter::Browser).as_deref(),
         Some("lang=de&scope=openid%20profile%20email")
     );
+}
+
+#[test]
+fn all_resources_in_one_field_stay_there() {
+    let rules = rules(Reach::Request);
+    let pin = Pin::new("client_id=a&resource=https%3A%2F%2Fx&resource=https%3A%2F%2Fy", &rules);
+    let pin = pin.unwrap();
+    let form = |text: &str| {
+        let given = Parameters::parse(text.as_bytes()).unwrap();
+        let values =
+            |pairs: Vec<Pair<'_>>| pairs.iter().map(|(_, value)| value.to_string()).collect();
+        pin.form(&given).map(values)
+    };
+    assert_eq!(form("client_id=a&resource=https%3A%2F%2Fx+https%3A%2F%2Fy"), None::<Vec<_>>);
+    let set_back = form("client_id=a&resource=https%3A%2F%2Fx+https%3A%2F%2Fevil").unwrap();
+    assert_eq!(set_back, ["a", "https://x", "https://y"]);
 }

@@ -1,17 +1,23 @@
 //! Client authentication as at the token endpoint (RFC 6749 §2.3, RFC 9126 §2): what was presented
 //! is read into one legal combination, and that is compared with the registered method.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap};
 
+use super::assertion::{
+    ASSERTION_TYPE, AssertionError, Assertions, LONGEST_ASSERTION, claimed_client,
+};
 use super::{Client, Registry};
 use crate::config::{Authentication, SecretDigest};
+use crate::jose::Unverified;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::names;
 use crate::oauth::parameters::{Parameters, decode};
+use crate::store::StoreError;
 use crate::telemetry::metrics::{AuthMethod, AuthVerdict};
 
 /// A client that has proved itself. Nothing else makes one.
@@ -24,7 +30,7 @@ pub struct Authenticated {
 }
 
 /// Why a client is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthenticationError {
     /// A credential stands twice.
     #[error("a client credential is repeated")]
@@ -50,12 +56,18 @@ pub enum AuthenticationError {
     /// Another method than the registered one.
     #[error("client authentication failed")]
     WrongMethod,
+    /// An assertion that proves nothing. Only who signed it well is told of a wrong `aud`.
+    #[error("client authentication failed")]
+    Assertion(#[from] AssertionError),
+    /// Whether an assertion was used before cannot be found out.
+    #[error("client assertions cannot be checked at the moment")]
+    Store(StoreError),
 }
 
 impl AuthenticationError {
     /// The wire code. Whatever is wrong with a credential has one and the same.
     #[must_use]
-    pub const fn code(self) -> ErrorCode {
+    pub const fn code(&self) -> ErrorCode {
         match self {
             Self::RepeatedCredential | Self::SeveralMethods | Self::OtherClientId => {
                 ErrorCode::InvalidRequest
@@ -64,28 +76,33 @@ impl AuthenticationError {
             | Self::Malformed
             | Self::UnknownClient
             | Self::WrongSecret
-            | Self::WrongMethod => ErrorCode::InvalidClient,
+            | Self::WrongMethod
+            | Self::Assertion(_) => ErrorCode::InvalidClient,
+            Self::Store(_) => ErrorCode::TemporarilyUnavailable,
         }
     }
 
-    /// What the caller is told; it does not tell a wrong secret from an unknown client.
+    /// What the caller is told; it does not tell a wrong secret or signature from an unknown client.
     #[must_use]
-    pub const fn description(self) -> &'static str {
+    pub fn description(&self) -> Cow<'static, str> {
         match self {
-            Self::RepeatedCredential => "a client credential is repeated",
-            Self::SeveralMethods => "more than one client authentication method is used",
-            Self::OtherClientId => "client_id is not that of the authenticated client",
+            Self::Assertion(AssertionError::Audience(text)) => Cow::Owned(text.to_string()),
+            Self::RepeatedCredential => "a client credential is repeated".into(),
+            Self::SeveralMethods => "more than one client authentication method is used".into(),
+            Self::OtherClientId => "client_id is not that of the authenticated client".into(),
+            Self::Store(_) => "client assertions cannot be checked at the moment".into(),
             Self::Missing
             | Self::Malformed
             | Self::UnknownClient
             | Self::WrongSecret
-            | Self::WrongMethod => "client authentication failed",
+            | Self::WrongMethod
+            | Self::Assertion(_) => "client authentication failed".into(),
         }
     }
 
     /// The label in metrics.
     #[must_use]
-    pub const fn verdict(self) -> AuthVerdict {
+    pub const fn verdict(&self) -> AuthVerdict {
         match self {
             Self::RepeatedCredential
             | Self::SeveralMethods
@@ -93,14 +110,15 @@ impl AuthenticationError {
             | Self::Malformed => AuthVerdict::Malformed,
             Self::Missing => AuthVerdict::Missing,
             Self::UnknownClient => AuthVerdict::UnknownClient,
-            Self::WrongSecret => AuthVerdict::Mismatch,
+            Self::WrongSecret | Self::Assertion(_) => AuthVerdict::Mismatch,
             Self::WrongMethod => AuthVerdict::WrongMethod,
+            Self::Store(_) => AuthVerdict::Unavailable,
         }
     }
 
     /// The label in the audit log, which may know more than the caller.
     #[must_use]
-    pub const fn reason(self) -> &'static str {
+    pub const fn reason(&self) -> &'static str {
         match self {
             Self::RepeatedCredential => "repeated_credential",
             Self::SeveralMethods => "several_methods",
@@ -110,31 +128,36 @@ impl AuthenticationError {
             Self::UnknownClient => "unknown_client",
             Self::WrongSecret => "wrong_secret",
             Self::WrongMethod => "wrong_method",
+            Self::Assertion(error) => error.reason(),
+            Self::Store(error) => error.as_str(),
         }
     }
 }
 
 /// What a request shows of its sender. `Debug` is left out on purpose: it holds secrets.
-pub struct Presented {
+pub struct Presented<'f> {
     client_id: String,
-    proof: Proof,
-    /// The form names another client; told only to who has proved itself.
-    names_another: bool,
+    proof: Proof<'f>,
+    /// `client_id` of the form.
+    named: Option<&'f str>,
 }
 
-enum Proof {
+enum Proof<'f> {
     None,
     Basic(String),
     Post(String),
-    Assertion,
+    Assertion(Box<Unverified<'f>>),
 }
 
-impl Presented {
+impl<'f> Presented<'f> {
     /// Reads header and form together; whatever is not one legal combination is refused.
     ///
     /// # Errors
     /// [`AuthenticationError`]
-    pub fn read(headers: &HeaderMap, form: &Parameters<'_>) -> Result<Self, AuthenticationError> {
+    pub fn read(
+        headers: &HeaderMap,
+        form: &'f Parameters<'_>,
+    ) -> Result<Self, AuthenticationError> {
         let credentials = names::CREDENTIALS.iter().chain(&["client_id"]);
         if credentials.into_iter().any(|name| form.count(name) > 1) {
             return Err(AuthenticationError::RepeatedCredential);
@@ -144,7 +167,7 @@ impl Presented {
         if authorization.next().is_some() {
             return Err(AuthenticationError::RepeatedCredential);
         }
-        let client_id = form.value("client_id");
+        let named = form.value("client_id");
         let secret = form.value("client_secret");
         let assertion = form.count("client_assertion") + form.count("client_assertion_type") > 0;
         match (header, secret, assertion) {
@@ -154,16 +177,11 @@ impl Presented {
             (Some(header), None, false) => {
                 let (id, secret) =
                     basic(header.as_bytes()).ok_or(AuthenticationError::Malformed)?;
-                let names_another = client_id.is_some_and(|client_id| client_id != id);
-                Ok(Self { client_id: id, proof: Proof::Basic(secret), names_another })
+                Ok(Self { client_id: id, proof: Proof::Basic(secret), named })
             }
-            (None, Some(secret), false) => Self::named(client_id, Proof::Post(secret.to_owned())),
-            (None, None, true) => Ok(Self {
-                client_id: client_id.unwrap_or_default().into(),
-                proof: Proof::Assertion,
-                names_another: false,
-            }),
-            (None, None, false) => Self::named(client_id, Proof::None),
+            (None, Some(secret), false) => Self::named(named, Proof::Post(secret.to_owned())),
+            (None, None, true) => Self::asserted(form, named),
+            (None, None, false) => Self::named(named, Proof::None),
         }
     }
 
@@ -176,30 +194,69 @@ impl Presented {
     /// The method it uses.
     #[must_use]
     pub const fn method(&self) -> AuthMethod {
-        match self.proof {
+        match &self.proof {
             Proof::None => AuthMethod::None,
             Proof::Basic(_) => AuthMethod::ClientSecretBasic,
             Proof::Post(_) => AuthMethod::ClientSecretPost,
-            Proof::Assertion => AuthMethod::PrivateKeyJwt,
+            Proof::Assertion(token) if token.header().algorithm.is_symmetric() => {
+                AuthMethod::ClientSecretJwt
+            }
+            Proof::Assertion(_) => AuthMethod::PrivateKeyJwt,
         }
     }
 
-    fn named(client_id: Option<&str>, proof: Proof) -> Result<Self, AuthenticationError> {
-        let client_id = client_id.ok_or(AuthenticationError::Missing)?.to_owned();
-        Ok(Self { client_id, proof, names_another: false })
+    fn named(named: Option<&'f str>, proof: Proof<'f>) -> Result<Self, AuthenticationError> {
+        let client_id = named.ok_or(AuthenticationError::Missing)?.to_owned();
+        Ok(Self { client_id, proof, named })
+    }
+
+    /// The assertion and its type belong together (RFC 7521 §4.2), and it names its client.
+    fn asserted(
+        form: &'f Parameters<'_>,
+        named: Option<&'f str>,
+    ) -> Result<Self, AuthenticationError> {
+        let assertion = form
+            .value("client_assertion")
+            .filter(|_| form.value("client_assertion_type") == Some(ASSERTION_TYPE));
+        let assertion = assertion.ok_or(AuthenticationError::Malformed)?;
+        let token = Unverified::parse(assertion, LONGEST_ASSERTION)
+            .map_err(|_| AuthenticationError::Malformed)?;
+        let client_id = claimed_client(&token).ok_or(AuthenticationError::Malformed)?.to_owned();
+        Ok(Self { client_id, proof: Proof::Assertion(Box::new(token)), named })
     }
 }
 
-/// Judges what was presented. An unknown client costs the same comparison as a known one.
+/// Judges what was presented. An unknown client costs the same work as a known one.
 ///
 /// # Errors
 /// [`AuthenticationError`]
-pub fn authenticate(
+pub async fn authenticate(
     registry: &Registry,
-    presented: &Presented,
+    presented: &Presented<'_>,
+    assertions: &Assertions,
 ) -> Result<Authenticated, AuthenticationError> {
     let client = registry.find(&presented.client_id).filter(|client| client.enabled);
-    let verdict = match (client.map(|client| &client.authentication), &presented.proof) {
+    match &presented.proof {
+        Proof::Assertion(token) => {
+            assertions.judge(client.map(|client| &**client), token, presented.named).await?;
+        }
+        Proof::None | Proof::Basic(_) | Proof::Post(_) => {
+            compare(client.map(|client| &client.authentication), &presented.proof)?;
+            if presented.named.is_some_and(|named| named != presented.client_id) {
+                return Err(AuthenticationError::OtherClientId);
+            }
+        }
+    }
+    let client = Arc::clone(client.ok_or(AuthenticationError::UnknownClient)?);
+    Ok(Authenticated { client, method: presented.method() })
+}
+
+/// Compares a secret, or its absence, with what is registered.
+fn compare(
+    registered: Option<&Authentication>,
+    proof: &Proof<'_>,
+) -> Result<(), AuthenticationError> {
+    match (registered, proof) {
         (Some(Authentication::None), Proof::None) => Ok(()),
         (Some(Authentication::ClientSecretBasic(digest)), Proof::Basic(secret))
         | (Some(Authentication::ClientSecretPost(digest)), Proof::Post(secret)) => {
@@ -214,15 +271,9 @@ pub fn authenticate(
             compare_for_nothing(secret);
             Err(AuthenticationError::UnknownClient)
         }
-        (Some(_), Proof::Assertion) => Err(AuthenticationError::WrongMethod),
-        (None, Proof::None | Proof::Assertion) => Err(AuthenticationError::UnknownClient),
-    };
-    verdict?;
-    if presented.names_another {
-        return Err(AuthenticationError::OtherClientId);
+        (Some(_), Proof::Assertion(_)) => Err(AuthenticationError::WrongMethod),
+        (None, Proof::None | Proof::Assertion(_)) => Err(AuthenticationError::UnknownClient),
     }
-    let client = Arc::clone(client.ok_or(AuthenticationError::UnknownClient)?);
-    Ok(Authenticated { client, method: presented.method() })
 }
 
 fn compare_for_nothing(secret: &str) {

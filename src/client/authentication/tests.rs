@@ -2,7 +2,11 @@ use http::HeaderValue;
 
 use super::AuthenticationError as E;
 use super::*;
+use crate::clock::{ManualClock, Timestamp};
 use crate::config;
+use crate::store::MemoryStore;
+use crate::upstream::key_set::KeyFetcher;
+use crate::upstream::{Discovery, HttpClient};
 
 fn registry() -> Registry {
     let client = |client_id: &str, authentication, enabled| config::Client {
@@ -39,30 +43,48 @@ fn registry() -> Registry {
         client("off", Authentication::None, false),
         client("a:b", Authentication::ClientSecretBasic(SecretDigest::of("s3")), true),
     ];
-    Registry::new(&clients, &par)
+    let policy = config::ClientKeysPolicy { allow_private_addresses: Vec::new() };
+    Registry::new(&clients, &par, &Arc::new(KeyFetcher::new(&policy, clock())))
 }
 
-fn judge(authorization: &[&str], form: &str) -> Result<Authenticated, AuthenticationError> {
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)))
+}
+
+fn assertions() -> Assertions {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    let text = "[server]\nissuer = \"https://login.example\"\n\
+                [upstream]\nurl = \"http://127.0.0.1:9\"\n";
+    std::fs::write(&file, text).unwrap();
+    let config = config::load(&file, &config::Environment::default()).unwrap().config;
+    let client = HttpClient::new(&config.upstream, &config.server.issuer).unwrap();
+    let store = Arc::new(MemoryStore::new(1 << 20, clock()));
+    Assertions::new(&config, Arc::new(Discovery::new(client, &config)), store, clock())
+}
+
+async fn judge(authorization: &[&str], form: &str) -> Result<Authenticated, AuthenticationError> {
     let mut headers = HeaderMap::new();
     for value in authorization {
         headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
     }
     let form = Parameters::parse(form.as_bytes()).unwrap();
-    authenticate(&registry(), &Presented::read(&headers, &form)?)
+    authenticate(&registry(), &Presented::read(&headers, &form)?, &assertions()).await
 }
 
 fn basic_header(pair: &str) -> String {
     format!("Basic {}", STANDARD.encode(pair))
 }
 
-#[test]
-fn b052_basic_credentials_are_form_encoded_inside() {
+#[tokio::test]
+async fn b052_basic_credentials_are_form_encoded_inside() {
     let header = basic_header("basic:s%3A1+%25%2B%C3%A9");
-    let authenticated = judge(&[&header], "client_id=basic").unwrap();
+    let authenticated = judge(&[&header], "client_id=basic").await.unwrap();
     assert_eq!(&*authenticated.client.client_id, "basic");
     assert_eq!(authenticated.method, AuthMethod::ClientSecretBasic);
-    assert!(judge(&[&header.replace("Basic", "bAsIc")], "").is_ok());
-    assert!(judge(&[&basic_header("a%3Ab:s3")], "").is_ok());
+    assert!(judge(&[&header.replace("Basic", "bAsIc")], "").await.is_ok());
+    assert!(judge(&[&basic_header("a%3Ab:s3")], "").await.is_ok());
 }
 
 /// The right credentials of `basic`.
@@ -82,7 +104,7 @@ const REGISTERED_AGAINST_PRESENTED: &[Presentation] = &[
     (None, "client_id=post&client_secret=s3", Err(E::WrongSecret)),
     (None, "client_id=post&client_secret=", Err(E::Missing)),
     (None, "client_id=public&client_secret=x", Err(E::WrongMethod)),
-    (None, "client_id=post&client_assertion=x", Err(E::WrongMethod)),
+    (None, "client_id=post&client_assertion=x", Err(E::Malformed)),
     (Some("Basic cG9zdDpzMg=="), "", Err(E::WrongMethod)),
     (GOOD, "client_id=post", Err(E::OtherClientId)),
     (Some("Basic YmFzaWM6eA=="), "client_id=post", Err(E::WrongSecret)),
@@ -92,18 +114,18 @@ const REGISTERED_AGAINST_PRESENTED: &[Presentation] = &[
     (None, "client_id=a&Client_Id=b", Err(E::RepeatedCredential)),
 ];
 
-#[test]
-fn b049_b053_b054_registered_against_presented() {
+#[tokio::test]
+async fn b049_b053_b054_registered_against_presented() {
     for (authorization, form, expected) in REGISTERED_AGAINST_PRESENTED {
         let header: Vec<_> = authorization.iter().copied().collect();
-        let outcome = judge(&header, form);
-        let outcome = outcome.as_ref().map(|known| &*known.client.client_id).map_err(|e| *e);
-        assert_eq!(outcome, *expected, "{authorization:?} {form}");
+        let outcome = judge(&header, form).await;
+        let outcome = outcome.as_ref().map(|known| &*known.client.client_id).map_err(Clone::clone);
+        assert_eq!(outcome, expected.clone(), "{authorization:?} {form}");
     }
 }
 
-#[test]
-fn b224_headers_that_cannot_be_read_are_a_refusal() {
+#[tokio::test]
+async fn b224_headers_that_cannot_be_read_are_a_refusal() {
     for header in [
         "Basic",
         "Basic !",
@@ -114,10 +136,17 @@ fn b224_headers_that_cannot_be_read_are_a_refusal() {
         "",
         "Basic JWZmOg==",
     ] {
-        assert_eq!(judge(&[header], "").unwrap_err().code(), ErrorCode::InvalidClient, "{header}");
+        assert_eq!(
+            judge(&[header], "").await.unwrap_err().code(),
+            ErrorCode::InvalidClient,
+            "{header}"
+        );
     }
     let good = basic_header("basic:x");
-    assert_eq!(judge(&[&good, &good], "").unwrap_err(), AuthenticationError::RepeatedCredential);
+    assert_eq!(
+        judge(&[&good, &good], "").await.unwrap_err(),
+        AuthenticationError::RepeatedCredential
+    );
 }
 
 #[test]

@@ -4,7 +4,8 @@ use super::{Checker, Refused};
 use crate::config::diagnostic::Problem;
 use crate::config::file::{self, AuthenticationMethod, File};
 use crate::config::secret::{Secret, SecretDigest};
-use crate::config::{Authentication, CertificateName, SigningAlgorithm};
+use crate::config::{Authentication, CertificateName};
+use crate::jose::Algorithm;
 
 /// The secret of a client, in one of its spellings.
 enum ClientSecret {
@@ -32,7 +33,9 @@ impl Checker<'_> {
             }
             AuthenticationMethod::ClientSecretJwt => match secret.ok()?? {
                 ClientSecret::Plain(secret) => {
-                    Some(Authentication::ClientSecretJwt { secret, algorithm: algorithm.ok()? })
+                    let algorithm = algorithm.ok()?;
+                    self.is_long_enough(&secret, algorithm, path)?;
+                    Some(Authentication::ClientSecretJwt { secret, algorithm })
                 }
                 ClientSecret::Digest(_) => {
                     self.refuse(
@@ -55,6 +58,26 @@ impl Checker<'_> {
                 Some(Authentication::SelfSignedTlsClientAuth)
             }
         }
+    }
+
+    /// A secret that keys an HMAC has as many bytes as the hash (RFC 7518 §3.2).
+    fn is_long_enough(
+        &mut self,
+        secret: &Secret,
+        algorithm: Option<Algorithm>,
+        path: &str,
+    ) -> Option<()> {
+        let algorithm = algorithm.unwrap_or(Algorithm::Hs256);
+        let (least, found) = (algorithm.shortest_secret(), secret.expose().len());
+        if found >= least {
+            return Some(());
+        }
+        let message = format!(
+            "client_secret_jwt with {} needs a secret of at least {least} bytes, found {found}",
+            algorithm.name()
+        );
+        self.refuse(&format!("{path}.authentication"), &message);
+        None
     }
 
     /// The secret of a method that has one; a problem where another method has one.
@@ -159,7 +182,7 @@ impl Checker<'_> {
         &mut self,
         file: &file::Client,
         path: &str,
-    ) -> Result<Option<SigningAlgorithm>, Refused> {
+    ) -> Result<Option<Algorithm>, Refused> {
         let Some(algorithm) = file.token_endpoint_auth_signing_alg else {
             return Ok(None);
         };
@@ -176,11 +199,8 @@ impl Checker<'_> {
         if fits {
             return Ok(Some(algorithm));
         }
-        let message = format!(
-            "{:?} does not go with authentication {:?}",
-            algorithm.as_str(),
-            method.as_str()
-        );
+        let message =
+            format!("{:?} does not go with authentication {:?}", algorithm.name(), method.as_str());
         self.refuse(&format!("{path}.token_endpoint_auth_signing_alg"), &message);
         Err(Refused)
     }

@@ -11,6 +11,7 @@ use crate::config::address::is_https_or_loopback;
 use crate::config::diagnostic::Problem;
 use crate::config::file::{self, AuthenticationMethod};
 use crate::config::profile::Rules;
+use crate::jose::KeySet;
 
 /// Members of a JWK that only its owner may know (RFC 7518 §6).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
@@ -73,6 +74,7 @@ impl Checker<'_> {
                 key_problem(key, rules).map(|problem| format!("key {}: {problem}", index + 1))
             }),
         };
+        let problem = problem.or_else(|| nothing_usable(set));
         match problem {
             Some(problem) => {
                 self.refuse(path, &problem);
@@ -115,6 +117,15 @@ fn key_problem(key: &Json, rules: &Rules) -> Option<String> {
     let bits = modulus_bits(text("n").unwrap_or_default());
     let least = rules.least_rsa_bits;
     (bits < least).then(|| format!("RSA needs at least {least} bits, found {bits}"))
+}
+
+/// A set in which no key can verify a signature is of no use to anybody.
+fn nothing_usable(set: &Json) -> Option<String> {
+    match KeySet::parse(set.to_string().as_bytes()) {
+        Ok(set) if !set.keys().is_empty() => None,
+        Ok(set) => set.findings().first().map(ToString::to_string),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 fn modulus_bits(modulus: &str) -> usize {

@@ -244,6 +244,7 @@ fn limits(file: &file::Limits) -> Limits {
         header_timeout: file.header_timeout.0,
         keepalive_timeout: file.keepalive_timeout.0,
         body_timeout: file.body_timeout.0,
+        write_timeout: file.write_timeout.0,
     }
 }
 

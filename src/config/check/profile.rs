@@ -28,7 +28,7 @@ impl Checker<'_> {
             if let Some(algorithm) = algorithm
                 && !rules.signing_algorithms.contains(&algorithm)
             {
-                let message = format!("profile {name} does not allow {:?}", algorithm.as_str());
+                let message = format!("profile {name} does not allow {:?}", algorithm.name());
                 self.refuse(&format!("{path}.{key}"), &message);
             }
         }
@@ -75,7 +75,16 @@ impl Checker<'_> {
         {
             let message = format!(
                 "{:?} is symmetric; request objects are signed with a key of the client",
-                algorithm.as_str()
+                algorithm.name()
+            );
+            self.refuse(&format!("{path}.request_object_signing_alg"), &message);
+        } else if let Some(algorithm) = file.request_object_signing_alg
+            && !whole.request_object.signing_algs.is_empty()
+            && !whole.request_object.signing_algs.contains(&algorithm)
+        {
+            let message = format!(
+                "{:?} is not among the `signing_algs` of [request_object]",
+                algorithm.name()
             );
             self.refuse(&format!("{path}.request_object_signing_alg"), &message);
         }

@@ -1,6 +1,7 @@
 //! `[request_object]`, `[[authorization_details]]`, `[client_keys]`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -8,8 +9,8 @@ use super::keys::read_json;
 use super::{Checker, Refused};
 use crate::config::address::network;
 use crate::config::file::{self, File};
-use crate::config::secret::Secret;
-use crate::config::{AuthorizationDetailsType, ClientKeysPolicy, DecryptionKey, RequestObject};
+use crate::config::{AuthorizationDetailsType, ClientKeysPolicy, RequestObject};
+use crate::jose::jwe::{DecryptionKey, DecryptionKeys, KeyManagement};
 
 impl Checker<'_> {
     pub(super) fn request_object(&mut self, whole: &File) -> Option<RequestObject> {
@@ -19,7 +20,7 @@ impl Checker<'_> {
         }
         let mut all_fit = true;
         for (index, algorithm) in file.signing_algs.iter().enumerate() {
-            let name = algorithm.as_str();
+            let name = algorithm.name();
             let profile = whole.par.profile;
             let message = if algorithm.is_symmetric() {
                 format!(
@@ -48,11 +49,15 @@ impl Checker<'_> {
             keys.push(self.decryption_key(key, &path));
         }
         let own = (!file.signing_algs.is_empty()).then(|| file.signing_algs.clone());
-        all_fit.then_some(RequestObject {
+        let keys: Vec<_> = keys.into_iter().collect::<Option<_>>()?;
+        let published = keys.iter().zip(&file.decryption_keys).filter(|(_, file)| file.publish);
+        let published_keys = published.map(|(key, _)| key.public_jwk()).collect();
+        all_fit.then(|| RequestObject {
             enabled: file.enabled,
             required: file.required,
             signing_algorithms: own,
-            decryption_keys: keys.into_iter().collect::<Option<_>>()?,
+            published_keys,
+            decryption_keys: Arc::new(DecryptionKeys::new(keys)),
         })
     }
 
@@ -78,24 +83,23 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let key_type = jwk.get("kty").and_then(Json::as_str).unwrap_or_default();
-        if !matches!(key_type, "RSA" | "EC" | "OKP") || jwk.get("d").is_none() {
-            let message = format!("{} does not hold a private JWK", name.display());
-            self.refuse(&key_path, &message);
-            return None;
-        }
-        let wants = file.alg.map(|alg| if alg.as_str().starts_with("RSA") { "RSA" } else { "EC" });
-        if wants.is_some_and(|wants| (wants == "RSA") != (key_type == "RSA")) {
+        let key = match DecryptionKey::from_jwk(&jwk) {
+            Ok(key) => key.with_kid(kid?),
+            Err(error) => {
+                self.refuse(&key_path, &format!("{}: {error}", name.display()));
+                return None;
+            }
+        };
+        let Some(alg) = file.alg.and_then(|alg| KeyManagement::parse(alg.as_str())) else {
+            return Some(key);
+        };
+        let fitting = key.with_alg(alg).ok();
+        if fitting.is_none() {
+            let key_type = jwk.get("kty").and_then(Json::as_str).unwrap_or_default();
             let message = format!("does not go with a key of kty {key_type:?}");
             self.refuse(&format!("{path}.alg"), &message);
-            return None;
         }
-        Some(DecryptionKey {
-            kid: kid?,
-            jwk: Secret::new(jwk.to_string()),
-            algorithm: file.alg,
-            publish: file.publish,
-        })
+        fitting
     }
 
     pub(super) fn client_keys(&mut self, file: &file::ClientKeys) -> Option<ClientKeysPolicy> {

@@ -8,47 +8,25 @@ use crate::config::tree::Value;
 #[derive(Clone, Copy)]
 enum Refused {
     All,
-    Items,
     Texts(&'static [&'static str]),
     Truth(bool),
 }
 
 /// Keys of the tables.
-const KEYS: [(&str, Refused); 11] = [
+const KEYS: [(&str, Refused); 6] = [
     ("server.client_certificate_header", Refused::All),
     ("server.tls", Refused::All),
     ("server.mtls", Refused::All),
     ("par.dpop_nonce", Refused::Truth(true)),
-    ("request_object.enabled", Refused::Truth(false)),
-    ("request_object.required", Refused::Truth(true)),
-    ("request_object.signing_algs", Refused::Items),
-    ("request_object.decryption_keys", Refused::All),
-    ("client_keys.allow_private_addresses", Refused::Items),
     ("authorization_details", Refused::All),
     ("store.snapshot", Refused::All),
 ];
 
 /// Keys of a client.
-const CLIENT_KEYS: [(&str, Refused); 16] = [
-    (
-        "authentication",
-        Refused::Texts(&[
-            "client_secret_jwt",
-            "private_key_jwt",
-            "tls_client_auth",
-            "self_signed_tls_client_auth",
-        ]),
-    ),
+const CLIENT_KEYS: [(&str, Refused); 8] = [
+    ("authentication", Refused::Texts(&["tls_client_auth", "self_signed_tls_client_auth"])),
     ("authorization_details_types", Refused::All),
     ("dpop_bound_access_tokens", Refused::Truth(true)),
-    ("require_signed_request_object", Refused::Truth(true)),
-    ("jwks", Refused::All),
-    ("jwks_uri", Refused::All),
-    ("jwks_file", Refused::All),
-    ("token_endpoint_auth_signing_alg", Refused::All),
-    ("request_object_signing_alg", Refused::All),
-    ("request_object_encryption_alg", Refused::All),
-    ("request_object_encryption_enc", Refused::All),
     ("tls_client_auth_subject_dn", Refused::All),
     ("tls_client_auth_san_dns", Refused::All),
     ("tls_client_auth_san_uri", Refused::All),
@@ -77,9 +55,6 @@ fn key(checker: &mut Checker<'_>, path: &str, refused: Refused) {
     };
     match (refused, &node.value) {
         (Refused::All, _) => checker.refuse(path, "not yet supported"),
-        (Refused::Items, Value::Array(items)) if !items.is_empty() => {
-            checker.refuse(path, "not yet supported");
-        }
         (Refused::Texts(texts), Value::String(text)) if texts.contains(&text.as_str()) => {
             checker.refuse(path, &format!("{text:?} is not yet supported"));
         }

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::algorithm::{ContentEncryption, KeyEncryption, SigningAlgorithm};
+use crate::config::algorithm::{ContentEncryption, KeyEncryption};
 use crate::config::profile::Profile;
 use crate::config::secret::Secret;
 use crate::config::units::Time;
+use crate::jose::Algorithm;
 
 /// `[[clients]]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +44,7 @@ pub struct Client {
     pub profile: Option<Profile>,
     /// This client must push (RFC 9126 §6).
     pub require_pushed_authorization_requests: bool,
-    /// This client must sign its requests (RFC 9101 §10.5). `true` is not yet supported.
+    /// This client must sign its requests (RFC 9101 §10.5).
     pub require_signed_request_object: bool,
     /// Types of authorization details the client may ask for (RFC 9396 §10). Absent: all. Not yet
     /// supported.
@@ -51,26 +52,26 @@ pub struct Client {
     pub authorization_details_types: Option<Vec<String>>,
     /// This client must push with a `DPoP` proof (RFC 9449 §5.2). `true` is not yet supported.
     pub dpop_bound_access_tokens: bool,
-    /// The client's public keys. Not yet supported.
+    /// The client's public keys: a JWK Set (RFC 7517 §5).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_table")]
     pub jwks: Option<serde_json::Value>,
-    /// Where the client publishes its keys. Not yet supported.
+    /// Where the client publishes its keys: https, or http on a loopback host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
-    /// File of the client's public keys. Not yet supported.
+    /// File of the client's public keys, a JWK Set. Read again when it changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<String>,
-    /// The algorithm of its assertions. Not yet supported.
+    /// The only algorithm of its assertions. Absent: as the profile says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_endpoint_auth_signing_alg: Option<SigningAlgorithm>,
-    /// The algorithm of its request objects. Not yet supported.
+    pub token_endpoint_auth_signing_alg: Option<Algorithm>,
+    /// The algorithm of its request objects.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_object_signing_alg: Option<SigningAlgorithm>,
-    /// The key encryption of its request objects. Not yet supported.
+    pub request_object_signing_alg: Option<Algorithm>,
+    /// The key encryption of its request objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_encryption_alg: Option<KeyEncryption>,
-    /// The content encryption of its request objects. Absent: `A128CBC-HS256`. Not yet supported.
+    /// The content encryption of its request objects. Absent: `A128CBC-HS256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_encryption_enc: Option<ContentEncryption>,
     /// Subject of its certificate (RFC 8705 §2.1.2). Not yet supported.

@@ -298,6 +298,9 @@ pub struct Limits {
     /// For the body of a request that the gateway answers itself.
     #[schemars(extend("x-shortest" = "1ms"))]
     pub body_timeout: Time,
+    /// Longest wait until the next bytes of an answer are taken; then the connection is closed.
+    #[schemars(extend("x-shortest" = "1ms"))]
+    pub write_timeout: Time,
 }
 
 impl Default for Limits {
@@ -313,6 +316,7 @@ impl Default for Limits {
             header_timeout: Time::seconds(10),
             keepalive_timeout: Time::seconds(75),
             body_timeout: Time::seconds(10),
+            write_timeout: Time::seconds(30),
         }
     }
 }

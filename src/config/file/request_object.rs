@@ -3,20 +3,21 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::algorithm::{KeyEncryption, SigningAlgorithm};
+use crate::config::algorithm::KeyEncryption;
+use crate::jose::Algorithm;
 
 /// `[request_object]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestObject {
-    /// Accept `request` at the PAR endpoint. Not active yet: a pushed `request` is refused with
-    /// `request_not_supported`; `false` is not yet supported.
+    /// Accept `request` at the PAR endpoint. `false`: a pushed `request` is refused with
+    /// `request_not_supported`.
     pub enabled: bool,
-    /// Refuse pushes without one. `true` is not yet supported.
+    /// Refuse pushes without one.
     pub required: bool,
-    /// How it may be signed. Empty: as the profile says. Not yet supported.
-    pub signing_algs: Vec<SigningAlgorithm>,
-    /// Private keys for encrypted request objects. Not yet supported.
+    /// How it may be signed. Empty: as the profile says.
+    pub signing_algs: Vec<Algorithm>,
+    /// Private keys for encrypted request objects.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decryption_keys: Vec<DecryptionKey>,
 }
@@ -73,7 +74,6 @@ pub struct AuthorizationDetails {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientKeys {
-    /// Private, link-local and loopback addresses and ranges that a `jwks_uri` may lead to. Not yet
-    /// supported.
+    /// Private, link-local and loopback addresses and ranges that a `jwks_uri` may lead to.
     pub allow_private_addresses: Vec<String>,
 }

@@ -21,7 +21,7 @@ use super::json;
 use public::PublicKey;
 
 /// Most bytes of a document with keys.
-pub const LARGEST_DOCUMENT: usize = 256 * 1_024;
+pub const LARGEST_DOCUMENT: usize = 512 * 1_024;
 
 /// Most keys in one set.
 pub const MOST_KEYS: usize = 64;

@@ -172,7 +172,7 @@ impl Place {
             .open_in_place(nonce, Aad::from(self.associated(bound)), text)
             .map_err(|_| SealError::Unreadable)?
             .len();
-        sealed.drain(..1 + NONCE_LEN);
+        sealed.drain(..=NONCE_LEN);
         sealed.truncate(length);
         Ok(sealed)
     }

@@ -91,6 +91,8 @@ declare! {
         "Requests that the upstream did not answer properly.";
     METADATA_FETCH = "metadata_fetch_total", Counter, ["result"],
         "Fetches of the upstream's metadata documents.";
+    CLIENT_KEYS_FETCH = "client_keys_fetch_total", Counter, ["result"],
+        "Fetches of clients' keys from their jwks_uri.";
     LOG_LINES_DROPPED = "log_lines_dropped_total", Counter, [],
         "Log lines lost because standard error was too slow.";
     BUILD_INFO = "build_info", Gauge, ["version"],

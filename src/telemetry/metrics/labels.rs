@@ -88,6 +88,8 @@ label! {
         Malformed = "malformed",
         /// Not judged: too many failures from this address.
         Limited = "limited",
+        /// Not judged: the store did not say whether an assertion was used before.
+        Unavailable = "unavailable",
     }
 }
 
@@ -261,7 +263,7 @@ label! {
 
 label! {
     /// How fetching the upstream's metadata ended.
-    MetadataFetchResult {
+    FetchResult {
         /// Fetched and usable.
         Ok = "ok",
         /// No connection.
@@ -276,6 +278,8 @@ label! {
         TooLarge = "too_large",
         /// Another issuer.
         IssuerMismatch = "issuer_mismatch",
+        /// An address that must not be connected to.
+        Forbidden = "forbidden",
     }
 }
 
@@ -373,7 +377,7 @@ mod tests {
             RouteLabel,
             Method,
             UpstreamErrorKind,
-            MetadataFetchResult
+            FetchResult
         );
     }
 

@@ -22,9 +22,9 @@ use crate::oauth::error::ErrorCode;
 use declared::{DECLARED, Kind};
 use family::{Family, place, single};
 pub use labels::{
-    AuthMethod, AuthVerdict, CompletionOutcome, GuardPlace, MaskResult, MetadataFetchResult,
-    Method, PlainDecision, PushResult, RateScope, RedeemResult, RouteLabel, StoreCause,
-    StoreOperation, UpstreamErrorKind,
+    AuthMethod, AuthVerdict, CompletionOutcome, FetchResult, GuardPlace, MaskResult, Method,
+    PlainDecision, PushResult, RateScope, RedeemResult, RouteLabel, StoreCause, StoreOperation,
+    UpstreamErrorKind,
 };
 use labels::{Error, Label};
 use status::Status;
@@ -61,6 +61,7 @@ pub struct Metrics {
     http_active: Gauge,
     upstream_errors: Family<Counter, 1>,
     metadata_fetch: Family<Counter, 1>,
+    client_keys_fetch: Family<Counter, 1>,
     log_lines_dropped: Counter,
     config_info: Mutex<Option<Gauge>>,
 }
@@ -111,7 +112,8 @@ impl Metrics {
             ),
             http_active: single(r, declared::HTTP_ACTIVE, Vec::new()),
             upstream_errors: Family::of(r, declared::UPSTREAM_ERRORS, UpstreamErrorKind::ALL),
-            metadata_fetch: Family::of(r, declared::METADATA_FETCH, MetadataFetchResult::ALL),
+            metadata_fetch: Family::of(r, declared::METADATA_FETCH, FetchResult::ALL),
+            client_keys_fetch: Family::of(r, declared::CLIENT_KEYS_FETCH, FetchResult::ALL),
             log_lines_dropped: single(r, declared::LOG_LINES_DROPPED, Vec::new()),
             config_info: Mutex::new(None),
             recorder,
@@ -220,8 +222,13 @@ impl Metrics {
     }
 
     /// The upstream's metadata was fetched, or not.
-    pub fn metadata_fetch(&self, result: MetadataFetchResult) {
+    pub fn metadata_fetch(&self, result: FetchResult) {
         self.metadata_fetch.at([place(result)], count);
+    }
+
+    /// A client's `jwks_uri` was fetched, or not.
+    pub fn client_keys_fetch(&self, result: FetchResult) {
+        self.client_keys_fetch.at([place(result)], count);
     }
 
     /// A log line was lost.

@@ -226,3 +226,19 @@ async fn b154_an_answer_without_state_ends_only_what_it_answers() {
     let answer = done(&front, &cookie, to).await;
     assert_eq!(answer.field("location"), Some(format!("{to}&{ISS}").as_str()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b155_an_empty_state_is_none() {
+    let front = front("").await;
+    let mut form = FORM.to_vec();
+    form.retain(|(name, _)| *name != "state");
+    let query = front.push("web", &form).await;
+    let cookie = login(&front, &query).await;
+    let back = done(&front, &cookie, "https://client.example/cb?code=c&state=").await;
+    assert!(back.field("location").unwrap().ends_with(ISS));
+    super::refused(
+        &front.visit_with(&format!("/authorize?{query}"), &cookie).await,
+        400,
+        "invalid_request_uri",
+    );
+}

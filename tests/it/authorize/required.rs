@@ -179,3 +179,30 @@ async fn b143_before_the_upstream_is_known_nothing_gets_past() {
         assert!([400, 502].contains(&answer.status.as_u16()), "{path}: {}", answer.status);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b145_a_form_that_only_others_can_read_does_not_free_a_client_that_must_push() {
+    let front = Front::start("[clients.web]\nrequire_pushed_authorization_requests = true").await;
+    let form = "application/x-www-form-urlencoded";
+    // `client_id=web&response_type=code` in EBCDIC.
+    let foreign =
+        b"\x83\x93\x89\x85\x95\xa3\x6d\x89\x84\x7e\xa6\x85\x82\x50\x99\x85\xa2\x97\x96\x95\
+\xa2\x85\x6d\xa3\xa8\x97\x85\x7e\x83\x96\x84\x85";
+    let fields = [
+        format!("Content-Type: {form}; charset=ibm037\r\n"),
+        format!("Content-Type: {form}\r\nContent-Encoding: gzip\r\n"),
+    ];
+    for fields in fields {
+        let length = foreign.len();
+        let mut client = front.connect().await;
+        client
+            .send(&format!(
+                "POST /authorize HTTP/1.1\r\nHost: login.example\r\n{fields}Content-Length: {length}\r\n\r\n"
+            ))
+            .await;
+        client.send(foreign).await;
+        let answer = client.answer_to("POST").await;
+        refused(&answer, 400, "invalid_request");
+    }
+    assert!(front.calls().iter().all(|seen| seen.body.is_empty()), "{:?}", front.calls());
+}

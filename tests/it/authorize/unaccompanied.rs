@@ -196,7 +196,7 @@ async fn a_handle_that_cannot_be_kept_is_no_reason_to_show_the_request() {
         if number < 16 {
             assert!(answer.field("location").unwrap().contains("request_uri"));
         } else {
-            assert_eq!((answer.status, answer.field("location")), (503, None));
+            assert_eq!((answer.status, answer.field("location")), (502, None));
         }
     }
 }

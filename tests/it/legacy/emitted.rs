@@ -1,5 +1,7 @@
 //! What an upstream can write into its answers beside one well-formed `Location`.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::{
     begin, escaped, last, location, nested, query_of, request_with, says_what_was_pushed, settings,
     shows_nothing,
@@ -26,7 +28,8 @@ async fn first(front: &Front) -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b150_an_address_that_cannot_be_read_is_an_error_page() {
-    let many: String = (0..130).map(|number| format!("&p{number}=x")).collect();
+    let many: Vec<_> = (0..130).map(|number| format!("&p{number}=x")).collect();
+    let many = many.concat();
     for spoilt in [many.as_str(), "&broken=%zz", "&x=%ff", "&client_id=web;y=1&;client_id=web"] {
         for nesting in [false, true] {
             let spoilt = spoilt.to_owned();
@@ -94,4 +97,24 @@ async fn b150_every_field_that_redirects_is_rewritten_and_others_go() {
     let handle = nested(&location(&flow.first), "next");
     front.visit_with(&handle, &flow.cookie).await;
     says_what_was_pushed(query_of(&last(&front).target));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b164_a_first_answer_that_cannot_be_shown_burns_nothing() {
+    for mode in ["browser", "first-load"] {
+        let calls = AtomicUsize::new(0);
+        let settings = format!("{}\n[authorize]\nsingle_use = \"{mode}\"", settings("generic"));
+        let front = Front::answering(&settings, move |seen| {
+            if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+                return redirect("302 Found", &format!("{}&broken=%zz", seen.target));
+            }
+            ok("page")
+        })
+        .await;
+        let query = front.push("web", super::PUSHED).await;
+        let target = format!("/authorize?{query}");
+        refused(&front.visit(&target).await, 502, "server_error");
+        assert_eq!(front.visit(&target).await.text(), "page", "{mode}");
+        refused(&front.visit(&target).await, 400, "invalid_request_uri");
+    }
 }

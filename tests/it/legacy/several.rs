@@ -109,6 +109,22 @@ async fn b152_signing_out_and_in_again_is_a_login_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b152_of_logins_with_one_state_the_last_one_ends() {
+    let front = front("").await;
+    let done = "/done?https://client.example/cb?code=c&state=pushed-state";
+    let first = begin(&front).await;
+    let second = begin(&front).await;
+    let both = cookies(&[&first.first, &second.first]);
+    let handles = [&first, &second].map(|flow| nested(&location(&flow.first), "next"));
+    assert_eq!(front.visit_with(done, &both).await.status, 302);
+    refused(&front.visit_with(&handles[1], &both).await, 400, "invalid_request_uri");
+    // The other is not hindered by the one that has ended.
+    assert_eq!(front.visit_with(&handles[0], &both).await.status, 200);
+    assert_eq!(front.visit_with(done, &both).await.status, 302);
+    refused(&front.visit_with(&handles[0], &both).await, 400, "invalid_request_uri");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nine_logins_in_one_browser_leave_the_newest_eight() {
     let front = front("").await;
     let mut jar: Vec<String> = Vec::new();

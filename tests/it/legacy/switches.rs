@@ -82,7 +82,7 @@ async fn every_value_of_a_preset_can_be_said_otherwise() {
     let ways = "authorize_paths = [\"/second\"]\nbeside_handle = [\"go\"]\n\
                 never_echoed = [\"login_hint\"]\nmax_target_bytes = 700\n[par]";
     let settings = settings("glewlwyd").replacen("[par]", ways, 1);
-    let front = Front::answering(&settings, |seen| match seen.target.split_once("?") {
+    let front = Front::answering(&settings, |seen| match seen.target.split_once('?') {
         Some(("/authorize", query)) => redirect("302 Found", &format!("/second?{query}")),
         _ => ok("page"),
     })

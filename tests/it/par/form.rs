@@ -265,8 +265,8 @@ async fn b047_references_keep_to_their_own_parameters() {
 }
 
 #[tokio::test]
-async fn b084_request_object_is_not_supported_yet() {
-    let desk = Desk::open();
+async fn b084_request_object_is_not_supported_where_it_is_off() {
+    let desk = Desk::with("[request_object]\nenabled = false");
     let mut form = complete();
     form.push(("request", "eyJhbGciOiJub25lIn0.e30."));
     assert_refused(&desk.push(&form).await, 400, "request_not_supported");

@@ -19,14 +19,17 @@ use serde_json::Value;
 
 use crate::support::http::encode;
 
+mod assertions;
 mod attacks;
 mod authentication;
+mod client_keys;
 mod cors;
 mod form;
 mod limits;
 mod parameters;
 mod profiles;
 mod redirect_uri;
+pub(crate) mod request_object;
 pub(crate) mod response;
 mod secrecy;
 mod socket;
@@ -211,6 +214,7 @@ fn is_legal(answer: &Response<Bytes>) {
         "invalid_scope"
         | "invalid_target"
         | "invalid_dpop_proof"
+        | "invalid_request_object"
         | "request_not_supported"
         | "unsupported_response_type" => &[400],
         other => panic!("{other} is no code of this endpoint"),

@@ -293,3 +293,17 @@ async fn request_that_does_not_fit_the_upstream_is_refused_with_the_limit() {
     assert_created(&get.push(&altered(&[("v", Some(&value[..room]))])).await);
     assert_refused(&get.push(&altered(&[("v", Some(&value))])).await, 400, "invalid_request");
 }
+
+#[tokio::test]
+async fn b012_what_is_kept_can_be_read_again() {
+    let desk = Desk::open();
+    let form = |number: usize| {
+        let mut form = altered(&[("client_id", None)]);
+        let length = form.len();
+        form.extend((length..number).map(|_| ("resource", "https://api.example/")));
+        form
+    };
+    // With `client_id`, which the header names, it would be one more than is ever read.
+    assert_refused(&desk.push(&form(128)).await, 400, "invalid_request");
+    assert_eq!(desk.push(&form(127)).await.status(), 201);
+}

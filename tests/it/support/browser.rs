@@ -32,7 +32,10 @@ pub struct Browser {
     tamper: Option<Tampering>,
 }
 
-struct Tampering(Box<dyn Fn(&mut Url, &mut Vec<(String, String)>) + Send + Sync>);
+struct Tampering(Box<Change>);
+
+/// Changes address and fields of a request that is about to go.
+type Change = dyn Fn(&mut Url, &mut Vec<(String, String)>) + Send + Sync;
 
 /// Changes where the browser goes and what it posts, as somebody at the keyboard can.
 pub type Tamper = fn(&mut Url, &mut Vec<(String, String)>);

@@ -52,6 +52,30 @@ impl Gateway {
         signal("KILL", &self.process.id().to_string());
     }
 
+    /// Bytes of memory that it has in use.
+    pub fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// Most bytes of memory that it had in use since [`forget_peak`](Self::forget_peak).
+    pub fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// Begins to measure the peak anew.
+    pub fn forget_peak(&self) {
+        let path = format!("/proc/{}/clear_refs", self.process.id());
+        std::fs::write(path, "5").expect("the kernel lets its owner");
+    }
+
+    fn status(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("such a line");
+        let kibibytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
+        kibibytes * 1024
+    }
+
     /// Ends it with SIGTERM; gives its exit status and its whole output.
     pub fn stop(mut self) -> (ExitStatus, String) {
         let status = self.process.stop();

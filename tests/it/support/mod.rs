@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod http;
 pub mod idp;
 pub mod jose;
+pub mod jwe;
 pub mod markdown;
 pub mod ports;
 pub mod process;

@@ -46,7 +46,7 @@ impl Process {
         self.output.lock().clone()
     }
 
-    /// Its number.
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -46,7 +46,8 @@ impl Stage<Django> {
         let issuer = format!("{address}/o");
         let upstream = Django::start(&issuer, REDIRECT_URI).await;
         let toml = format!(
-            "{}[upstream]\nurl = \"{}\"\npreset = \"{preset}\"\n[par]\n{par}\n{}",
+            "{}[upstream]\nurl = \"{}\"\npreset = \"{preset}\"\nmax_target_bytes = 8000\n\
+             [par]\n{par}\n{}",
             listeners(&address, &issuer),
             upstream.url,
             clients()

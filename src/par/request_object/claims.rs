@@ -1,0 +1,58 @@
+//! The claims that a request object has as a JWT (RFC 9101 §4, FAPI 2.0 Message Signing §5.3.1).
+//!
+//! `jti` is not remembered: who pushes an object again must authenticate again, and gets another
+//! `request_uri` that is used up like the first.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::ObjectError;
+use crate::client::Client;
+use crate::jose::claims::{self, TimeRules, Times};
+
+/// Shortest time that is left to an object accepted within the leeway for clocks.
+const SHORTEST: Duration = Duration::from_secs(5);
+
+/// Judges `claims` at the time `now`, since 1970-01-01 UTC; gives how long they are still valid,
+/// where they say.
+pub(super) fn judge(
+    claims: &Map<String, Value>,
+    client: &Client,
+    issuer: &str,
+    now: Duration,
+) -> Result<Option<Duration>, ObjectError> {
+    if claims::required_text(claims, "client_id")? != &*client.client_id {
+        return Err(ObjectError::OtherClientId);
+    }
+    if claims::text(claims, "iss")?.is_some_and(|iss| iss != &*client.client_id) {
+        return Err(ObjectError::OtherIssuer);
+    }
+    let must_name = client.rules.request_object_needs_audience || claims.contains_key("aud");
+    if must_name && !claims::audience(claims)?.contains(issuer) {
+        return Err(ObjectError::OtherAudience);
+    }
+    if claims::text(claims, "sub")?.is_some_and(|sub| sub == &*client.client_id) {
+        return Err(ObjectError::Subject);
+    }
+    claims::token_id(claims)?;
+    let times = Times::read(claims)?;
+    times.check(&time_rules(client), now)?;
+    Ok(times.expires.map(|expires| {
+        let left = Duration::from_secs(expires.saturating_sub(now).as_secs());
+        left.max(SHORTEST)
+    }))
+}
+
+fn time_rules(client: &Client) -> TimeRules {
+    let window = client.rules.request_object_window;
+    TimeRules {
+        exp_required: window.is_some(),
+        nbf_required: window.is_some(),
+        early: client.rules.clock_skew,
+        late: client.rules.clock_skew,
+        longest_life: window,
+        oldest_nbf: window,
+        ..TimeRules::default()
+    }
+}
