@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Request;
 
 use crate::support::gateway::Gateway;
-use crate::support::http::{Answer, get, post_form, send};
+use crate::support::http::{Answer, encode, get, post_form, send, try_send};
 use crate::support::ports::free_port;
 use crate::support::redis::Redis;
 use crate::support::upstream::{Step, Upstream};
@@ -210,9 +210,9 @@ async fn a_redis_that_was_killed_comes_back_empty_and_is_used_again() {
     assert_eq!(front.redeem(0, &before).await.status, 400, "the store lost it");
     let after = front.push(0, "s").await;
     assert_eq!(front.redeem(0, &after).await.status, 200);
-    let output = gateway.output();
-    assert_eq!(output.matches("the store is unavailable").count(), 1, "{output}");
-    assert_eq!(output.matches("the store is available").count(), 2, "{output}");
+    let said = |words: &str| gateway.output().matches(words).count();
+    until("said", async || said("the store is available") == 2).await;
+    assert_eq!(said("the store is unavailable"), 1, "{}", gateway.output());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -273,8 +273,79 @@ async fn a_redis_that_throws_out_for_newcomers_is_not_ready() {
     };
     set(b"allkeys-lru").await;
     until("unready", async || !is_ready(gateway).await).await;
-    let output = gateway.output();
-    assert_eq!(output.matches("maxmemory-policy is allkeys-lru").count(), 1, "{output}");
     set(b"noeviction").await;
     until("ready", async || is_ready(gateway).await).await;
+    let said = |words: &str| gateway.output().matches(words).count();
+    until("said", async || said("maxmemory-policy of Redis is noeviction") == 2).await;
+    assert_eq!(said("maxmemory-policy is allkeys-lru"), 1, "{}", gateway.output());
+}
+
+/// The answer of the first gateway, from this one on, that gives one.
+async fn ask(urls: &[String], at: usize, request: impl Fn(&str) -> Request<Bytes>) -> Answer {
+    for turn in 0..urls.len() {
+        let url = &urls[(at + turn) % urls.len()];
+        if let Ok(answer) = try_send(request(url)).await {
+            return answer;
+        }
+    }
+    panic!("no gateway answers")
+}
+
+/// Pushes, redeems and completes `count` requests, each call at the next gateway. Gives how many were
+/// acknowledged, and how many of these reached the client.
+async fn flows(urls: Vec<String>, first: usize, count: usize) -> (usize, usize) {
+    let (mut acknowledged, mut completed) = (0, 0);
+    for number in first..first + count {
+        let form = encode(&[
+            ("client_id", "the-client"),
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT_URI),
+            ("state", &number.to_string()),
+        ]);
+        let pushed = ask(&urls, number, |url| {
+            let media = "application/x-www-form-urlencoded";
+            let request = Request::post(format!("{url}/par")).header("content-type", media);
+            request.body(form.clone().into()).unwrap()
+        })
+        .await;
+        assert_eq!(pushed.status, 201, "{}", pushed.text());
+        acknowledged += 1;
+        let reference = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+        let started = ask(&urls, number + 1, |url| {
+            let query = format!("client_id=the-client&request_uri={reference}");
+            Request::get(format!("{url}/authorize?{query}")).body(Bytes::new()).unwrap()
+        })
+        .await;
+        assert_eq!(started.status, 200, "{}", started.text());
+        let cookie = started.header("set-cookie").unwrap().split(';').next().unwrap();
+        let ended = ask(&urls, number + 2, |url| {
+            let request = Request::get(format!("{url}/done?state={number}"));
+            request.header("cookie", cookie).body(Bytes::new()).unwrap()
+        })
+        .await;
+        completed += usize::from(is_completed(&ended));
+    }
+    (acknowledged, completed)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b230_b234_of_1000_flows_over_three_replicas_none_is_lost_when_one_is_killed() {
+    let mut front = Front::of(3, &[]).await;
+    let urls: Vec<String> = front.gateways.iter().map(|gateway| gateway.url.clone()).collect();
+    let tasks: Vec<_> =
+        (0..20).map(|task| tokio::spawn(flows(urls.clone(), task * 50, 50))).collect();
+    let pushed = async || {
+        let keys: usize = front.redis.ask(&[b"DBSIZE"]).await.unwrap();
+        keys > 600
+    };
+    until("in the middle", pushed).await;
+    front.gateways.remove(0).kill();
+    let (mut acknowledged, mut completed) = (0, 0);
+    for task in tasks {
+        let (pushes, ends) = task.await.unwrap();
+        acknowledged += pushes;
+        completed += ends;
+    }
+    println!("{acknowledged} acknowledged, {completed} completed");
+    assert_eq!((acknowledged, completed), (1_000, 1_000));
 }
