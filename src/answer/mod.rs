@@ -82,6 +82,12 @@ pub fn with_allow(answer: Response<Bytes>, methods: &'static str) -> Response<By
     with(answer, ALLOW, HeaderValue::try_from(methods).ok())
 }
 
+/// Adds `DPoP-Nonce` (`RFC 9449 §8.2`).
+#[must_use]
+pub fn with_dpop_nonce(answer: Response<Bytes>, nonce: HeaderValue) -> Response<Bytes> {
+    with(answer, HeaderName::from_static("dpop-nonce"), Some(nonce))
+}
+
 fn with(
     mut answer: Response<Bytes>,
     name: HeaderName,

@@ -15,7 +15,7 @@ use super::pin::{Emitter, Pin, carries_the_request};
 use super::redeem::redirect_uri_still_stands;
 use super::{AuthorizeError, Body, Decision, Endpoint, Expansion, Flow, Visit};
 use crate::config::PostQuery;
-use crate::oauth::parameters::{Encoder, Parameters};
+use crate::oauth::parameters::{self, Encoder, ParameterError, Parameters};
 use crate::oauth::request_uri::{Reference, RequestUri};
 use crate::oauth::target;
 use crate::store::{Held, REPEAT_WINDOW};
@@ -271,13 +271,12 @@ impl Endpoint {
                 Ok(Some((HeaderValue::from_static(FORM), bytes)))
             }
             Body::Multipart(content_type, bytes) => {
-                let media_type =
-                    HeaderValue::from_str(content_type).map_err(|_| AuthorizeError::Unreadable)?;
-                let bytes = match pinned {
-                    None => Bytes::copy_from_slice(bytes),
-                    Some(pairs) => multipart(content_type, bytes)?.with_fields(&pairs).into(),
-                };
-                Ok(Some((media_type, bytes)))
+                let form = multipart(content_type, bytes)?;
+                let written = pinned.map_or_else(|| form.anew(), |pairs| form.with_fields(&pairs));
+                let written = written.map_err(|_| AuthorizeError::Unreadable)?;
+                let media_type = HeaderValue::from_str(&written.media_type);
+                let media_type = media_type.map_err(|_| AuthorizeError::Unreadable)?;
+                Ok(Some((media_type, written.body.into())))
             }
         }
     }
@@ -331,8 +330,22 @@ pub(super) fn speaks_of(given: &Parameters<'_>, query: &str) -> bool {
     told.next().is_none_or(|(name, value)| given.value(name) == Some(&value))
 }
 
-fn multipart<'a>(content_type: &'a str, bytes: &'a [u8]) -> Result<Multipart<'a>, AuthorizeError> {
+fn multipart<'a>(content_type: &str, bytes: &'a [u8]) -> Result<Multipart<'a>, AuthorizeError> {
     Multipart::parse(content_type, bytes).map_err(|_| AuthorizeError::Unreadable)
+}
+
+/// Whether a form that cannot be read is a page's own all the same: its values need not be UTF-8, its
+/// names are clear, and none of them could be taken for a registered parameter's.
+fn is_of_another_charset(form: &[u8]) -> bool {
+    let mut pieces = form.split(|&byte| byte == b'&').filter(|piece| !piece.is_empty());
+    let names_are_clear = pieces.by_ref().take(parameters::MOST).all(|piece| {
+        let mut halves = piece.splitn(2, |&byte| byte == b'=');
+        let name = parameters::decode(halves.next().unwrap_or_default());
+        let value = parameters::decode(halves.next().unwrap_or_default());
+        name.is_ok_and(|name| !name.contains(char::is_control))
+            && value != Err(ParameterError::BrokenEncoding)
+    });
+    names_are_clear && pieces.next().is_none() && !target::names_a_registered_parameter(form)
 }
 
 /// The plain fields of a body.
@@ -342,7 +355,7 @@ pub(super) fn fields<'a>(visit: &Visit<'a>) -> Result<Parameters<'a>, AuthorizeE
         Body::Form(bytes) => match Parameters::parse(bytes) {
             Ok(form) => Ok(form),
             // A login page in another character set; it passes as it is.
-            Err(_) if !target::names_a_registered_parameter(bytes) => Ok(Parameters::default()),
+            Err(_) if is_of_another_charset(bytes) => Ok(Parameters::default()),
             Err(_) => Err(AuthorizeError::Malformed),
         },
         Body::Multipart(content_type, bytes) => {

@@ -21,6 +21,8 @@ pub use limits::Limits;
 mod addresses;
 pub mod assertion;
 pub mod authentication;
+pub mod certificate;
+pub mod dpop;
 pub mod keys;
 pub mod limits;
 
@@ -48,6 +50,10 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// Scope values it may ask for; `None` leaves the check to the upstream.
     pub scopes: Option<Vec<String>>,
+    /// Types of authorization details it may ask for; `None` leaves that to `[par]` and the upstream.
+    pub authorization_details_types: Option<Vec<String>>,
+    /// Its tokens are bound to a key by `DPoP`, so its pushes must name one (RFC 9449 §5.2, §10).
+    pub dpop_bound_access_tokens: bool,
     /// Redeem-by time of its requests.
     pub lifetime: Duration,
     /// S256 or nothing (RFC 7636).
@@ -86,6 +92,8 @@ impl Registry {
                     request_object: client.request_object,
                     redirect_uris: client.redirect_uris.clone(),
                     scopes: client.scopes.clone(),
+                    authorization_details_types: client.authorization_details_types.clone(),
+                    dpop_bound_access_tokens: client.dpop_bound_access_tokens,
                     lifetime: client.lifetime.unwrap_or(par.lifetime),
                     require_pkce: rules.needs_pkce
                         || client.require_pkce.unwrap_or(par.require_pkce),

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use url::Url;
 
 use super::algorithm::{ContentEncryption, KeyEncryption};
+use super::distinguished_name::DistinguishedName;
 use super::file::AuthenticationMethod;
 use super::profile::Profile;
 use super::secret::{Secret, SecretDigest};
@@ -34,7 +35,7 @@ pub struct Client {
     pub scopes: Option<Vec<String>>,
     /// Types of authorization details it may ask for (RFC 9396 §10); `None` allows all.
     pub authorization_details_types: Option<Vec<String>>,
-    /// It must push with a `DPoP` proof (RFC 9449 §5.2).
+    /// It must push with a `DPoP` proof or `dpop_jkt` (RFC 9449 §5.2, §10).
     pub dpop_bound_access_tokens: bool,
     /// Own redeem-by time.
     pub lifetime: Option<Duration>,
@@ -93,7 +94,7 @@ impl Authentication {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateName {
     /// Its subject, as RFC 4514 writes it.
-    SubjectDn(String),
+    SubjectDn(DistinguishedName),
     /// A DNS name among its alternative names.
     SanDns(String),
     /// A URI among them.

@@ -14,15 +14,19 @@ pub use address::{Issuer, UpstreamUrl};
 pub use algorithm::{ContentEncryption, KeyEncryption};
 pub use client::{Authentication, CertificateName, Client, ClientKeys, ClientRequestObject};
 pub use diagnostic::{Problem, Problems};
+pub use distinguished_name::DistinguishedName;
 pub use documentation::documentation;
 pub use environment::Environment;
 pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
+pub use identity::{IdentityError, read_authorities, read_identity};
 pub use preset::{PostQuery, Preset};
 pub use profile::{Profile, Rules};
-pub use request_object::{AuthorizationDetailsType, ClientKeysPolicy, RequestObject};
+pub use request_object::{
+    AuthorizationDetailsType, ClientKeysPolicy, DetailsSchema, RequestObject,
+};
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
-pub use server::{Listen, Server, ServerMtls, ServerTls};
+pub use server::{Listen, Server, ServerMtls, ServerTls, TlsListener};
 pub use store::Store;
 
 mod address;
@@ -30,9 +34,11 @@ mod algorithm;
 mod check;
 mod client;
 mod diagnostic;
+mod distinguished_name;
 mod documentation;
 mod environment;
 mod file;
+mod identity;
 mod overlay;
 pub mod preset;
 pub mod profile;
@@ -97,7 +103,7 @@ pub struct Config {
     pub request_object: RequestObject,
     /// `[client_keys]`
     pub client_keys: ClientKeysPolicy,
-    /// `[[authorization_details]]`; names are unique. Empty: every type may be asked for.
+    /// `[[authorization_details]]`; names are unique. Empty: those that the upstream lists.
     pub authorization_details: Vec<AuthorizationDetailsType>,
     /// `[store]`
     pub store: Store,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value as Json;
 
 use super::profile::Profile;
@@ -47,8 +48,29 @@ impl RequestObject {
 pub struct AuthorizationDetailsType {
     /// `type`
     pub name: String,
-    /// JSON Schema that an object of this type must keep; known to compile.
-    pub schema: Option<Json>,
+    /// What an object of this type must be like.
+    pub schema: Option<DetailsSchema>,
+}
+
+/// A JSON Schema, made ready once. It refers to nothing outside itself, and its patterns are those
+/// that take no longer than the text is long.
+#[derive(Debug, Clone)]
+pub struct DetailsSchema(Arc<Validator>);
+
+impl DetailsSchema {
+    /// The schema in `document`; `None` where it is none, or refers to another document.
+    #[must_use]
+    pub fn of(document: &Json) -> Option<Self> {
+        let options = jsonschema::options().offline();
+        let options = options.with_pattern_options(PatternOptions::regex());
+        options.build(document).ok().map(|validator| Self(Arc::new(validator)))
+    }
+
+    /// Whether `detail` keeps it.
+    #[must_use]
+    pub fn is_kept_by(&self, detail: &Json) -> bool {
+        self.0.is_valid(detail)
+    }
 }
 
 /// `[client_keys]`: how `jwks_uri` is fetched.

@@ -1,7 +1,7 @@
 //! `[server]`: the public listener, the issuer it speaks for, and where certificates come from.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
@@ -44,6 +44,34 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
+/// A listener on which TLS may end here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsListener {
+    /// `[server.tls]`
+    Public,
+    /// `[server.mtls]`
+    Mtls,
+}
+
+impl TlsListener {
+    /// The label in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Mtls => "mtls",
+        }
+    }
+}
+
+impl ServerMtls {
+    /// The address of a path there, as clients know it.
+    #[must_use]
+    pub fn url_of(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+}
+
 /// A listener's certificate: files that held PEM at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerTls {
@@ -53,6 +81,20 @@ pub struct ServerTls {
     pub key: PathBuf,
     /// Authorities of client certificates (RFC 8705 §2.1). Where set, certificates are asked for.
     pub client_ca: Option<PathBuf>,
+}
+
+impl ServerTls {
+    /// The files of the listener's own identity.
+    #[must_use]
+    pub fn identity(&self) -> [&Path; 2] {
+        [&self.certificate, &self.key]
+    }
+
+    /// The file of its clients' authorities, if there is one.
+    #[must_use]
+    pub fn authorities(&self) -> Vec<&Path> {
+        self.client_ca.as_deref().into_iter().collect()
+    }
 }
 
 /// `[server.mtls]`: a second listener that always asks for certificates.

@@ -287,6 +287,8 @@ const fn reason(code: ErrorCode) -> Reason {
         | ErrorCode::InvalidRequestUri
         | ErrorCode::InvalidRequestObject
         | ErrorCode::InvalidDpopProof
+        | ErrorCode::UseDpopNonce
+        | ErrorCode::InvalidAuthorizationDetails
         | ErrorCode::RequestNotSupported
         | ErrorCode::RequestUriNotSupported
         | ErrorCode::UnsupportedResponseType => Reason::Malformed,

@@ -12,7 +12,8 @@ use crate::client::Limits;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::endpoints::{Endpoints, Shared};
-use crate::proxy::{Proxy, SetupError, listener};
+use crate::proxy::listener::{self, Bound};
+use crate::proxy::{Listeners, Proxy, SetupError};
 use crate::store::Store;
 use crate::telemetry::metrics::meter;
 use crate::upstream::tls::TlsError;
@@ -38,6 +39,8 @@ pub struct Gateway {
     proxy: Proxy<Joint>,
     joint: Arc<Joint>,
     addresses: Vec<Listen>,
+    mtls_addresses: Vec<Listen>,
+    encrypted: bool,
     admin: Option<admin::Bound>,
     backend: Backend,
     shared: Shared,
@@ -49,6 +52,9 @@ pub enum StartError {
     /// A public address.
     #[error("{0} (see [server] listen)")]
     Listen(#[from] listener::BindError),
+    /// An address of the listener for certificates.
+    #[error("{0} (see [server.mtls] listen)")]
+    Mtls(listener::BindError),
     /// The private address or its thread.
     #[error(transparent)]
     Admin(#[from] admin::AdminError),
@@ -71,8 +77,12 @@ impl Gateway {
     pub fn bind(config: Config) -> Result<Self, StartError> {
         // Two providers are linked, so rustls wants to be told. Fails where it was told already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let bound = listener::bind(&config.server.listen)?;
-        let addresses = bound.addresses();
+        let public = listener::bind(&config.server.listen)?;
+        let mtls = config.server.mtls.as_ref().map(|mtls| listener::bind(&mtls.listen));
+        let listeners = Listeners { public, mtls: mtls.transpose().map_err(StartError::Mtls)? };
+        let addresses = listeners.public.addresses();
+        let mtls_addresses = listeners.mtls.as_ref().map(Bound::addresses).unwrap_or_default();
+        let encrypted = config.server.tls.is_some();
         let admin = config.admin.map(admin::bind).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let client = HttpClient::new(&config.upstream, &config.server.issuer)?;
@@ -84,8 +94,8 @@ impl Gateway {
             clock: Arc::clone(&clock),
         };
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
-        let proxy = Proxy::new(bound, Arc::clone(&joint), Arc::new(config), clock)?;
-        Ok(Self { proxy, joint, addresses, admin, backend, shared })
+        let proxy = Proxy::new(listeners, Arc::clone(&joint), Arc::new(config), clock)?;
+        Ok(Self { proxy, joint, addresses, mtls_addresses, encrypted, admin, backend, shared })
     }
 
     /// What the public listener is bound to, in the order of the configuration.
@@ -94,10 +104,34 @@ impl Gateway {
         &self.addresses
     }
 
+    /// What the listener for certificates is bound to, in the order of the configuration.
+    #[must_use]
+    pub fn mtls_addresses(&self) -> &[Listen] {
+        &self.mtls_addresses
+    }
+
+    /// Whether TLS ends on the public listener.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
     /// What the admin listener is bound to.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(admin::Bound::address)
+    }
+
+    /// Looks for files that have changed.
+    fn reload(&self) -> impl Fn() + Send + 'static {
+        let (joint, clock) = (Arc::clone(&self.joint), Arc::clone(&self.shared.clock));
+        let credentials = self.proxy.credentials();
+        move || {
+            joint.reload();
+            for credentials in &credentials {
+                credentials.refresh(clock.now());
+            }
+        }
     }
 
     /// Serves until `stop` ends, then fails readiness, takes no new connection and lets what is in
@@ -106,6 +140,7 @@ impl Gateway {
     /// # Errors
     /// [`StartError::Admin`] or [`StartError::Store`] where a thread cannot be started.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+        let reload = self.reload();
         let (stop_serving, serving) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let draining = Latch::new();
@@ -113,10 +148,9 @@ impl Gateway {
         let admin =
             self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
         let keeping = self.backend.keep()?;
-        let joint = Arc::clone(&self.joint);
         let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
         let tidied = self.backend.tidied();
-        let chores = Chores::start(store, tidied, limits, move || joint.reload());
+        let chores = Chores::start(store, tidied, limits, reload);
         let discovery = Arc::clone(&self.shared.discovery);
         let serve = self.proxy.serve(serving.clone());
         let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };

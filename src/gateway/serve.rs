@@ -52,15 +52,25 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     outcome
 }
 
+fn shown(scheme: &str, address: &Listen) -> String {
+    match address {
+        Listen::Tcp(address) => format!("{scheme}://{address}"),
+        Listen::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
 fn announce(gateway: &Gateway) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    let scheme = if gateway.is_encrypted() { "https" } else { "http" };
     for address in gateway.addresses() {
-        let address = match address {
-            Listen::Tcp(address) => format!("http://{address}"),
-            Listen::Unix(path) => format!("unix:{}", path.display()),
-        };
+        let address = shown(scheme, address);
         writeln!(out, "listening on {address}")?;
         tracing::info!(%address, "listening");
+    }
+    for address in gateway.mtls_addresses() {
+        let address = shown("https", address);
+        writeln!(out, "mtls on {address}")?;
+        tracing::info!(%address, "listening for client certificates");
     }
     if let Some(address) = gateway.admin_address() {
         writeln!(out, "admin on http://{address}")?;

@@ -19,6 +19,10 @@ pub enum ErrorCode {
     InvalidRequestObject,
     /// `RFC 9449 §5`
     InvalidDpopProof,
+    /// `RFC 9449 §8`; 400 here, as the proof is no credential of the push
+    UseDpopNonce,
+    /// `RFC 9396 §5`
+    InvalidAuthorizationDetails,
     /// `OpenID Connect Core §3.1.2.6`
     RequestNotSupported,
     /// `OpenID Connect Core §3.1.2.6`
@@ -69,6 +73,8 @@ impl ErrorCode {
             Self::InvalidRequestUri => "invalid_request_uri",
             Self::InvalidRequestObject => "invalid_request_object",
             Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
+            Self::InvalidAuthorizationDetails => "invalid_authorization_details",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::UnsupportedResponseType => "unsupported_response_type",
@@ -94,6 +100,8 @@ impl ErrorCode {
             | Self::InvalidRequestUri
             | Self::InvalidRequestObject
             | Self::InvalidDpopProof
+            | Self::UseDpopNonce
+            | Self::InvalidAuthorizationDetails
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
             | Self::UnsupportedResponseType
@@ -112,6 +120,8 @@ impl ErrorCode {
             | Self::InvalidRequestUri
             | Self::InvalidRequestObject
             | Self::InvalidDpopProof
+            | Self::UseDpopNonce
+            | Self::InvalidAuthorizationDetails
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
             | Self::UnsupportedResponseType => StatusCode::BAD_REQUEST,
@@ -138,6 +148,8 @@ impl ErrorCode {
             | Self::InvalidRequestUri
             | Self::InvalidRequestObject
             | Self::InvalidDpopProof
+            | Self::UseDpopNonce
+            | Self::InvalidAuthorizationDetails
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
             | Self::UnsupportedResponseType

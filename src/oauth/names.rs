@@ -76,12 +76,11 @@ pub fn travels(name: &str) -> bool {
         && name != "request_uri"
 }
 
-/// A name as the loosest server would read it: blanks in front off, letter case off, `.`, blank and
-/// `[` to `_`, a trailing `[]` off (PHP, ASP.NET).
+/// A name as the loosest server would read it: what follows a NUL off, blanks in front off, letter
+/// case off, `.`, blank and `[` to `_`, a trailing `[]` off (PHP, ASP.NET).
 #[must_use]
 pub fn fold(name: &str) -> Cow<'_, str> {
-    let stem = name.trim_start_matches(' ');
-    let stem = stem.strip_suffix("[]").unwrap_or(stem);
+    let stem = trimmed(name);
     if stem.bytes().all(|byte| folded(byte) == byte) {
         return Cow::Borrowed(stem);
     }
@@ -125,7 +124,7 @@ fn folded_eq(a: &str, b: &str) -> bool {
 
 /// `scope[x]` is an element of `scope` to PHP and others, and so is `[scope]` to Node's `qs`.
 fn element_of(element: &str, array: &str) -> bool {
-    match element.trim_start_matches(' ').split_once('[') {
+    match until_nul(element).trim_start_matches(' ').split_once('[') {
         Some(("", inner)) => folded_eq(inner.split(']').next().unwrap_or_default(), array),
         Some((stem, _)) => folded_eq(stem, array),
         None => false,
@@ -133,8 +132,13 @@ fn element_of(element: &str, array: &str) -> bool {
 }
 
 fn trimmed(name: &str) -> &str {
-    let stem = name.trim_start_matches(' ');
+    let stem = until_nul(name).trim_start_matches(' ');
     stem.strip_suffix("[]").unwrap_or(stem)
+}
+
+/// PHP registers a name up to its first NUL.
+fn until_nul(name: &str) -> &str {
+    name.split('\0').next().unwrap_or_default()
 }
 
 const fn folded(byte: u8) -> u8 {
@@ -177,6 +181,7 @@ mod tests {
         assert!(collide("scope[x]", "scope"));
         assert!(collide("resource[]", "resource"));
         assert!(collide("[scope]", "scope"));
+        assert!(collide("scope\0x", "scope"));
         assert!(!collide("scopes", "scope"));
         assert!(!collide("v[a]", "v[b]"));
     }
@@ -192,6 +197,11 @@ mod tests {
             " state",
             "[state]",
             "[scope][0]",
+            "client_id\0",
+            " scope\0x",
+            "scope[0]\0",
+            "scope\0[0]",
+            "[scope\0]",
         ] {
             assert!(imitates_registered(name), "{name}");
         }

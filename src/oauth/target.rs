@@ -162,7 +162,9 @@ mod tests {
     #[test]
     fn forms_in_other_character_sets_are_told_from_requests() {
         assert!(!names_a_registered_parameter(b"username=a&password=%E9"));
-        for form in [&b"password=%E9&scope=x"[..], b"p=%E9;Client_Id=a", b"%73tate=%E9"] {
+        for form in
+            [&b"password=%E9&scope=x"[..], b"p=%E9;Client_Id=a", b"%73tate=%E9", b"client_id%00=B"]
+        {
             assert!(names_a_registered_parameter(form));
         }
     }
@@ -188,6 +190,7 @@ mod tests {
             "client_id[]=a&response_type[0]=code",
             "client_id=%ff&response_type=code",
             "%u0063lient_id=a&respons%u0065_type=code",
+            "client_id%00=a&response_type%00x=code",
             "%ux%uclient_id=b&client%u005Fid=a&request=%u00",
         ] {
             assert!(Traits::of(text).is_authorization_request(), "{text}");

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{AuthenticationError, ObjectError, ParameterError, RequestError, StoreError};
+use crate::client::dpop::DpopError;
 use crate::client::limits::RetryAfter;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::request_uri::RandomnessError;
@@ -34,9 +35,9 @@ pub enum ParError {
     /// Parameters in the query of the URL (RFC 9126 §2.1: in the body).
     #[error("parameters belong in the body, not in the query")]
     Query,
-    /// A `DPoP` proof, which cannot be honoured (RFC 9449 §10.1).
-    #[error("DPoP is not supported")]
-    Dpop,
+    /// The `DPoP` proof (RFC 9449 §10.1).
+    #[error(transparent)]
+    Dpop(#[from] DpopError),
     /// The request object around the authorization request.
     #[error(transparent)]
     RequestObject(#[from] ObjectError),
@@ -66,7 +67,7 @@ impl ParError {
             }
             Self::Authentication(error) => error.code(),
             Self::TooManyFailures(_) | Self::TooManyPushes(_) => ErrorCode::TooManyRequests,
-            Self::Dpop => ErrorCode::InvalidDpopProof,
+            Self::Dpop(error) => error.code(),
             Self::RequestObject(error) => error.code(),
             Self::Request(error) => error.code(),
             Self::NoAuthorizationEndpoint => ErrorCode::BadGateway,
@@ -91,7 +92,7 @@ impl ParError {
             | Self::TooManyFailures(_)
             | Self::TooManyPushes(_)
             | Self::Query
-            | Self::Dpop
+            | Self::Dpop(_)
             | Self::NoAuthorizationEndpoint => Cow::Owned(self.to_string()),
         }
     }
@@ -108,7 +109,7 @@ impl ParError {
             Self::TooManyFailures(_) => "too_many_failures",
             Self::TooManyPushes(_) => "too_many_pushes",
             Self::Query => "query",
-            Self::Dpop => "dpop",
+            Self::Dpop(error) => error.code().label(),
             Self::RequestObject(error) => error.code().as_str(),
             Self::Request(error) => error.code().as_str(),
             Self::NoAuthorizationEndpoint => "no_authorization_endpoint",

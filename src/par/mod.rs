@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, Request, Response};
 
 use crate::answer;
 use crate::client::authentication::Presented;
+use crate::client::dpop::{self, DpopError};
 use crate::client::{
     Assertions, Authenticated, AuthenticationError, Client, Limits, Registry, authenticate,
 };
@@ -23,25 +24,26 @@ use crate::oauth::request_uri::{RandomnessError, Reference};
 use crate::store::{IndexKey, Lifetimes, PushedRequest, Store, StoreError};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::{AuthVerdict, meter};
-use crate::upstream::discovery::AuthorizationPath;
-use crate::upstream::{Capabilities, Discovery};
+use crate::upstream::Discovery;
 
 pub use error::ParError;
-pub use request::{BodyNames, RequestError};
+pub use request::RequestError;
 pub use request_object::ObjectError;
+pub use terms::BodyNames;
+pub use trail::refused_unread;
 
 use request_object::RequestObjects;
 use trail::Trail;
+use validation::Valid;
 
-pub use trail::refused_unread;
-
+pub mod authorization_details;
 pub mod error;
+pub mod key_binding;
 pub mod request;
 pub mod request_object;
+pub mod terms;
 mod trail;
-
-/// What is left free for the authorization endpoint's path while it is not known.
-const UNKNOWN_ENDPOINT_BYTES: usize = 256;
+mod validation;
 
 /// The endpoint and what it works with.
 #[derive(Debug)]
@@ -53,6 +55,7 @@ pub struct Endpoint {
     assertions: Assertions,
     random: Arc<dyn SecureRandom + Send + Sync>,
     clock: Arc<dyn Clock>,
+    dpop: dpop::Verifier,
     request_objects: Option<RequestObjects>,
     settings: Settings,
 }
@@ -80,6 +83,7 @@ struct Settings {
     login_lifetime: Duration,
     max_target_bytes: usize,
     body_names: Option<BodyNames>,
+    details: Vec<config::AuthorizationDetailsType>,
     allowed_methods: &'static str,
 }
 
@@ -100,12 +104,14 @@ impl Endpoint {
             discovery: with.discovery,
             random: with.random,
             clock: with.clock,
+            dpop: dpop::Verifier::new(config),
             request_objects: RequestObjects::new(config),
             settings: Settings {
                 issuer: config.server.issuer.as_str().to_owned(),
                 login_lifetime: config.authorize.login_lifetime,
                 max_target_bytes: config.upstream.max_target_bytes,
                 body_names,
+                details: config.authorization_details.clone(),
                 allowed_methods: allowed_methods(&config.par.cors_origins),
             },
         }
@@ -125,7 +131,12 @@ impl Endpoint {
             Ok(accepted) => {
                 let fingerprint = accepted.reference.fingerprint();
                 audit::push_accepted(trail.circumstances(Some(&fingerprint)), trail.method);
-                answer::created(&accepted.reference.to_request_uri(), accepted.expires_in)
+                let answer =
+                    answer::created(&accepted.reference.to_request_uri(), accepted.expires_in);
+                match accepted.next_nonce {
+                    None => answer,
+                    Some(nonce) => answer::with_dpop_nonce(answer, nonce),
+                }
             }
             Err(error) => {
                 trail.refused(&error);
@@ -152,11 +163,21 @@ impl Endpoint {
         if request.uri().query().is_some_and(|query| !query.is_empty()) {
             return Err(ParError::Query);
         }
-        if request.headers().contains_key("dpop") {
-            return Err(ParError::Dpop);
-        }
-        let valid = self.validated(&form, &client).await?;
-        self.kept(&client, valid).await
+        let snapshot = self.documents(request.headers(), &form).await;
+        let capabilities = snapshot.as_deref().map(|snapshot| &snapshot.capabilities);
+        let proof = self.proof(request, &client, capabilities)?;
+        let terms = self.terms(capabilities, proof.as_ref())?;
+        let valid = self.validated(&form, &client, &terms).await?;
+        let mut accepted = match &proof {
+            None => self.kept(&client, valid).await?,
+            // Last, so that a push refused for anything else does not use the proof up.
+            Some(proof) if self.store.first_use(proof.replay, proof.until).await? => {
+                self.kept(&client, valid).await?
+            }
+            Some(_) => return Err(DpopError::Replayed.into()),
+        };
+        accepted.next_nonce = proof.and_then(|proof| proof.next_nonce);
+        Ok(accepted)
     }
 
     async fn authenticated(
@@ -165,9 +186,11 @@ impl Endpoint {
         form: &Parameters<'_>,
         trail: &mut Trail,
     ) -> Result<Authenticated, ParError> {
-        let presented = Presented::read(headers, form);
+        let presented = Presented::read(headers, form).map(|presented| {
+            presented.with_certificate(trail.certificate.clone(), self.clock.now())
+        });
         if let Ok(presented) = &presented {
-            trail.method = presented.method();
+            trail.method = presented.method(&self.registry);
         }
         let claimed = presented.as_ref().map_or("", Presented::client_id);
         if let Some(address) = trail.peer.address {
@@ -200,54 +223,6 @@ impl Endpoint {
         Ok(authenticated)
     }
 
-    async fn validated(
-        &self,
-        form: &Parameters<'_>,
-        authenticated: &Authenticated,
-    ) -> Result<Valid, ParError> {
-        let client = &*authenticated.client;
-        let Some(object) = request::request_object(form)? else {
-            let query = self.judged(|capabilities, room| {
-                request::validate(form, client, capabilities, room)
-            })??;
-            return Ok(Valid { query, lifetime: client.lifetime });
-        };
-        let objects = self.request_objects.as_ref().ok_or(RequestError::RequestObject)?;
-        let now = Duration::from_millis(self.clock.now().as_millis());
-        let opened = objects.open(object, client, now).await?;
-        let query = self.judged(|capabilities, room| {
-            request::validate_signed(&opened.parameters, client, capabilities, room)
-        })?;
-        let query = query.map_err(|error| {
-            if error == RequestError::NoRedirectUri {
-                ParError::RequestObject(ObjectError::NoRedirectUri)
-            } else {
-                ParError::Request(error)
-            }
-        })?;
-        let lifetime = opened.remaining.map_or(client.lifetime, |left| left.min(client.lifetime));
-        Ok(Valid { query, lifetime })
-    }
-
-    /// What `judge` says with what is known of the upstream.
-    fn judged<T>(
-        &self,
-        judge: impl FnOnce(Option<&Capabilities>, request::Room<'_>) -> T,
-    ) -> Result<T, ParError> {
-        let snapshot = self.discovery.current();
-        let path = self.discovery.authorization_path();
-        if path.as_ref().is_some_and(|path| path.as_str().is_empty()) {
-            return Err(ParError::NoAuthorizationEndpoint);
-        }
-        let room = request::Room {
-            max_target_bytes: self.settings.max_target_bytes,
-            endpoint_bytes: endpoint_bytes(path.as_ref()),
-            endpoint_pairs: path.as_ref().map_or(0, |path| request::pairs(path.query())),
-            body_names: self.settings.body_names.as_ref(),
-        };
-        Ok(judge(snapshot.as_deref().map(|snapshot| &snapshot.capabilities), room))
-    }
-
     async fn kept(
         &self,
         authenticated: &Authenticated,
@@ -268,7 +243,7 @@ impl Endpoint {
         };
         let lifetimes = Lifetimes { redeem: lifetime, login: self.settings.login_lifetime };
         self.store.put(&reference, pushed, lifetimes).await?;
-        Ok(Accepted { reference, expires_in: lifetime })
+        Ok(Accepted { reference, expires_in: lifetime, next_nonce: None })
     }
 
     /// What finds the request when its answer comes without the browser's cookie.
@@ -296,12 +271,15 @@ impl Endpoint {
             ParError::TooManyFailures(wait) | ParError::TooManyPushes(wait) => {
                 answer::with_retry_after(answer, wait.0)
             }
+            ParError::Dpop(DpopError::Nonce(nonce)) => {
+                answer::with_dpop_nonce(answer, nonce.clone())
+            }
             ParError::Authentication(_)
             | ParError::Insecure
             | ParError::MediaType
             | ParError::Parameters(_)
             | ParError::Query
-            | ParError::Dpop
+            | ParError::Dpop(_)
             | ParError::RequestObject(_)
             | ParError::Request(_)
             | ParError::NoAuthorizationEndpoint
@@ -310,23 +288,10 @@ impl Endpoint {
     }
 }
 
-/// What the authorization endpoint's own path and query take of a target.
-fn endpoint_bytes(path: Option<&AuthorizationPath>) -> usize {
-    path.map_or(UNKNOWN_ENDPOINT_BYTES, |path| match path.query().len() {
-        0 => path.as_str().len(),
-        query => path.as_str().len() + 1 + query,
-    })
-}
-
-/// A request that holds, as it travels, and how long its `request_uri` may be redeemed.
-struct Valid {
-    query: String,
-    lifetime: Duration,
-}
-
 struct Accepted {
     reference: Reference,
     expires_in: Duration,
+    next_nonce: Option<HeaderValue>,
 }
 
 /// The `Allow` field of the endpoint: preflights are answered where browsers may push.
@@ -343,26 +308,4 @@ fn media_type_is_form(headers: &HeaderMap) -> Result<(), ParError> {
         essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
     });
     if form && types.next().is_none() { Ok(()) } else { Err(ParError::MediaType) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::upstream::Snapshot;
-
-    #[test]
-    fn room_is_left_for_an_endpoint_that_is_not_known_yet() {
-        assert_eq!(endpoint_bytes(None), 256);
-        let configured = AuthorizationPath::Configured("/authorize".into());
-        assert_eq!(endpoint_bytes(Some(&configured)), 10);
-        let capabilities = Capabilities {
-            authorization_path: "/authorize".into(),
-            authorization_query: Some("p=x".into()),
-            ..Capabilities::default()
-        };
-        let (documents, primary) = (std::collections::BTreeMap::new(), serde_json::Map::new());
-        let snapshot = Snapshot { documents, primary, capabilities };
-        let discovered = AuthorizationPath::Discovered(Arc::new(snapshot));
-        assert_eq!(endpoint_bytes(Some(&discovered)), "/authorize?p=x".len());
-    }
 }

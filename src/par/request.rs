@@ -3,6 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::authorization_details::{self, DetailsError};
+use super::key_binding::{self, KeyBindingError};
+use super::terms::{Room, Terms};
 use crate::client::Client;
 use crate::config::profile::{Needed, ResponseFault};
 use crate::oauth::error::ErrorCode;
@@ -93,6 +96,12 @@ pub enum RequestError {
     /// With what the endpoint's own address says it would be more than can be read again.
     #[error("the request has more parameters than can be kept")]
     TooMany,
+    /// `dpop_jkt`, or that there is none.
+    #[error(transparent)]
+    Key(#[from] KeyBindingError),
+    /// `authorization_details`
+    #[error(transparent)]
+    Details(#[from] DetailsError),
     /// The request would not fit the upstream's longest request target.
     #[error("the request target for the authorization server would have more than {0} bytes")]
     TooLong(usize),
@@ -107,6 +116,8 @@ impl RequestError {
             Self::ResponseType | Self::ForbiddenResponseType => ErrorCode::UnsupportedResponseType,
             Self::IllegalScope | Self::Scope => ErrorCode::InvalidScope,
             Self::Resource => ErrorCode::InvalidTarget,
+            Self::Key(error) => error.code(),
+            Self::Details(error) => error.code(),
             Self::Repeated
             | Self::Respelled
             | Self::RequestUri
@@ -138,39 +149,6 @@ impl RequestError {
     }
 }
 
-/// How much of a request can travel upstream.
-#[derive(Debug, Clone, Copy)]
-pub struct Room<'a> {
-    /// Longest request target.
-    pub max_target_bytes: usize,
-    /// What the authorization endpoint's own path and query take of it.
-    pub endpoint_bytes: usize,
-    /// How many parameters its own query has.
-    pub endpoint_pairs: usize,
-    /// Names that travel in the body instead; `None` where all travel in the query.
-    pub body_names: Option<&'a BodyNames>,
-}
-
-/// The closed list of names that may travel in a body (`authorize_method = "post"`): registered
-/// authorization parameters and those that the configuration adds. Any other could press a button
-/// on a page of the upstream (`answer=accept`).
-#[derive(Debug, Clone)]
-pub struct BodyNames(Vec<String>);
-
-impl BodyNames {
-    /// The registered names and `further` ones.
-    #[must_use]
-    pub fn new(further: &[String]) -> Self {
-        Self(further.to_vec())
-    }
-
-    /// Whether `name` may travel in a body.
-    #[must_use]
-    pub fn contains(&self, name: &str) -> bool {
-        names::is_authorization(name) || self.0.iter().any(|further| further == name)
-    }
-}
-
 /// Judges a plain `form` and writes what travels, in order, encoded anew. `client_id` is the authenticated
 /// one, also where the form leaves it out (a form with another one never gets here).
 ///
@@ -179,13 +157,12 @@ impl BodyNames {
 pub fn validate(
     form: &Parameters<'_>,
     client: &Client,
-    capabilities: Option<&Capabilities>,
-    room: Room<'_>,
+    terms: &Terms<'_>,
 ) -> Result<String, RequestError> {
     if client.request_object.required {
         return Err(RequestError::NoRequestObject);
     }
-    judge(form, client, capabilities, room)
+    judge(form, client, terms)
 }
 
 /// The request object that `form` brings, if it does. An empty one is none (RFC 6749 §3.1).
@@ -204,29 +181,31 @@ pub fn request_object<'a>(form: &'a Parameters<'_>) -> Result<Option<&'a str>, R
 pub fn validate_signed(
     parameters: &Parameters<'_>,
     client: &Client,
-    capabilities: Option<&Capabilities>,
-    room: Room<'_>,
+    terms: &Terms<'_>,
 ) -> Result<String, RequestError> {
     names_are_clear(parameters)?;
-    judge(parameters, client, capabilities, room)
+    judge(parameters, client, terms)
 }
 
 /// Judges the parameters themselves, wherever they were read from.
 fn judge(
     form: &Parameters<'_>,
     client: &Client,
-    capabilities: Option<&Capabilities>,
-    room: Room<'_>,
+    terms: &Terms<'_>,
 ) -> Result<String, RequestError> {
-    response_is_possible(form, capabilities)?;
+    response_is_possible(form, terms.capabilities)?;
     response_is_allowed(form, client)?;
     nothing_needed_is_missing(form, client)?;
     redirect_uri_is_the_clients(form, client)?;
     scope_is_allowed(form, client)?;
     pkce_is_sound(form, client)?;
     values_make_sense(form)?;
-    let query = encode(form, client);
-    fits(form, &query, room)?;
+    key_binding::judge(form.value("dpop_jkt"), client, terms)?;
+    if let Some(details) = form.value("authorization_details") {
+        authorization_details::judge(details, client, terms)?;
+    }
+    let query = encode(form, client, terms.proven_key);
+    fits(form, &query, terms.room)?;
     Ok(query)
 }
 
@@ -361,7 +340,7 @@ fn is_absolute_uri(text: &str) -> bool {
         && url::Url::parse(text).is_ok_and(|url| url.fragment().is_none())
 }
 
-fn encode(form: &Parameters<'_>, client: &Client) -> String {
+fn encode(form: &Parameters<'_>, client: &Client, proven_key: Option<&str>) -> String {
     let bytes: usize = form.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
     let mut encoder = Encoder::with_capacity(bytes + bytes / 8);
     if form.value("client_id").is_none() {
@@ -369,6 +348,9 @@ fn encode(form: &Parameters<'_>, client: &Client) -> String {
     }
     for (name, value) in form.iter().filter(|(name, value)| travels(name, value)) {
         encoder.push(name, value);
+    }
+    if let Some(key) = proven_key.filter(|_| form.value("dpop_jkt").is_none()) {
+        encoder.push("dpop_jkt", key);
     }
     let mut query = encoder.finish();
     query.shrink_to_fit();

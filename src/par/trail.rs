@@ -1,4 +1,4 @@
-//! What logs and metrics say of a push.
+//! What the logs and metrics say of a push, gathered on the way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +7,17 @@ use bytes::Bytes;
 use http::Request;
 
 use super::ParError;
+use crate::client::certificate::Shown;
 use crate::client::{AuthenticationError, Peer};
 use crate::oauth::error::ErrorCode;
 use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{AuthMethod, RateScope, StoreOperation, meter};
 
-/// What the logs say of a push, gathered on the way.
+/// What is known of a push so far.
 pub(super) struct Trail {
     pub(super) peer: Peer,
     pub(super) insecure: bool,
+    pub(super) certificate: Shown,
     pub(super) method: AuthMethod,
     pub(super) client_id: Option<Arc<str>>,
 }
@@ -27,7 +29,13 @@ impl Trail {
             insecure: false,
             request_id: "".into(),
         });
-        Self { insecure: peer.insecure, peer, method: AuthMethod::Unknown, client_id: None }
+        Self {
+            insecure: peer.insecure,
+            peer,
+            certificate: request.extensions().get::<Shown>().cloned().unwrap_or_default(),
+            method: AuthMethod::Unknown,
+            client_id: None,
+        }
     }
 
     pub(super) fn circumstances<'a>(&'a self, reference: Option<&'a str>) -> Circumstances<'a> {
@@ -56,7 +64,7 @@ impl Trail {
             | ParError::MediaType
             | ParError::Parameters(_)
             | ParError::Query
-            | ParError::Dpop
+            | ParError::Dpop(_)
             | ParError::RequestObject(_)
             | ParError::Request(_)
             | ParError::NoAuthorizationEndpoint

@@ -1,8 +1,7 @@
 //! What pingora leaves open on a connection: how long a request head may take, how long a
-//! connection may idle, how large a head may grow, and how many connections there may be.
+//! connection may idle, and how large a head may grow.
 //!
-//! [`Front`] accepts a connection if there is room and wraps its stream in a [`Guarded`], which
-//! watches every read until the head is complete. pingora itself bounds neither (a byte every few
+//! A [`Guarded`] watches every read until the head is complete. pingora itself bounds neither (a byte every few
 //! seconds keeps a connection for ever) and lets a head grow to 1 MiB.
 
 use std::fmt;
@@ -14,7 +13,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{SslDigest, TlsRef};
@@ -22,71 +20,28 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     Stream, TimingDigest, UniqueID, UniqueIDType,
 };
-use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 
-use crate::config::Limits;
+use crate::client::certificate::Shown;
 
 /// Largest request head: request line and fields, in bytes.
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// The bounds of every connection.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
-    head: Duration,
-    idle: Duration,
+pub(super) struct Bounds {
+    pub(super) head: Duration,
+    pub(super) idle: Duration,
 }
 
-/// The application that the listener serves: a connection cap and a guarded stream around
-/// pingora's proxy.
-pub(super) struct Front<P> {
-    proxy: Arc<P>,
-    room: Arc<Semaphore>,
-    bounds: Bounds,
-}
-
-impl<P> Front<P> {
-    pub(super) fn new(proxy: P, limits: &Limits) -> Self {
-        Self {
-            proxy: Arc::new(proxy),
-            room: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
-            bounds: Bounds { head: limits.header_timeout, idle: limits.keepalive_timeout },
-        }
-    }
-}
-
-#[async_trait]
-impl<P> ServerApp for Front<P>
-where
-    P: HttpServerApp + Send + Sync + 'static,
-{
-    async fn process_new(
-        self: &Arc<Self>,
-        stream: Stream,
-        shutdown: &ShutdownWatch,
-    ) -> Option<Stream> {
-        // A connection above the cap is closed at once: to answer it would cost what the cap saves.
-        let _permit = Arc::clone(&self.room).try_acquire_owned().ok()?;
-        let guarded: Stream = Box::new(Guarded::new(stream, self.bounds));
-        let mut session = ServerSession::new_http1(guarded);
-        // Zero is pingora's word for "no own timer": the guard bounds the wait.
-        session.set_keepalive((!*shutdown.borrow()).then_some(0));
-        while let Some(reused) = self.proxy.process_new_http(session, shutdown).await {
-            let (stream, settings) = reused.consume();
-            expect_head(&stream);
-            session = ServerSession::new_http1(stream);
-            if let Some(settings) = settings {
-                settings.apply_to_session(&mut session);
-            }
-        }
-        None
-    }
-
-    async fn cleanup(&self) {
-        self.proxy.http_cleanup().await;
-    }
+/// What is known of a connection since it was made.
+#[derive(Debug, Default)]
+pub(super) struct Connection {
+    /// TLS ends here.
+    pub(super) encrypted: bool,
+    /// What the handshake showed.
+    pub(super) certificate: Shown,
 }
 
 /// Tells the guard of `session`'s connection that the head is complete.
@@ -96,7 +51,13 @@ pub(super) fn head_is_complete(session: &ServerSession) {
     }
 }
 
-fn expect_head(stream: &Stream) {
+/// What is known of `session`'s connection.
+pub(super) fn connection(session: &ServerSession) -> Option<&Connection> {
+    session.stream().and_then(guarded).map(|guarded| &guarded.connection)
+}
+
+/// Tells the guard of `stream` that a new head is awaited.
+pub(super) fn expect_head(stream: &Stream) {
     if let Some(guarded) = guarded(stream) {
         guarded.phase.store(NEXT, Ordering::Release);
     }
@@ -115,8 +76,9 @@ const HEAD: u8 = 1;
 const OPEN: u8 = 2;
 
 /// A downstream connection whose reads are bounded while a head is awaited.
-struct Guarded {
+pub(super) struct Guarded {
     inner: Stream,
+    connection: Connection,
     bounds: Bounds,
     phase: AtomicU8,
     timer: Option<Pin<Box<Sleep>>>,
@@ -133,11 +95,18 @@ struct Guarded {
 }
 
 impl Guarded {
-    fn new(inner: Stream, bounds: Bounds) -> Self {
+    /// Awaits a head.
+    pub(super) fn new(inner: Stream, bounds: Bounds, connection: Connection) -> Self {
+        Self { phase: AtomicU8::new(NEXT), connection, ..Self::open(inner, bounds) }
+    }
+
+    /// Lets everything through: what comes is no HTTP yet.
+    pub(super) fn open(inner: Stream, bounds: Bounds) -> Self {
         Self {
             inner,
+            connection: Connection::default(),
             bounds,
-            phase: AtomicU8::new(NEXT),
+            phase: AtomicU8::new(OPEN),
             timer: None,
             timed: OPEN,
             read: 0,

@@ -30,6 +30,8 @@ pub(super) struct ForwardingFields {
     public_port: HeaderValue,
     /// `;host=…;proto=…`
     forwarded_tail: String,
+    /// `Host` of the listener for certificates, in lower case. The upstream knows only one name.
+    alias_host: Option<String>,
     /// `Host` for the upstream, where the client's own is not kept.
     own_host: Option<HeaderValue>,
     secret: Option<SecretHeader>,
@@ -55,6 +57,7 @@ impl ForwardingFields {
             public_scheme: issuer.scheme().parse()?,
             public_port: port.parse()?,
             forwarded_tail: format!(";host=\"{}\";proto={}", issuer.authority(), issuer.scheme()),
+            alias_host: alias_host(config),
             own_host,
             secret: config.upstream.secret_header.clone(),
             public_origin: issuer.origin().to_owned(),
@@ -73,7 +76,7 @@ impl ForwardingFields {
         cut_own_cookies(request)?;
         if let Some(host) = &self.own_host {
             request.insert_header(HOST, host.clone())?;
-        } else if !request.headers.contains_key(HOST) {
+        } else if self.is_alias(request.headers.get(HOST)) {
             request.insert_header(HOST, self.public_host.clone())?;
         }
         // One address and no chain: whoever counts hops from the right, and whoever takes the
@@ -102,6 +105,15 @@ impl ForwardingFields {
             request.insert_header(secret.name.clone(), secret.value.clone())?;
         }
         Ok(())
+    }
+
+    /// Whether `Host` is absent or the alias.
+    fn is_alias(&self, host: Option<&HeaderValue>) -> bool {
+        host.is_none_or(|host| {
+            self.alias_host
+                .as_ref()
+                .is_some_and(|alias| host.as_bytes().eq_ignore_ascii_case(alias.as_bytes()))
+        })
     }
 
     fn is_kept_from_upstream(&self, name: &str, trusted: bool) -> bool {
@@ -240,6 +252,11 @@ const REWRITING: [&str; 20] = [
     "x-rewrite-url",
 ];
 
+fn alias_host(config: &Config) -> Option<String> {
+    let url = &config.server.mtls.as_ref()?.public_url;
+    url.strip_prefix("https://").map(str::to_ascii_lowercase)
+}
+
 fn internal_origins(config: &Config) -> Vec<String> {
     let url = &config.upstream.url;
     let origin = url.origin().to_ascii_lowercase();
@@ -281,6 +298,7 @@ mod tests {
             public_scheme: word.clone(),
             public_port: word,
             forwarded_tail: String::new(),
+            alias_host: None,
             own_host: None,
             secret: None,
             public_origin: "https://login.example".to_owned(),

@@ -19,11 +19,13 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 pub use application::Application;
-pub use server::{Proxy, SetupError};
+pub use server::{Listeners, Proxy, SetupError};
+pub use tls::Credentials;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use application::Route;
+use client_certificate::Forwarded;
 use context::Context;
 use failure::Failure;
 use headers::ForwardingFields;
@@ -32,11 +34,13 @@ use upstream_peer::UpstreamPeers;
 
 pub mod application;
 mod client_address;
+mod client_certificate;
 mod context;
 mod downstream;
 mod exchange;
 mod failure;
 mod forward;
+mod front;
 mod guard;
 mod headers;
 pub mod listener;
@@ -44,6 +48,7 @@ mod redirect;
 mod screen;
 mod server;
 mod steps;
+mod tls;
 pub mod upstream_peer;
 
 /// pingora's phases, in the order in which it calls them.
@@ -53,6 +58,8 @@ struct Gateway<A> {
     clock: Arc<dyn Clock>,
     fields: ForwardingFields,
     upstream: Arc<UpstreamPeers>,
+    /// How certificates in header fields are taken.
+    certificates: Option<Forwarded>,
     /// For the exchanges whose page is looked at.
     connector: Connector,
 }

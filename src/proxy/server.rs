@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pingora::apps::HttpServerApp;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::v1::Connector;
 use pingora::proxy::http_proxy;
@@ -14,12 +15,15 @@ use tokio::sync::watch;
 
 use super::Gateway;
 use super::application::Application;
-use super::guard::Front;
+use super::client_certificate::Forwarded;
+use super::front::Front;
 use super::headers::ForwardingFields;
 use super::listener::{Bound, unix_permissions};
+use super::tls::{Credentials, TlsEnd};
 use super::upstream_peer::{UpstreamPeers, UpstreamTlsError};
+use crate::client::certificate::Authorities;
 use crate::clock::Clock;
-use crate::config::{Config, Listen};
+use crate::config::{Config, IdentityError, Listen, TlsListener};
 
 /// Why the proxy cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -27,26 +31,67 @@ pub enum SetupError {
     /// A file of `[upstream.tls]`.
     #[error("[upstream.tls]: {0}")]
     UpstreamTls(#[from] UpstreamTlsError),
+    /// A file of `[server.tls]` or `[server.mtls]`.
+    #[error("[server.{0}]: {1}")]
+    Tls(&'static str, IdentityError),
+    /// TLS itself.
+    #[error("TLS cannot be set up: {0}")]
+    Rustls(#[from] rustls::Error),
     /// Issuer or upstream address with bytes that no header field can hold.
     #[error("an address does not fit into a header field")]
     Field(#[from] http::header::InvalidHeaderValue),
 }
 
+/// The sockets of the public side.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Of `[server] listen`.
+    pub public: Bound,
+    /// Of `[server.mtls] listen`.
+    pub mtls: Option<Bound>,
+}
+
 /// The public side, bound and checked, not yet running.
 pub struct Proxy<A> {
-    bound: Bound,
+    public: Listener,
+    mtls: Option<Listener>,
     gateway: Gateway<A>,
+}
+
+/// Sockets and the TLS that ends there.
+struct Listener {
+    bound: Bound,
+    tls: Option<Arc<Credentials>>,
+    end: Option<TlsEnd>,
 }
 
 impl<A: Application> Proxy<A> {
     /// Checks everything that can be wrong at start.
     pub fn new(
-        bound: Bound,
+        listeners: Listeners,
         application: Arc<A>,
         config: Arc<Config>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SetupError> {
+        let now = clock.now();
+        let server = &config.server;
+        let tls =
+            server.tls.as_ref().map(|files| Credentials::load(TlsListener::Public, files, now));
+        let tls = tls.transpose().map_err(|error| SetupError::Tls("tls", error))?;
+        let mtls = server.mtls.as_ref();
+        let mtls = mtls.map(|mtls| Credentials::load(TlsListener::Mtls, &mtls.tls, now));
+        let mtls = mtls.transpose().map_err(|error| SetupError::Tls("mtls", error))?;
+        let public = Listener::new(listeners.public, tls)?;
+        let second = listeners.mtls.map(|bound| Listener::new(bound, mtls)).transpose()?;
+        let certificates = server.client_certificate_header.map(|header| Forwarded {
+            header,
+            authorities: [Some(&public), second.as_ref()]
+                .into_iter()
+                .flatten()
+                .find_map(Listener::authorities),
+        });
         let gateway = Gateway {
+            certificates,
             fields: ForwardingFields::new(&config)?,
             upstream: Arc::new(UpstreamPeers::new(&config.upstream, Arc::clone(&clock))?),
             connector: Connector::new(Some(ConnectorOptions::from_server_conf(&settings(&config)))),
@@ -54,7 +99,14 @@ impl<A: Application> Proxy<A> {
             config,
             clock,
         };
-        Ok(Self { bound, gateway })
+        Ok(Self { public, mtls: second, gateway })
+    }
+
+    /// What has to be refreshed when its files change.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<Arc<Credentials>> {
+        let listeners = [Some(&self.public), self.mtls.as_ref()];
+        listeners.into_iter().flatten().filter_map(|listener| listener.tls.clone()).collect()
     }
 
     /// Serves on the runtime it is called on until `shutdown` turns true: then no connection is
@@ -69,12 +121,41 @@ impl<A: Application> Proxy<A> {
         // Clients queue meanwhile; where the look-up hangs they get 503 until it succeeds.
         let patience = self.gateway.config.upstream.connect_timeout;
         let _ = tokio::time::timeout(patience, upstream.resolve()).await;
-        let sockets = self.bound.addresses();
-        let fds = Arc::new(parking_lot::Mutex::new(self.bound.into_fds()));
         let conf = Arc::new(settings(&self.gateway.config));
         let limits = self.gateway.config.limits.clone();
-        let front = Front::new(http_proxy(&conf, self.gateway), &limits);
-        let mut service = Service::new("gateway".to_owned(), front);
+        let front = Front::new(Arc::new(http_proxy(&conf, self.gateway)), &limits);
+        let mtls = self.mtls.map(|mtls| mtls.serve(&front, shutdown.clone()));
+        let mtls = async {
+            if let Some(mtls) = mtls {
+                mtls.await;
+            }
+        };
+        tokio::join!(
+            self.public.serve(&front, shutdown.clone()),
+            mtls,
+            upstream.keep_resolved(shutdown),
+        );
+    }
+}
+
+impl Listener {
+    fn new(bound: Bound, tls: Option<Credentials>) -> Result<Self, rustls::Error> {
+        let tls = tls.map(Arc::new);
+        let end = tls.clone().map(TlsEnd::new).transpose()?;
+        Ok(Self { bound, tls, end })
+    }
+
+    fn authorities(&self) -> Option<Arc<Authorities>> {
+        self.tls.as_ref().and_then(|tls| tls.authorities())
+    }
+
+    async fn serve<P>(self, front: &Front<P>, shutdown: watch::Receiver<bool>)
+    where
+        P: HttpServerApp + Send + Sync + 'static,
+    {
+        let sockets = self.bound.addresses();
+        let fds = Arc::new(parking_lot::Mutex::new(self.bound.into_fds()));
+        let mut service = Service::new("gateway".to_owned(), front.with(self.end));
         for socket in &sockets {
             match socket {
                 Listen::Tcp(address) => service.add_tcp(&address.to_string()),
@@ -83,10 +164,7 @@ impl<A: Application> Proxy<A> {
                 }
             }
         }
-        tokio::join!(
-            service.start_service(Some(fds), shutdown.clone(), 1),
-            upstream.keep_resolved(shutdown),
-        );
+        service.start_service(Some(fds), shutdown, 1).await;
         remove_unix_sockets(&sockets);
     }
 }

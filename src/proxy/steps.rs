@@ -18,7 +18,10 @@ use super::downstream::{self, BodyBounds, BodyFault};
 use super::failure::{self, Failure};
 use super::redirect::{Destination, conceal, destinations, hush, redirect, speaks_of_a_login};
 use super::screen::Fault;
-use super::{Gateway, client_address, context, headers, screen as judge};
+use super::{
+    Gateway, client_address, client_certificate, context, guard, headers, screen as judge,
+};
+use crate::client::certificate::Shown;
 use crate::oauth::error::ErrorCode;
 
 /// Largest form at the authorization endpoint: what pingora can keep for the upstream.
@@ -34,6 +37,10 @@ impl<A: Application> Gateway<A> {
             .map(std::net::SocketAddr::ip);
         let trusted = &self.config.server.trusted_proxies;
         context.peer = client_address::peer(direct, trusted, &head.headers);
+        let encrypted = guard::connection(session).is_some_and(|connection| connection.encrypted);
+        if encrypted && !head.headers.contains_key("x-forwarded-proto") {
+            context.peer.secure = true;
+        }
         context.request_id = context::request_id(&context.peer, &head.headers);
         context.route = self.application.route(head);
     }
@@ -49,10 +56,21 @@ impl<A: Application> Gateway<A> {
             Err(fault) => return self.unread(session, context, fault).await,
         };
         let mut request = Request::from_parts(session.req_header().as_owned_parts(), body);
+        if context.route == Route::Par {
+            let certificate = self.certificate(session, context);
+            request.extensions_mut().insert(certificate);
+        }
         request.extensions_mut().insert(context.peer);
         request.extensions_mut().insert(context.request_id.clone());
         let response = self.application.answer(context.route, request).await;
         respond(session, context, response).await
+    }
+
+    fn certificate(&self, session: &Session, context: &Context) -> Shown {
+        let handshake = guard::connection(session).map(|connection| connection.certificate.clone());
+        let headers = &session.req_header().headers;
+        let forwarded = self.certificates.as_ref();
+        client_certificate::shown(handshake.unwrap_or_default(), forwarded, &context.peer, headers)
     }
 
     /// A visit of the authorization endpoint, its form read ahead where it can be replayed.

@@ -20,6 +20,10 @@ pub struct Capabilities {
     pub token_endpoint: Option<String>,
     /// Paths of all other endpoints.
     pub other_paths: Vec<String>,
+    /// `dpop_signing_alg_values_supported`; empty where it does not support `DPoP` (RFC 9449 §5.1).
+    pub dpop_algorithms: Vec<String>,
+    /// `authorization_details_types_supported` (RFC 9396 §10)
+    pub authorization_details_types: Vec<String>,
     /// `authorization_response_iss_parameter_supported`
     pub adds_iss: bool,
     /// Where its keys are published.
@@ -38,6 +42,8 @@ impl Capabilities {
             authorization_path: configured.unwrap_or_default().to_owned(),
             response_types: strings(document, "response_types_supported"),
             response_modes: strings(document, "response_modes_supported"),
+            dpop_algorithms: strings(document, "dpop_signing_alg_values_supported"),
+            authorization_details_types: strings(document, "authorization_details_types_supported"),
             adds_iss: document
                 .get("authorization_response_iss_parameter_supported")
                 .and_then(Value::as_bool)

@@ -141,7 +141,15 @@ fn every_error_is_explained() {
     let page = std::fs::read_to_string("docs/errors.md").unwrap();
     let mut expected: Vec<_> =
         Reason::ALL.iter().map(|reason| format!("`{}`", reason.as_str())).collect();
-    for file in ["par/error", "par/request", "client/authentication/mod", "oauth/parameters"] {
+    for file in [
+        "par/error",
+        "par/request",
+        "par/key_binding",
+        "par/authorization_details",
+        "client/authentication/mod",
+        "client/dpop/mod",
+        "oauth/parameters",
+    ] {
         let source = std::fs::read_to_string(format!("src/{file}.rs")).unwrap();
         let messages = source.split("#[error(\"").skip(1).map(|rest| rest.split('"').next());
         expected.extend(messages.flatten().map(|message| message.replace("{0}", "N")));

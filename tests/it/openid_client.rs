@@ -26,7 +26,9 @@ struct Login {
     request: Value,
     /// The way through the browser.
     journey: Journey,
-    /// The claims of the ID token.
+    /// The type of the access token, if there was one.
+    token_type: Option<Value>,
+    /// The claims of the ID token; or what the token endpoint said in place of one.
     claims: Value,
 }
 
@@ -57,10 +59,12 @@ async fn login_in(
     let authorize = Url::parse(authorize.as_str().expect("text")).expect("a URL");
     let journey = browser.sign_in(&authorize, REDIRECT_URI).await.expect("a login");
     driver.say(journey.callback.as_str());
-    let claims = driver.wait_for(LIMIT, |output| said(output, "claims")).await;
+    let end = |output: &str| said(output, "claims").or_else(|| said(output, "refused"));
+    let claims = driver.wait_for(LIMIT, end).await;
     Login {
         discovered: said(&driver.output(), "discovered").expect("said first"),
         request: said(&driver.output(), "request").expect("said before"),
+        token_type: said(&driver.output(), "token_type"),
         authorize,
         journey,
         claims,
@@ -110,6 +114,25 @@ async fn openid_client_pushes_to_oidc_provider_through_the_gateway() {
         assert_pushed(&login, &stage.issuer, client);
         assert_eq!(login.claims["sub"], "alice");
         assert_eq!(login.discovered["require_pushed_authorization_requests"], true);
+    }
+}
+
+#[tokio::test]
+async fn b185_b194_openid_client_binds_its_code_to_a_key() {
+    for par in ["required = true", "required = true\ndpop_nonce = true"] {
+        let stage = Stage::oidc_provider_as("oidc-provider", par).await;
+        for client in [Client::ConfidentialBasic, Client::Public] {
+            let login = login(&stage.issuer, client, "dpop").await;
+            assert_eq!(login.claims["sub"], "alice", "{}", login.claims);
+            assert_pushed(&login, &stage.issuer, client);
+            let kind = login.token_type.as_ref().and_then(Value::as_str).unwrap_or_default();
+            assert!(kind.eq_ignore_ascii_case("DPoP"), "{kind}");
+            let offered = &login.discovered["dpop_signing_alg_values_supported"];
+            assert!(offered.as_array().is_some_and(|list| list.contains(&"ES256".into())));
+        }
+        let stolen = login(&stage.issuer, Client::Public, "dpop-other-key").await;
+        assert_eq!(stolen.claims, "invalid_grant");
+        assert_eq!(stolen.token_type, None);
     }
 }
 

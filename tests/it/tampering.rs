@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use url::Url;
 
-use crate::support::browser::{Browser, Journey, Stray};
+use crate::support::browser::{Browser, Journey, PASSWORD, Stray, USER};
+use crate::support::forms::forms;
 use crate::support::http::encode;
 use crate::support::relying_party::{Client, REDIRECT_URI, RelyingParty};
 use crate::support::stage::Stage;
@@ -163,5 +164,46 @@ async fn what_is_changed_in_the_consent_form_is_not_honoured() {
             changed
         });
         assert_as_pushed(&party, &outcome.await.expect("a login"), *change).await;
+    }
+}
+
+/// A part of a multipart form for every field.
+fn parts(fields: &[(String, String)]) -> String {
+    let part = |(name, value): &(String, String)| {
+        format!("--xx\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    fields.iter().map(part).collect()
+}
+
+/// Django reads the parts behind the end of a multipart form as well.
+#[tokio::test]
+async fn parts_behind_the_end_of_a_consent_form_make_no_grant() {
+    let stage = Stage::django_as("django-oauth-toolkit", PAR).await;
+    let party = party(&stage.issuer, None).await;
+    let mut browser = Browser::default();
+    browser.sign_in(&party.push().await, REDIRECT_URI).await.expect("a login");
+    for (end, is_granted) in [("", true), ("--xx--\r\n", false)] {
+        let consent = browser.open(&party.push().await).await;
+        let form = forms(&consent.body).into_iter().find(|form| form.is_post);
+        let form = form.unwrap_or_else(|| panic!("no consent page: {consent:?}"));
+        let mut fields = form.filled(USER, PASSWORD);
+        assert!(
+            fields.iter().any(|(name, value)| (name.as_str(), value) == ("nonce", &party.nonce))
+        );
+        for (_, nonce) in fields.iter_mut().filter(|(name, _)| name == "nonce") {
+            "evil-nonce".clone_into(nonce);
+        }
+        let harmless = [("foo".to_owned(), "1".to_owned())];
+        let body = [&parts(&harmless), end, &parts(&fields), "--xx--\r\n"].concat();
+        let media_type = "multipart/form-data; boundary=xx";
+        let hop = browser.submit_body(&consent.url, (media_type, body)).await;
+        let callback = hop.location.as_ref().filter(|to| to.as_str().starts_with(REDIRECT_URI));
+        assert_eq!(callback.is_some(), is_granted, "{hop:?}");
+        if let Some(callback) = callback {
+            // As it was pushed: the nonce of the ID token is looked at.
+            party.redeem(callback).await;
+        } else {
+            assert_eq!(hop.status, http::StatusCode::BAD_REQUEST, "{hop:?}");
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! A `multipart/form-data` body (RFC 7578) read as the loosest server would read it: any line that
-//! begins with `--` opens a part, and every `name` in the part's fields counts.
+//! A `multipart/form-data` body (RFC 7578) read as the loosest server would read it: any two dashes
+//! open a part, wherever they stand, and every `name` in the part's fields counts.
 
 use super::{LONGEST, Pair, keep, name_of, names_matter};
 
@@ -9,6 +9,9 @@ const FIELDS: usize = 1024;
 /// How many of them are looked at again with what follows.
 const OVERLAP: usize = 256;
 
+/// Most names that one part may have; no honest one has more than one.
+const MOST_NAMES: usize = 8;
+
 /// Reads byte by byte, in constant memory.
 #[derive(Debug)]
 pub(super) struct MultipartReader {
@@ -16,64 +19,59 @@ pub(super) struct MultipartReader {
     /// A part's fields: line ends and blanks are one blank, backslashes are left out.
     fields: Vec<u8>,
     line_is_empty: bool,
+    /// Names in the fields that are being read.
     names: Vec<String>,
+    /// Names of the value that is being read.
+    of: Vec<String>,
     value: Vec<u8>,
+    unreadable: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// In a line of content, behind so many dashes and nothing else.
-    LineStart(u8),
-    /// In a line of content.
-    Line,
+    /// In the content of a part.
+    Content,
+    /// There, behind a dash.
+    Dash,
     /// In the fields of a part, boundary line included.
     Fields,
-    /// In the first line of a part's content.
-    Value,
 }
 
 impl MultipartReader {
     pub(super) const fn new() -> Self {
         Self {
-            place: Place::LineStart(0),
+            place: Place::Content,
             fields: Vec::new(),
             line_is_empty: false,
             names: Vec::new(),
+            of: Vec::new(),
             value: Vec::new(),
+            unreadable: false,
         }
     }
 
-    /// Takes the next byte; a pair where one ends with it.
+    /// Takes the next byte; a pair where one may end with it.
     pub(super) fn byte(&mut self, byte: u8) -> Option<Pair> {
-        let ends_line = byte == b'\r' || byte == b'\n';
-        match self.place {
-            Place::LineStart(_) | Place::Line if ends_line => self.place = Place::LineStart(0),
-            Place::LineStart(0) if byte == b'-' => self.place = Place::LineStart(1),
-            Place::LineStart(_) if byte == b'-' => self.open(),
-            Place::LineStart(_) => self.place = Place::Line,
-            Place::Line => {}
-            Place::Fields => self.field_byte(byte),
-            Place::Value if ends_line => {
-                self.place = Place::LineStart(0);
-                return self.pair();
-            }
-            Place::Value => {
-                keep(&mut self.value, byte);
-                if self.value == b"--" {
-                    self.value.clear();
-                    let pair = self.pair();
-                    self.open();
-                    return pair;
-                }
-            }
+        let pair = self.value_byte(byte);
+        match (self.place, byte) {
+            (Place::Fields, _) => self.field_byte(byte),
+            (Place::Dash, b'-') => self.open(),
+            (_, b'-') => self.place = Place::Dash,
+            _ => self.place = Place::Content,
         }
-        None
+        pair
     }
 
     /// What is left when the body ends.
     pub(super) fn end(&mut self) -> Option<Pair> {
         self.read_names();
+        self.of.append(&mut self.names);
         self.pair()
+    }
+
+    /// Whether a part has so many names that not all of them could be kept.
+    pub(super) const fn is_unreadable(&self) -> bool {
+        self.unreadable
     }
 
     fn open(&mut self) {
@@ -82,11 +80,27 @@ impl MultipartReader {
         self.fields.clear();
     }
 
+    /// The first line of a part's content is its value. It may end at two dashes, and may go on.
+    fn value_byte(&mut self, byte: u8) -> Option<Pair> {
+        if self.of.is_empty() {
+            return None;
+        }
+        if byte == b'\r' || byte == b'\n' {
+            return self.pair();
+        }
+        let is_kept = self.value.len() < LONGEST;
+        keep(&mut self.value, byte);
+        let text = self.value.strip_suffix(b"--").filter(|_| is_kept)?;
+        let value = String::from_utf8_lossy(text).into_owned();
+        Some(Pair { names: self.of.clone(), value })
+    }
+
     fn field_byte(&mut self, byte: u8) {
         if byte == b'\n' && self.line_is_empty {
             self.read_names();
             self.fields.clear();
-            self.place = Place::Value;
+            self.of = std::mem::take(&mut self.names);
+            self.place = Place::Content;
             return;
         }
         match byte {
@@ -108,16 +122,23 @@ impl MultipartReader {
     fn read_names(&mut self) {
         let text = String::from_utf8_lossy(&self.fields).into_owned();
         for name in names_in(&text) {
-            if names_matter(&name) && !self.names.contains(&name) && self.names.len() < 8 {
-                self.names.push(name);
+            // An encoded word (RFC 2047), which some servers decode.
+            self.unreadable |= name.contains("=?");
+            if !names_matter(&name) || self.names.contains(&name) {
+                continue;
             }
+            if self.names.len() == MOST_NAMES {
+                self.unreadable = true;
+                return;
+            }
+            self.names.push(name);
         }
     }
 
     fn pair(&mut self) -> Option<Pair> {
         let value = String::from_utf8_lossy(&self.value).into_owned();
         self.value.clear();
-        let names = std::mem::take(&mut self.names);
+        let names = std::mem::take(&mut self.of);
         (!names.is_empty()).then_some(Pair { names, value })
     }
 }

@@ -23,6 +23,13 @@ enum Reader {
     Nothing,
 }
 
+impl Reader {
+    /// Whether it met what it could not keep.
+    const fn is_lost(&self) -> bool {
+        matches!(self, Self::Multipart(reader) if reader.is_unreadable())
+    }
+}
+
 impl BodyScan {
     pub(super) fn new(guard: Guard, reading: Reading, query: Option<&str>) -> Self {
         let reader = match reading {
@@ -65,10 +72,11 @@ impl BodyScan {
 
     fn refuses(&self) -> bool {
         let asks = self.traits.is_authorization_request() && self.concerned;
-        if asks || self.unreadable {
+        let refused = asks || self.unreadable || self.reader.is_lost();
+        if refused {
             meter().guard_refusal(GuardPlace::Body);
         }
-        asks || self.unreadable
+        refused
     }
 
     fn note(&mut self, pair: Option<Pair>) {

@@ -131,6 +131,57 @@ fn b145_no_multipart_hides_an_authorization_request() {
 }
 
 #[test]
+fn b145_a_boundary_within_a_line_opens_a_part_too() {
+    let guard = guard(REQUIRED);
+    let multipart = headers(&[("content-type", MULTIPART)]);
+    let field = |name: &str| format!("Content-Disposition: form-data; name=\"{name}\"");
+    let request = part(&field("client_id"), "a") + &part(&field("response_type"), "code");
+    for led in [
+        part(&field("foo"), &format!("1{request}")),
+        part(&field("foo"), &format!("1\r\n2{request}")),
+        part(&field("foo"), &format!("1-{request}")),
+        part(&field("client_id"), &format!("a{}", part(&field("response_type"), "code"))),
+        format!("preamble{request}--b--"),
+    ] {
+        assert!(cut(&guard, &multipart, None, &led), "{led}");
+    }
+}
+
+#[test]
+fn b145_dashes_in_a_value_cut_no_client_short() {
+    let multipart = headers(&[("content-type", MULTIPART)]);
+    let field = |name: &str| format!("Content-Disposition: form-data; name=\"{name}\"");
+    let response_type = part(&field("response_type"), "code");
+    for (client_id, is_cut) in
+        [("must", true), ("must--", true), ("must--b--x", true), ("x", false)]
+    {
+        let body = part(&field("client_id"), client_id) + &response_type + "--b--";
+        assert_eq!(cut(&guard(""), &multipart, None, &body), is_cut, "{body}");
+    }
+}
+
+#[test]
+fn b145_no_name_hides_behind_many_others() {
+    let guard = guard(REQUIRED);
+    let multipart = headers(&[("content-type", MULTIPART)]);
+    let respelled = |index: u16| {
+        let respell = |(at, c): (usize, char)| {
+            if index >> at & 1 == 1 { c.to_ascii_uppercase() } else { c }
+        };
+        "client_id".chars().enumerate().map(respell).collect::<String>()
+    };
+    let names = |count: u16| {
+        let one = |index| format!("; name=\"{}\"", respelled(index));
+        format!("Content-Disposition: form-data{}", (0..count).map(one).collect::<String>())
+    };
+    assert!(!cut(&guard, &multipart, None, &(part(&names(8), "a") + "--b--")));
+    let ninth = names(8) + "; name=\"response_type\"";
+    assert!(cut(&guard, &multipart, None, &(part(&ninth, "a") + "--b--")));
+    let word = "Content-Disposition: form-data; name=\"=?utf-8?q?client=5Fid?=\"";
+    assert!(cut(&guard, &multipart, None, &(part(word, "a") + "--b--")));
+}
+
+#[test]
 fn an_upload_that_speaks_of_requests_is_none() {
     let guard = guard(REQUIRED);
     let multipart = headers(&[("content-type", MULTIPART)]);

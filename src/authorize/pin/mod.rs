@@ -15,6 +15,7 @@ use crate::oauth::names;
 use crate::oauth::parameters::{Encoder, ParameterError, Parameters};
 
 pub mod multipart;
+mod part;
 
 /// Whose word a query is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,9 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use super::assertion::{
     ASSERTION_TYPE, AssertionError, Assertions, LONGEST_ASSERTION, claimed_client,
 };
+use super::certificate::{Certificate, CertificateFault, Shown, is_among, is_named};
 use super::{Client, Registry};
+use crate::clock::Timestamp;
 use crate::config::{Authentication, SecretDigest};
 use crate::jose::Unverified;
 use crate::oauth::error::ErrorCode;
@@ -56,6 +58,9 @@ pub enum AuthenticationError {
     /// Another method than the registered one.
     #[error("client authentication failed")]
     WrongMethod,
+    /// A certificate that does not prove this client.
+    #[error("client authentication failed")]
+    WrongCertificate(CertificateFault),
     /// An assertion that proves nothing. Only who signed it well is told of a wrong `aud`.
     #[error("client authentication failed")]
     Assertion(#[from] AssertionError),
@@ -77,7 +82,8 @@ impl AuthenticationError {
             | Self::UnknownClient
             | Self::WrongSecret
             | Self::WrongMethod
-            | Self::Assertion(_) => ErrorCode::InvalidClient,
+            | Self::Assertion(_)
+            | Self::WrongCertificate(_) => ErrorCode::InvalidClient,
             Self::Store(_) => ErrorCode::TemporarilyUnavailable,
         }
     }
@@ -96,7 +102,8 @@ impl AuthenticationError {
             | Self::UnknownClient
             | Self::WrongSecret
             | Self::WrongMethod
-            | Self::Assertion(_) => "client authentication failed".into(),
+            | Self::Assertion(_)
+            | Self::WrongCertificate(_) => "client authentication failed".into(),
         }
     }
 
@@ -110,7 +117,9 @@ impl AuthenticationError {
             | Self::Malformed => AuthVerdict::Malformed,
             Self::Missing => AuthVerdict::Missing,
             Self::UnknownClient => AuthVerdict::UnknownClient,
-            Self::WrongSecret | Self::Assertion(_) => AuthVerdict::Mismatch,
+            Self::WrongSecret | Self::Assertion(_) | Self::WrongCertificate(_) => {
+                AuthVerdict::Mismatch
+            }
             Self::WrongMethod => AuthVerdict::WrongMethod,
             Self::Store(_) => AuthVerdict::Unavailable,
         }
@@ -128,6 +137,7 @@ impl AuthenticationError {
             Self::UnknownClient => "unknown_client",
             Self::WrongSecret => "wrong_secret",
             Self::WrongMethod => "wrong_method",
+            Self::WrongCertificate(fault) => fault.reason(),
             Self::Assertion(error) => error.reason(),
             Self::Store(error) => error.as_str(),
         }
@@ -140,6 +150,8 @@ pub struct Presented<'f> {
     proof: Proof<'f>,
     /// `client_id` of the form.
     named: Option<&'f str>,
+    /// Shown along with the rest, and when.
+    certificate: (Shown, Timestamp),
 }
 
 enum Proof<'f> {
@@ -177,12 +189,19 @@ impl<'f> Presented<'f> {
             (Some(header), None, false) => {
                 let (id, secret) =
                     basic(header.as_bytes()).ok_or(AuthenticationError::Malformed)?;
-                Ok(Self { client_id: id, proof: Proof::Basic(secret), named })
+                Ok(Self::new(id, Proof::Basic(secret), named))
             }
             (None, Some(secret), false) => Self::named(named, Proof::Post(secret.to_owned())),
             (None, None, true) => Self::asserted(form, named),
             (None, None, false) => Self::named(named, Proof::None),
         }
+    }
+
+    /// The same with the certificate that came with the request. It counts only for clients that
+    /// prove themselves by one: others need theirs at the token endpoint.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Shown, now: Timestamp) -> Self {
+        Self { certificate: (certificate, now), ..self }
     }
 
     /// Who it says it is; not believed yet.
@@ -191,23 +210,34 @@ impl<'f> Presented<'f> {
         &self.client_id
     }
 
-    /// The method it uses.
+    /// The method it uses. A certificate is shown in silence, so that only the registration tells
+    /// one method from the other.
     #[must_use]
-    pub const fn method(&self) -> AuthMethod {
-        match &self.proof {
-            Proof::None => AuthMethod::None,
-            Proof::Basic(_) => AuthMethod::ClientSecretBasic,
-            Proof::Post(_) => AuthMethod::ClientSecretPost,
-            Proof::Assertion(token) if token.header().algorithm.is_symmetric() => {
+    pub fn method(&self, registry: &Registry) -> AuthMethod {
+        let client = registry.find(&self.client_id);
+        match (&self.proof, client.map(|client| &client.authentication)) {
+            (Proof::None, Some(Authentication::TlsClientAuth(_))) => AuthMethod::TlsClientAuth,
+            (Proof::None, Some(Authentication::SelfSignedTlsClientAuth)) => {
+                AuthMethod::SelfSignedTlsClientAuth
+            }
+            (Proof::None, _) => AuthMethod::None,
+            (Proof::Basic(_), _) => AuthMethod::ClientSecretBasic,
+            (Proof::Post(_), _) => AuthMethod::ClientSecretPost,
+            (Proof::Assertion(token), _) if token.header().algorithm.is_symmetric() => {
                 AuthMethod::ClientSecretJwt
             }
-            Proof::Assertion(_) => AuthMethod::PrivateKeyJwt,
+            (Proof::Assertion(_), _) => AuthMethod::PrivateKeyJwt,
         }
+    }
+
+    fn new(client_id: String, proof: Proof<'f>, named: Option<&'f str>) -> Self {
+        let certificate = (Shown::Nothing, Timestamp::from_millis(0));
+        Self { client_id, proof, named, certificate }
     }
 
     fn named(named: Option<&'f str>, proof: Proof<'f>) -> Result<Self, AuthenticationError> {
         let client_id = named.ok_or(AuthenticationError::Missing)?.to_owned();
-        Ok(Self { client_id, proof, named })
+        Ok(Self::new(client_id, proof, named))
     }
 
     /// The assertion and its type belong together (RFC 7521 §4.2), and it names its client.
@@ -222,7 +252,46 @@ impl<'f> Presented<'f> {
         let token = Unverified::parse(assertion, LONGEST_ASSERTION)
             .map_err(|_| AuthenticationError::Malformed)?;
         let client_id = claimed_client(&token).ok_or(AuthenticationError::Malformed)?.to_owned();
-        Ok(Self { client_id, proof: Proof::Assertion(Box::new(token)), named })
+        Ok(Self::new(client_id, Proof::Assertion(Box::new(token)), named))
+    }
+}
+
+/// Judges the certificate of a client that proves itself by one; `None` for other clients and other
+/// proofs.
+async fn certified(
+    client: Option<&Client>,
+    presented: &Presented<'_>,
+) -> Option<Result<(), AuthenticationError>> {
+    let client = client.filter(|_| matches!(presented.proof, Proof::None))?;
+    let (shown, now) = &presented.certificate;
+    let judged = match &client.authentication {
+        Authentication::TlsClientAuth(name) => {
+            readable(shown).map(|certificate| is_named(certificate, name, *now))
+        }
+        Authentication::SelfSignedTlsClientAuth => match (readable(shown), &client.keys) {
+            (Ok(certificate), Some(keys)) => {
+                let keys = keys.matching(|keys| is_among(certificate, keys, *now).is_ok()).await;
+                let keys = keys.ok_or(CertificateFault::OtherHolder);
+                Ok(keys.and_then(|keys| is_among(certificate, &keys, *now)))
+            }
+            (Ok(_), None) => Ok(Err(CertificateFault::OtherHolder)),
+            (Err(error), _) => Err(error),
+        },
+        Authentication::None
+        | Authentication::ClientSecretBasic(_)
+        | Authentication::ClientSecretPost(_)
+        | Authentication::ClientSecretJwt { .. }
+        | Authentication::PrivateKeyJwt { .. } => return None,
+    };
+    Some(judged.and_then(|verdict| verdict.map_err(AuthenticationError::WrongCertificate)))
+}
+
+/// The certificate, if there is one that can be judged.
+fn readable(shown: &Shown) -> Result<&Certificate, AuthenticationError> {
+    match shown {
+        Shown::Certificate(certificate) => Ok(certificate),
+        Shown::Unusable => Err(AuthenticationError::WrongCertificate(CertificateFault::Unreadable)),
+        Shown::Nothing => Err(AuthenticationError::Missing),
     }
 }
 
@@ -241,14 +310,17 @@ pub async fn authenticate(
             assertions.judge(client.map(|client| &**client), token, presented.named).await?;
         }
         Proof::None | Proof::Basic(_) | Proof::Post(_) => {
-            compare(client.map(|client| &client.authentication), &presented.proof)?;
+            match certified(client.map(|client| &**client), presented).await {
+                Some(verdict) => verdict?,
+                None => compare(client.map(|client| &client.authentication), &presented.proof)?,
+            }
             if presented.named.is_some_and(|named| named != presented.client_id) {
                 return Err(AuthenticationError::OtherClientId);
             }
         }
     }
     let client = Arc::clone(client.ok_or(AuthenticationError::UnknownClient)?);
-    Ok(Authenticated { client, method: presented.method() })
+    Ok(Authenticated { client, method: presented.method(registry) })
 }
 
 /// Compares a secret, or its absence, with what is registered.

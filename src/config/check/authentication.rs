@@ -4,7 +4,7 @@ use super::{Checker, Refused};
 use crate::config::diagnostic::Problem;
 use crate::config::file::{self, AuthenticationMethod, File};
 use crate::config::secret::{Secret, SecretDigest};
-use crate::config::{Authentication, CertificateName};
+use crate::config::{Authentication, CertificateName, DistinguishedName};
 use crate::jose::Algorithm;
 
 /// The secret of a client, in one of its spellings.
@@ -217,7 +217,13 @@ impl Checker<'_> {
         let trusts = tls_asks || server.mtls.as_ref().is_some_and(|mtls| mtls.client_ca.is_some());
         let header = server.client_certificate_header.is_some();
         let by_name = file.authentication == AuthenticationMethod::TlsClientAuth;
-        let needed = if by_name && !(trusts || header) {
+        let verified = server
+            .client_certificate_header
+            .is_some_and(|header| header != file::ClientCertificateHeader::XAmznMtlsClientcert);
+        let needed = if by_name && header && !(trusts || verified) {
+            "needs `client_ca` in [server.tls] or [server.mtls]: nobody has verified what comes in \
+             \"x-amzn-mtls-clientcert\""
+        } else if by_name && !(trusts || header) {
             "needs `client_ca` in [server.tls] or [server.mtls], or \
              `client_certificate_header` in [server]"
         } else if !(by_name || tls_asks || header || server.mtls.is_some()) {
@@ -245,8 +251,11 @@ impl ClientSecret {
 fn read_certificate_name(file: &file::Client) -> (Option<CertificateName>, &'static str) {
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());
     if let Some(text) = &file.tls_client_auth_subject_dn {
-        let name = some(text).filter(|text| text.contains('='));
-        (name.map(CertificateName::SubjectDn), "a distinguished name such as \"CN=app,O=Example\"")
+        (
+            DistinguishedName::parse(text).map(CertificateName::SubjectDn),
+            "a distinguished name as RFC 4514 writes it, the most special part first, such as \
+             \"CN=app,O=Example,C=DE\" (openssl x509 -noout -subject -nameopt RFC2253)",
+        )
     } else if let Some(text) = &file.tls_client_auth_san_dns {
         let name = some(text).filter(|text| is_host_name(text));
         (name.map(CertificateName::SanDns), "a DNS name such as \"app.example.com\"")

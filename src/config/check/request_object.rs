@@ -9,7 +9,7 @@ use super::keys::read_json;
 use super::{Checker, Refused};
 use crate::config::address::network;
 use crate::config::file::{self, File};
-use crate::config::{AuthorizationDetailsType, ClientKeysPolicy, RequestObject};
+use crate::config::{AuthorizationDetailsType, ClientKeysPolicy, DetailsSchema, RequestObject};
 use crate::jose::jwe::{DecryptionKey, DecryptionKeys, KeyManagement};
 
 impl Checker<'_> {
@@ -146,7 +146,7 @@ impl Checker<'_> {
         &mut self,
         file: &file::AuthorizationDetails,
         path: &str,
-    ) -> Result<Option<Json>, Refused> {
+    ) -> Result<Option<DetailsSchema>, Refused> {
         let Some(text) = &file.schema_file else {
             return Ok(None);
         };
@@ -159,10 +159,16 @@ impl Checker<'_> {
                 return Err(Refused);
             }
         };
-        if jsonschema::validator_for(&schema).is_err() {
-            self.refuse(&path, &format!("{} is not a JSON Schema", name.display()));
+        let Some(schema) = DetailsSchema::of(&schema) else {
+            self.refuse(
+                &path,
+                &format!(
+                    "{} holds no JSON Schema, or one that needs other documents or look-around",
+                    name.display()
+                ),
+            );
             return Err(Refused);
-        }
+        };
         Ok(Some(schema))
     }
 }

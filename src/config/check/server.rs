@@ -6,7 +6,9 @@ use super::upstream::Pem;
 use super::{Checker, Refused};
 use crate::config::address::{Issuer, UpstreamUrl, network};
 use crate::config::file;
-use crate::config::{Listen, Server, ServerMtls, ServerTls};
+use crate::config::{
+    IdentityError, Listen, Server, ServerMtls, ServerTls, read_authorities, read_identity,
+};
 
 const ADDRESS: &str = "an address such as \"127.0.0.1:8080\" or \"unix:/run/parapet.sock\"";
 
@@ -107,7 +109,21 @@ impl Checker<'_> {
         };
         let certificate = needed("certificate", certificate);
         let key = needed("key", key);
-        Ok(ServerTls { certificate: certificate?, key: key?, client_ca: client_ca? })
+        let (certificate, key, client_ca) = (certificate?, key?, client_ca?);
+        if let Err(error) = read_identity(&certificate, &key) {
+            let name = if matches!(error, IdentityError::Unreadable { .. }) {
+                "certificate"
+            } else {
+                "key"
+            };
+            self.refuse(&format!("{table}.{name}"), &error.to_string());
+            return Err(Refused);
+        }
+        if let Some(Err(error)) = client_ca.as_deref().map(read_authorities) {
+            self.refuse(&format!("{table}.client_ca"), &error.to_string());
+            return Err(Refused);
+        }
+        Ok(ServerTls { certificate, key, client_ca })
     }
 }
 

@@ -46,11 +46,11 @@ pub struct Client {
     pub require_pushed_authorization_requests: bool,
     /// This client must sign its requests (RFC 9101 §10.5).
     pub require_signed_request_object: bool,
-    /// Types of authorization details the client may ask for (RFC 9396 §10). Absent: all. Not yet
-    /// supported.
+    /// Types of authorization details the client may ask for (RFC 9396 §10). Absent: all
+    /// that are offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_details_types: Option<Vec<String>>,
-    /// This client must push with a `DPoP` proof (RFC 9449 §5.2). `true` is not yet supported.
+    /// Its tokens are bound to a key (RFC 9449 §5.2): it must push with a `DPoP` proof or `dpop_jkt`.
     pub dpop_bound_access_tokens: bool,
     /// The client's public keys: a JWK Set (RFC 7517 §5).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,19 +74,19 @@ pub struct Client {
     /// The content encryption of its request objects. Absent: `A128CBC-HS256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_encryption_enc: Option<ContentEncryption>,
-    /// Subject of its certificate (RFC 8705 §2.1.2). Not yet supported.
+    /// Subject of its certificate (RFC 8705 §2.1.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_subject_dn: Option<String>,
-    /// DNS name of its certificate. Not yet supported.
+    /// DNS name of its certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_dns: Option<String>,
-    /// URI of its certificate. Not yet supported.
+    /// URI of its certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_uri: Option<String>,
-    /// IP address of its certificate. Not yet supported.
+    /// IP address of its certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_ip: Option<String>,
-    /// E-mail address of its certificate. Not yet supported.
+    /// E-mail address of its certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_email: Option<String>,
     /// Replaces `[par] lifetime`.

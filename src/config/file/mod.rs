@@ -55,8 +55,8 @@ pub struct File {
     pub limits: Limits,
     /// The log.
     pub log: Log,
-    /// One table per type of authorization details that may be asked for (RFC 9396). Not yet
-    /// supported.
+    /// One table per type of authorization details that may be asked for (RFC 9396). None: those that
+    /// the server's metadata list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authorization_details: Vec<AuthorizationDetails>,
     /// One table per client that may push. More can stand in the files of `clients_dir`.
@@ -212,7 +212,8 @@ pub struct Par {
     /// Refuse pushes without a PKCE challenge of method S256 (RFC 7636). Always on in `fapi1` and
     /// `fapi2`.
     pub require_pkce: bool,
-    /// Ask for a nonce of the gateway in `DPoP` proofs (RFC 9449 §8). `true` is not yet supported.
+    /// Ask for a nonce of the gateway in `DPoP` proofs (RFC 9449 §8). It lasts 5 to 10 minutes and is
+    /// good at the process that made it. Not before a server that refuses nonces it does not know.
     pub dpop_nonce: bool,
     /// `false`: serve the endpoint without naming it in the metadata.
     pub advertise: bool,

@@ -65,7 +65,8 @@ pub struct AuthorizationDetails {
     /// The type (RFC 9396 §2).
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// File of a JSON Schema that objects of this type must keep.
+    /// File of a JSON Schema that objects of this type must keep. It refers to nothing outside itself;
+    /// its patterns have no look-around and no back-references.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema_file: Option<String>,
 }

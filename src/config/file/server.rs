@@ -19,13 +19,13 @@ pub struct Server {
     /// headers count.
     pub trusted_proxies: Vec<String>,
     /// The header in which a peer that ends TLS puts the client's certificate. Needs
-    /// `trusted_proxies`. Not yet supported.
+    /// `trusted_proxies`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificate_header: Option<ClientCertificateHeader>,
-    /// Serve HTTPS directly. Not yet supported.
+    /// Serve HTTPS directly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerTls>,
-    /// A second listener that asks for certificates. Not yet supported.
+    /// A second listener that asks for certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtls: Option<ServerMtls>,
 }

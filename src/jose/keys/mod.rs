@@ -55,6 +55,12 @@ impl Key {
         Ok(Self { name: jwk::name(jwk)?, algorithm, public, certificate: None })
     }
 
+    /// Reads a certificate in DER for its key.
+    pub fn of_certificate(der: &[u8]) -> Result<Self, KeyFault> {
+        let public = spki::of_certificate(der)?;
+        Ok(Self { name: None, algorithm: None, public, certificate: Some(der.to_vec()) })
+    }
+
     /// `kid`.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {

@@ -91,6 +91,8 @@ declare! {
         "Requests that the upstream did not answer properly.";
     METADATA_FETCH = "metadata_fetch_total", Counter, ["result"],
         "Fetches of the upstream's metadata documents.";
+    TLS_CERTIFICATE_EXPIRES = "tls_certificate_expires_timestamp_seconds", Gauge, ["listener"],
+        "When the certificate in use expires, in seconds since the Unix epoch.";
     CLIENT_KEYS_FETCH = "client_keys_fetch_total", Counter, ["result"],
         "Fetches of clients' keys from their jwks_uri.";
     LOG_LINES_DROPPED = "log_lines_dropped_total", Counter, [],

@@ -247,6 +247,13 @@ impl Metrics {
         *current = Some(gauge);
     }
 
+    /// Until when the certificate of a TLS listener serves, in seconds since the Unix epoch.
+    pub fn tls_certificate_expires(&self, listener: &'static str, seconds: i64) {
+        let labels = vec![listener.to_owned()];
+        let gauge: Gauge = single(&self.recorder, declared::TLS_CERTIFICATE_EXPIRES, labels);
+        gauge.set(float(u64::try_from(seconds).unwrap_or_default()));
+    }
+
     /// The Prometheus text form (`text/plain; version=0.0.4`).
     #[must_use]
     pub fn render(&self) -> String {

@@ -86,6 +86,7 @@ fn every_declared_metric_is_rendered_with_help_and_type() {
     metrics.client_auth(AuthMethod::None, AuthVerdict::Accepted);
     metrics.store_error(StoreOperation::Put, StoreCause::Full);
     metrics.http_request(&http::Method::GET, RouteLabel::Par, 405, Duration::ZERO);
+    metrics.tls_certificate_expires("public", 1_800_000_000);
     metrics.config_info("aa");
     let text = metrics.render();
     for declared in DECLARED {

@@ -40,6 +40,9 @@ const provider = new Provider(ISSUER, {
   features: {
     devInteractions: { enabled: true },
     pushedAuthorizationRequests: { enabled: false },
+    // Clients keep one nonce per origin and show the gateway's here too; without a secret of its own
+    // the provider would refuse them, with one it asks for its own.
+    dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7) },
     claimsParameter: { enabled: true },
     introspection: { enabled: true },
     revocation: { enabled: true },

@@ -4,9 +4,14 @@
 //   authorize   the address for the browser; it then reads the callback's address from a line of
 //               standard input
 //   claims      those of the ID token, after every check
+//   token_type  that of the access token
+//   refused     what the token endpoint says of a code that it does not take, in place of the two
 // From the environment: ISSUER, CLIENT_ID, CLIENT_SECRET, AUTHENTICATION (client_secret_basic,
-// client_secret_post, none), REDIRECT_URI, MODE (par, or plain for a request in the query), and PROMPT,
-// which may be empty.
+// client_secret_post, none), REDIRECT_URI, PROMPT, which may be empty, and MODE:
+//   par             the request is pushed
+//   plain           it stands in the query
+//   dpop            it is pushed with a DPoP proof, and the code exchanged with the same key
+//   dpop-other-key  the same, with another key at the exchange
 import { createInterface } from 'node:readline';
 
 import * as oauth from 'openid-client';
@@ -40,20 +45,25 @@ const parameters = {
   ...(PROMPT && { prompt: PROMPT }),
 };
 say({ request: parameters });
+const newKey = async () => oauth.getDPoPHandle(config, await oauth.randomDPoPKeyPair());
+const key = MODE.startsWith('dpop') ? { DPoP: await newKey() } : {};
 const authorize =
-  MODE === 'par'
-    ? await oauth.buildAuthorizationUrlWithPAR(config, parameters)
-    : oauth.buildAuthorizationUrl(config, parameters);
+  MODE === 'plain'
+    ? oauth.buildAuthorizationUrl(config, parameters)
+    : await oauth.buildAuthorizationUrlWithPAR(config, parameters, key);
 say({ authorize: authorize.href });
 
 const input = createInterface({ input: process.stdin });
 const { value: callback } = await input[Symbol.asyncIterator]().next();
 input.close();
-const tokens = await oauth.authorizationCodeGrant(config, new URL(callback), {
-  pkceCodeVerifier,
-  expectedState,
-  expectedNonce,
-  idTokenExpected: true,
-});
-say({ claims: tokens.claims() });
+const checks = { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true };
+const shown = MODE === 'dpop-other-key' ? { DPoP: await newKey() } : key;
+try {
+  const tokens = await oauth.authorizationCodeGrant(config, new URL(callback), checks, undefined, shown);
+  say({ token_type: tokens.token_type });
+  say({ claims: tokens.claims() });
+} catch (error) {
+  if (!MODE.startsWith('dpop')) throw error;
+  say({ refused: error.error ?? error.code ?? String(error) });
+}
 process.exit(0);

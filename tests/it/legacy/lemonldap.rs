@@ -6,6 +6,7 @@ use super::{
     submit_form,
 };
 use crate::authorize::{Front, refused};
+use crate::support::upstream::Seen;
 
 async fn front() -> Front {
     Front::start(&settings("lemonldap-ng")).await
@@ -96,8 +97,7 @@ async fn a_multipart_consent_page_is_pinned_too() {
         submit(&front, &flow.cookie, &page(&flow), (media_type, &body)).await;
         let call = last(&front);
         let sent = body_of(&call);
-        assert_eq!(call.field("content-type"), Some(media_type));
-        assert_eq!(call.field("content-length"), Some(sent.len().to_string().as_str()));
+        under_our_boundary(&call);
         assert!(!sent.contains("admin") && !sent.contains("evil"), "{sent}");
         for (name, value) in super::PUSHED {
             let part = format!("name=\"{name}\"\r\n\r\n{value}\r\n");
@@ -105,7 +105,88 @@ async fn a_multipart_consent_page_is_pinned_too() {
         }
     }
     submit(&front, &flow.cookie, &page(&flow), (media_type, &honest)).await;
-    assert_eq!(body_of(&last(&front)), honest);
+    let ours = under_our_boundary(&last(&front));
+    assert_eq!(body_of(&last(&front)), honest.replace("--b", &format!("--{ours}")));
+}
+
+const PHOTO: &str = "Content-Disposition: form-data; name=\"photo\"; filename=\"me.png\"\r\n\
+    Content-Type: image/png\r\n\r\nPNG --\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_multipart_body_of_the_browsers_goes_on_as_it_came() {
+    let front = front().await;
+    let flow = begin(&front).await;
+    let field = |rest: &str| format!("Content-Disposition: form-data; {rest}");
+    let body = format!("--b\r\n{PHOTO}\r\n--b\r\n{}\r\n\r\nt\r\n--b--\r\n", field("name=confirm"));
+    let evil = format!("--b\r\n{}\r\n\r\nadmin\r\n", field("name=\"scope\""));
+    let head = |head: &str| ("b", format!("--b\r\n{}\r\n\r\nadmin\r\n--b--\r\n", field(head)));
+    let led =
+        |by: &str| ("b", format!("--b\r\n{}\r\n\r\n{by}{evil}--b--\r\n", field("name=\"foo\"")));
+    let tricks = [
+        head("name=\"foo\"; name=\"scope\""),
+        head("x=\"\\\"; name=foo; y=\"; name=\"scope\""),
+        head("name=\"foo\"\r\n x: ; name=\"scope\""),
+        ("c; boundary=b", evil.clone() + "--b--\r\n"),
+        ("b; boundary=c", led("").1.replace(&evil, &evil.replace("--b", "--c"))),
+        led("1\n"),
+        led("1"),
+        led("1\r\n--b--\r\n"),
+    ];
+    for target in [page(&flow), "/authorize".to_owned()] {
+        let media_type = "multipart/form-data; boundary=b; charset=utf-8";
+        submit(&front, &flow.cookie, &target, (media_type, &body)).await;
+        let call = last(&front);
+        let ours = under_our_boundary(&call);
+        let expected =
+            body.replace("--b", &format!("--{ours}")).replace("=confirm", "=\"confirm\"");
+        assert_eq!(body_of(&call), expected);
+        let before = front.calls().len();
+        for (boundary, body) in &tricks {
+            let media_type = format!("multipart/form-data; boundary={boundary}");
+            let answer = submit(&front, &flow.cookie, &target, (&media_type, body)).await;
+            assert_eq!(answer.status, 400, "{media_type} {body}");
+        }
+        assert_eq!(front.calls().len(), before);
+    }
+}
+
+/// The boundary of a body, which is not the browser's `b`.
+fn under_our_boundary(call: &Seen) -> String {
+    let boundary =
+        call.field("content-type").unwrap().strip_prefix("multipart/form-data; boundary=");
+    let boundary = boundary.unwrap().to_owned();
+    assert!(boundary.starts_with("parapet-") && call.count("content-type") == 1, "{boundary}");
+    assert_eq!(call.field("content-length"), Some(call.body.len().to_string().as_str()));
+    assert_eq!(call.count("content-length"), 1);
+    let sent = body_of(call);
+    assert!(sent.starts_with(&format!("--{boundary}\r\n")), "{sent}");
+    assert!(sent.ends_with(&format!("\r\n--{boundary}--\r\n")), "{sent}");
+    boundary
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_ends_at_a_nul_says_nothing() {
+    let front = front().await;
+    let flow = begin(&front).await;
+    let before = front.calls().len();
+    for body in [
+        "csrf=t&client_id%00=shop&redirect_uri%00=https://evil.example",
+        "csrf=t&scope%00x=admin",
+        "csrf=%E9&scope%00=admin",
+        "csrf=t&x%00=1",
+        "csrf=t&x%E9=1",
+        "csrf=%&a=b",
+        &"a=b&".repeat(200),
+    ] {
+        for target in [page(&flow), "/authorize".to_owned()] {
+            let answer = submit_form(&front, &flow.cookie, &target, body).await;
+            refused(&answer, 400, "invalid_request");
+        }
+    }
+    assert_eq!(front.calls().len(), before);
+    let login = "user=al%E9&password=%FF";
+    assert_eq!(submit_form(&front, &flow.cookie, "/authorize", login).await.status, 200);
+    assert_eq!(body_of(&last(&front)), login);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

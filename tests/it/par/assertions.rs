@@ -148,7 +148,7 @@ async fn upstream() -> Upstream {
         .to_string();
         let answer =
             format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{document}", document.len());
-        vec![crate::support::upstream::Step::Bytes(answer.into_bytes())]
+        vec![Step::Bytes(answer.into_bytes())]
     })
     .await
 }
@@ -204,7 +204,7 @@ async fn b063_the_internal_address_is_no_audience_where_the_upstream_publishes_i
             json!({ "issuer": ISSUER, "token_endpoint": format!("{}/token", told.lock()) });
         let body = document.to_string();
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        vec![crate::support::upstream::Step::Bytes(answer.into_bytes())]
+        vec![Step::Bytes(answer.into_bytes())]
     })
     .await;
     let url = format!("http://{}", server.address);

@@ -18,16 +18,19 @@ use parapet::upstream::{Discovery, HttpClient};
 use serde_json::Value;
 
 use crate::support::http::encode;
+use crate::support::upstream::{Step, Upstream};
 
 mod assertions;
 mod attacks;
 mod authentication;
 mod client_keys;
 mod cors;
+mod dpop;
 mod form;
 mod limits;
 mod parameters;
 mod profiles;
+mod rar;
 mod redirect_uri;
 pub(crate) mod request_object;
 pub(crate) mod response;
@@ -174,6 +177,20 @@ impl Desk {
     }
 }
 
+/// A desk with further tables before an upstream whose metadata has these members.
+async fn documented(members: &str, tables: &str) -> (Upstream, Desk) {
+    let members = members.to_owned();
+    let upstream = Upstream::scripted(move |_| {
+        let document = format!("{{\"issuer\":\"http://127.0.0.1:8080\"{members}}}");
+        let length = document.len();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+        vec![Step::Bytes(format!("{head}{document}").into_bytes())]
+    })
+    .await;
+    let desk = Desk::on(&format!("http://{}", upstream.address), tables, None);
+    (upstream, desk)
+}
+
 /// The checked configuration with [`CLIENTS`] and `tables`. What is above a line `---` in `tables`
 /// belongs to `[server]`.
 fn configuration(upstream: &str, tables: &str) -> Config {
@@ -214,6 +231,8 @@ fn is_legal(answer: &Response<Bytes>) {
         "invalid_scope"
         | "invalid_target"
         | "invalid_dpop_proof"
+        | "use_dpop_nonce"
+        | "invalid_authorization_details"
         | "invalid_request_object"
         | "request_not_supported"
         | "unsupported_response_type" => &[400],

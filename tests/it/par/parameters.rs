@@ -3,7 +3,6 @@
 use parapet::oauth::parameters::Encoder;
 
 use super::*;
-use crate::support::upstream::{Step, Upstream};
 
 #[tokio::test]
 async fn b018_b019_response_type_is_needed_and_known() {
@@ -22,15 +21,7 @@ async fn b018_b019_response_type_is_needed_and_known() {
 
 /// An upstream with a metadata document.
 async fn documented(members: &str) -> (Upstream, Desk) {
-    let members = members.to_owned();
-    let upstream = Upstream::scripted(move |_| {
-        let document = format!("{{\"issuer\":\"http://127.0.0.1:8080\",{members}}}");
-        let length = document.len();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
-        vec![Step::Bytes(format!("{head}{document}").into_bytes())]
-    })
-    .await;
-    let desk = Desk::on(&format!("http://{}", upstream.address), "", None);
+    let (upstream, desk) = super::documented(&format!(",{members}"), "").await;
     desk.discovery.available().await.unwrap();
     (upstream, desk)
 }

@@ -208,11 +208,3 @@ async fn endpoint_that_is_off_answers_404() {
     let answer = desk.push(&complete()).await;
     assert_refused(&answer, 404, "invalid_request");
 }
-
-#[tokio::test]
-async fn dpop_proof_is_refused_while_it_cannot_be_honoured() {
-    let desk = Desk::open();
-    let mut request = by_web(encode(&complete()));
-    request.headers_mut().insert("dpop", "eyJ.e30.x".parse().unwrap());
-    assert_refused(&desk.send(request).await, 400, "invalid_dpop_proof");
-}

@@ -83,6 +83,11 @@ impl Browser {
         self.visit(Method::POST, url, fields).await
     }
 
+    /// Sends a body of this media type from the page in front of the person.
+    pub async fn submit_body(&mut self, url: &Url, body: (&'static str, String)) -> Hop {
+        self.exchange(Method::POST, url, Vec::new(), body).await
+    }
+
     /// Opens an address as if it was typed in; redirects are not followed.
     pub async fn open(&mut self, url: &Url) -> Hop {
         self.page = None;
@@ -119,6 +124,17 @@ impl Browser {
     }
 
     async fn visit(&mut self, method: Method, url: &Url, posted: Vec<(String, String)>) -> Hop {
+        let body = ("application/x-www-form-urlencoded", encode(&posted));
+        self.exchange(method, url, posted, body).await
+    }
+
+    async fn exchange(
+        &mut self,
+        method: Method,
+        url: &Url,
+        posted: Vec<(String, String)>,
+        (media_type, form): (&'static str, String),
+    ) -> Hop {
         let mut request = Request::builder()
             .method(&method)
             .uri(url.as_str().split('#').next().unwrap_or_default())
@@ -137,8 +153,8 @@ impl Browser {
             let origin = self.page.as_ref().unwrap_or(url).origin();
             request = request
                 .header(ORIGIN, origin.ascii_serialization())
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-            body = encode(&posted).into();
+                .header(CONTENT_TYPE, media_type);
+            body = form.into();
         }
         let answer = send(request.body(body).expect("a request")).await;
         let text = |name| answer.headers.get_all(name).iter().filter_map(|it| it.to_str().ok());

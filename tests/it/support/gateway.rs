@@ -14,6 +14,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub struct Gateway {
     /// Address of the public listener, `http://127.0.0.1:PORT`.
     pub url: String,
+    /// Address of the listener for certificates, where there is one.
+    pub mtls_url: Option<String>,
     /// Address of the private listener, unless the configuration turns it off.
     pub admin_url: Option<String>,
     process: Process,
@@ -39,7 +41,8 @@ impl Gateway {
                 address(output, "listening on ").filter(|_| is_complete).zip(Some(admin))
             })
             .await;
-        Self { url, admin_url, process, _folder: folder }
+        let mtls_url = address(&process.output(), "mtls on ");
+        Self { url, mtls_url, admin_url, process, _folder: folder }
     }
 
     /// Everything it wrote so far to standard output and standard error.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::connect::Connect;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
 use url::form_urlencoded;
@@ -69,7 +70,18 @@ pub async fn send(request: Request<Bytes>) -> Answer {
 /// Sends any request; the error says that nobody listens or that the connection broke. Panics where
 /// the answer takes longer than a minute.
 pub async fn try_send(request: Request<Bytes>) -> Result<Answer, Error> {
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    try_send_by(client, request).await
+}
+
+/// The same by a client of one's own, over TLS for example.
+pub async fn try_send_by<C>(
+    client: Client<C, Full<Bytes>>,
+    request: Request<Bytes>,
+) -> Result<Answer, Error>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
     let whole = async {
         let (head, body) = client.request(request.map(Full::new)).await?.into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes);

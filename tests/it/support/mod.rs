@@ -21,4 +21,5 @@ pub mod relying_party;
 pub mod rust;
 pub mod sources;
 pub mod stage;
+pub mod tls;
 pub mod upstream;

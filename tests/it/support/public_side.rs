@@ -14,7 +14,7 @@ use parapet::proxy::application::{
     Application, BodyScan, Decision, Departure, Exchange, Flow, LocationOutcome, PageFilter,
     PageHead, Peer, RequestId, Route, Visit,
 };
-use parapet::proxy::{Proxy, listener};
+use parapet::proxy::{Listeners, Proxy, listener};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -230,7 +230,13 @@ impl PublicSide {
             .unwrap_or_else(|| "0.0.0.0:0".parse().unwrap());
         let script = Arc::new(script);
         let clock = Arc::new(SystemClock::start());
-        let proxy = Proxy::new(bound, Arc::clone(&script), Arc::new(config), clock).unwrap();
+        let proxy = Proxy::new(
+            Listeners { public: bound, mtls: None },
+            Arc::clone(&script),
+            Arc::new(config),
+            clock,
+        )
+        .unwrap();
         let (stop, stopped) = watch::channel(false);
         let task = Some(tokio::spawn(proxy.serve(stopped)));
         Self { address, script, stop, task }

@@ -37,7 +37,8 @@ impl Office {
         let (rsa, other) = (Signer::new(Algorithm::Ps256), Signer::new(Algorithm::Es256));
         let keys = [signer.jwk_named("ec"), rsa.jwk_named("rsa")];
         let tables = format!(
-            "{tables}\n[[clients]]\nclient_id = \"jar\"\nsecret = \"jar-secret\"\n\
+            "{tables}\n[[authorization_details]]\ntype = \"pay\"\n\
+             [[clients]]\nclient_id = \"jar\"\nsecret = \"jar-secret\"\n\
              redirect_uris = [\"{CALLBACK}\"]\njwks = {{ keys = [{}] }}\n{of_client}\n\
              [[clients]]\nclient_id = \"other\"\nsecret = \"other-secret\"\n\
              redirect_uris = [\"{CALLBACK}\"]\njwks = {{ keys = [{}] }}\n",

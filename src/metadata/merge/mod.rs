@@ -18,6 +18,9 @@ const AUTHENTICATION_METHODS: &[By] = &[
     By::None,
 ];
 
+/// Further ones where certificates reach the gateway.
+const BY_CERTIFICATE: &[By] = &[By::TlsClientAuth, By::SelfSignedTlsClientAuth];
+
 /// What the gateway adds.
 #[derive(Debug, Clone)]
 pub struct Additions {
@@ -29,7 +32,14 @@ pub struct Additions {
     required: bool,
     pkce: bool,
     iss: bool,
+    dpop_algorithms: Vec<&'static str>,
+    /// Configured ones; empty leaves them to the upstream.
+    details_types: Vec<String>,
     request_objects: Option<RequestObjects>,
+    /// Whether clients can prove themselves by certificate.
+    certificates: bool,
+    /// The endpoint on the listener for certificates.
+    alias: Option<String>,
     /// Those of the gateway and of its clients.
     profiles: Vec<Profile>,
 }
@@ -57,7 +67,16 @@ impl Additions {
             required: config.par.enabled && config.par.required,
             pkce: pkce == Pkce::Enforced,
             iss: config.authorize.add_iss,
+            dpop_algorithms: proof_algorithms(config.par.profile),
+            details_types: config.authorization_details.iter().map(|t| t.name.clone()).collect(),
             request_objects: advertised.then(|| RequestObjects::new(config)),
+            certificates: config.server.sees_certificates(),
+            alias: config
+                .server
+                .mtls
+                .as_ref()
+                .filter(|_| advertised)
+                .map(|mtls| mtls.url_of(&config.par.path)),
             profiles: profiles(config),
         }
     }
@@ -77,15 +96,39 @@ impl Additions {
             document.insert("pushed_authorization_request_endpoint".into(), json!(endpoint));
             document.insert("require_pushed_authorization_requests".into(), json!(self.required));
             self.restrict_authentication(&mut document);
+            self.restrict_dpop(&mut document);
+            self.restrict_details(&mut document);
         }
         if let Some(request_objects) = &self.request_objects {
             request_objects.describe(&mut document);
         }
+        self.mtls_aliases(&mut document);
         self.response_iss(&mut document);
         if self.pkce {
             list(&mut document, "code_challenge_methods_supported", "S256");
         }
         document
+    }
+
+    /// RFC 8705 §5: our endpoint where certificates are asked for. Other endpoints stay as the
+    /// upstream has them: a certificate that is shown to us does not reach it.
+    fn mtls_aliases(&self, document: &mut Document) {
+        let mut aliases = match document.remove("mtls_endpoint_aliases") {
+            Some(Value::Object(aliases)) => aliases,
+            _ => Document::new(),
+        };
+        aliases.retain(|name, _| {
+            name.ends_with("_endpoint")
+                && name != "authorization_endpoint"
+                && name != "pushed_authorization_request_endpoint"
+                && document.contains_key(name)
+        });
+        if let Some(alias) = &self.alias {
+            aliases.insert("pushed_authorization_request_endpoint".into(), json!(alias));
+        }
+        if !aliases.is_empty() {
+            document.insert("mtls_endpoint_aliases".into(), Value::Object(aliases));
+        }
     }
 
     /// Addresses on the upstream's own origin become public ones, however deep they stand.
@@ -109,7 +152,9 @@ impl Additions {
     fn restrict_authentication(&self, document: &mut Document) {
         let allowed =
             |method: &By| self.profiles.iter().any(|p| p.rules().methods.contains(method));
-        let methods = AUTHENTICATION_METHODS.iter().filter(|method| allowed(method));
+        let further = if self.certificates { BY_CERTIFICATE } else { &[] };
+        let methods = AUTHENTICATION_METHODS.iter().chain(further);
+        let methods = methods.filter(|method| allowed(method));
         let methods: Vec<&str> = methods.map(|method| method.as_str()).collect();
         let name = "token_endpoint_auth_methods_supported";
         let basic = By::ClientSecretBasic.as_str();
@@ -133,6 +178,29 @@ impl Additions {
             if listed.is_empty() {
                 document.remove(name);
             }
+        }
+    }
+
+    /// RFC 9449 §5.1: what both sides verify. The upstream keeps the binding, so nothing is added.
+    fn restrict_dpop(&self, document: &mut Document) {
+        let is_ours =
+            |value: &Value| value.as_str().is_some_and(|name| self.dpop_algorithms.contains(&name));
+        restrict(document, "dpop_signing_alg_values_supported", is_ours);
+    }
+
+    /// RFC 9396 §10: what both sides take; where the upstream is silent, what the configuration says
+    /// that it takes.
+    fn restrict_details(&self, document: &mut Document) {
+        let name = "authorization_details_types_supported";
+        if self.details_types.is_empty() {
+            return;
+        }
+        let is_listed = document.get(name).and_then(Value::as_array).is_some_and(|l| !l.is_empty());
+        if is_listed {
+            let is_ours = |value: &Value| self.details_types.iter().any(|known| value == known);
+            restrict(document, name, is_ours);
+        } else {
+            document.insert(name.into(), json!(self.details_types));
         }
     }
 
@@ -163,6 +231,22 @@ fn keep(list: &mut Vec<Value>, works: &[&str]) {
     list.retain(|value| value.as_str().is_some_and(|value| works.contains(&value)));
 }
 
+/// How proofs at the push may be signed under the profile that `[par]` names.
+fn proof_algorithms(profile: Profile) -> Vec<&'static str> {
+    let algorithms = profile.rules().signing_algorithms.iter();
+    algorithms.filter(|known| !known.is_symmetric()).map(|known| known.name()).collect()
+}
+
+/// Leaves of a list what is `ours`; a list of which nothing is left goes.
+fn restrict(document: &mut Document, name: &str, ours: impl Fn(&Value) -> bool) {
+    if let Some(Value::Array(values)) = document.get_mut(name) {
+        values.retain(ours);
+        if values.is_empty() {
+            document.remove(name);
+        }
+    }
+}
+
 /// Adds `value` to a list, which is made where there is none.
 fn list(document: &mut Document, name: &str, value: &str) {
     let values = document.entry(name).or_insert_with(|| json!([]));
@@ -174,124 +258,4 @@ fn list(document: &mut Document, name: &str, value: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn additions() -> Additions {
-        Additions {
-            issuer: "https://login.example/t".into(),
-            public_origin: "https://login.example".into(),
-            internal_origin: "http://idp:9000".into(),
-            endpoint: Some("https://login.example/par".into()),
-            required: false,
-            pkce: false,
-            iss: true,
-            request_objects: None,
-            profiles: vec![Profile::Oauth],
-        }
-    }
-
-    fn merged(additions: &Additions, document: Value) -> Value {
-        let Value::Object(document) = document else { panic!("not an object") };
-        Value::Object(additions.merge(document))
-    }
-
-    #[test]
-    fn b172_b173_b176_the_endpoint_is_named() {
-        let document = merged(&additions(), json!({"issuer": "http://idp:9000/t"}));
-        assert_eq!(
-            document,
-            json!({
-                "issuer": "https://login.example/t",
-                "pushed_authorization_request_endpoint": "https://login.example/par",
-                "require_pushed_authorization_requests": false,
-            })
-        );
-        let required = Additions { required: true, ..additions() };
-        let document = merged(&required, json!({"issuer": "x"}));
-        assert_eq!(document["require_pushed_authorization_requests"], json!(true));
-    }
-
-    #[test]
-    fn b174_b175_nothing_is_said_where_it_is_off_or_unlisted() {
-        let silent = Additions { endpoint: None, ..additions() };
-        let upstream = json!({
-            "issuer": "x",
-            "pushed_authorization_request_endpoint": "http://idp:9000/par",
-            "require_pushed_authorization_requests": true,
-        });
-        assert_eq!(merged(&silent, upstream), json!({"issuer": "https://login.example/t"}));
-    }
-
-    #[test]
-    fn b177_iss_is_promised_only_where_it_is_always_there() {
-        let name = "authorization_response_iss_parameter_supported";
-        let flag = |additions: &Additions, document| merged(additions, document).get(name).cloned();
-        let required = Additions { required: true, ..additions() };
-        assert_eq!(flag(&additions(), json!({})), None);
-        assert_eq!(flag(&additions(), json!({name: false})), Some(json!(false)));
-        assert_eq!(flag(&additions(), json!({name: true})), Some(json!(true)));
-        assert_eq!(flag(&required, json!({})), Some(json!(true)));
-        assert_eq!(flag(&Additions { iss: false, ..required }, json!({})), None);
-    }
-
-    #[test]
-    fn b178_b184_b235_what_is_not_ours_stays_and_signatures_go() {
-        let upstream = json!({
-            "issuer": "x",
-            "request_uri_parameter_supported": false,
-            "require_request_uri_registration": true,
-            "x_vendor": {"a": [1, null, {"b": "c"}]},
-            "signed_metadata": "eyJ",
-        });
-        let document = merged(&additions(), upstream.clone());
-        for name in
-            ["request_uri_parameter_supported", "require_request_uri_registration", "x_vendor"]
-        {
-            assert_eq!(document[name], upstream[name], "{name}");
-        }
-        assert!(document.get("signed_metadata").is_none());
-    }
-
-    #[test]
-    fn b180_b181_lists_tell_what_works() {
-        let pkce = Additions { pkce: true, ..additions() };
-        let upstream = json!({
-            "token_endpoint_auth_methods_supported":
-                ["client_secret_basic", "private_key_jwt", "tls_client_auth", "x_vendor"],
-            "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256K"],
-            "code_challenge_methods_supported": ["plain"],
-        });
-        let (methods, algorithms) = (
-            "token_endpoint_auth_methods_supported",
-            "token_endpoint_auth_signing_alg_values_supported",
-        );
-        let document = merged(&pkce, upstream.clone());
-        assert_eq!(document[methods], json!(["client_secret_basic", "private_key_jwt"]));
-        assert_eq!(document[algorithms], json!(["RS256", "PS256"]));
-        let strict = Additions { profiles: vec![Profile::Fapi2], ..additions() };
-        let by_strict = merged(&strict, upstream);
-        assert_eq!(by_strict[methods], json!(["private_key_jwt"]));
-        assert_eq!(by_strict[algorithms], json!(["PS256"]));
-        assert_eq!(merged(&strict, json!({}))[methods], json!(["private_key_jwt"]));
-        let nothing = merged(&strict, json!({ algorithms: ["RS256"] }));
-        assert!(nothing.get(algorithms).is_none());
-        assert_eq!(document["code_challenge_methods_supported"], json!(["plain", "S256"]));
-    }
-
-    #[test]
-    fn b231_internal_addresses_become_public_ones() {
-        let upstream = json!({
-            "token_endpoint": "http://idp:9000/token",
-            "mtls_endpoint_aliases": {"token_endpoint": "http://idp:9000/mtls"},
-            "op_policy_uri": "http://idp:90001/x",
-        });
-        let document = merged(&additions(), upstream);
-        assert_eq!(document["token_endpoint"], "https://login.example/token");
-        assert_eq!(
-            document["mtls_endpoint_aliases"]["token_endpoint"],
-            "https://login.example/mtls"
-        );
-        assert_eq!(document["op_policy_uri"], "http://idp:90001/x");
-    }
-}
+mod tests;
