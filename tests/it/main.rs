@@ -31,6 +31,8 @@ mod pass_through;
 mod published_keys;
 mod real_browser;
 mod real_servers;
+mod redis_store;
+mod replicas;
 mod store;
 mod support;
 mod tampering;
