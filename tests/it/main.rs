@@ -24,6 +24,7 @@ mod legacy;
 mod listener;
 mod mask;
 mod metadata;
+mod modules;
 mod mutual_tls;
 mod openid_client;
 mod par;
