@@ -7,32 +7,14 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use parapet::authorize::Guard;
-use parapet::client::Registry;
-use parapet::config::{self, Environment};
-use parapet::upstream::{Discovery, HttpClient};
+use parapet_fuzz::gateway::Parts;
 use parapet_fuzz::in_time;
 
-const CONFIG: &str = r#"
-[server]
-issuer = "http://127.0.0.1:1"
-listen = ["127.0.0.1:0"]
-[upstream]
-url = "http://127.0.0.1:2"
-authorization_path = "/authorize"
-[par]
-required = true
-"#;
-
 static GUARD: LazyLock<Guard> = LazyLock::new(|| {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let file = std::env::temp_dir().join(format!("parapet-fuzz-{}.toml", std::process::id()));
-    std::fs::write(&file, CONFIG).expect("a temporary file");
-    let config = config::load(&file, &Environment::default()).expect("a legal file").config;
-    std::fs::remove_file(&file).expect("the temporary file");
-    let client = HttpClient::new(&config.upstream, &config.server.issuer).expect("a client");
-    let registry = Arc::new(Registry::new(&config.clients, &config.par));
-    let discovery = Arc::new(Discovery::new(client, &config));
-    Guard::new(&config, registry, discovery).expect("requests must be pushed")
+    let parts = Parts::with("[par]\nrequired = true\n");
+    let guard =
+        Guard::new(&parts.config, Arc::clone(&parts.registry), Arc::clone(&parts.discovery));
+    guard.expect("requests must be pushed")
 });
 
 fn cut(content_type: &'static str, query: &str, body: &[u8], size: usize) -> bool {

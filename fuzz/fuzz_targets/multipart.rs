@@ -1,8 +1,8 @@
-//! `multipart/form-data`: what is written back reads as the same fields.
+//! `multipart/form-data`: what is written anew reads as the same parts.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parapet::authorize::pin::multipart::Multipart;
+use parapet::authorize::pin::multipart::{Content, Multipart};
 use parapet_fuzz::in_time;
 
 const CONTENT_TYPE: &str = "multipart/form-data; boundary=b";
@@ -15,8 +15,18 @@ fuzz_target!(|input: &[u8]| in_time(input, |input| {
         let _ = Multipart::parse(head, body);
     }
     let Ok(form) = Multipart::parse(CONTENT_TYPE, input) else { return };
+    if let Ok(written) = form.anew() {
+        let again = Multipart::parse(&written.media_type, &written.body);
+        let again = again.expect("our own body is legal");
+        assert_eq!(again.parts(), form.parts());
+        assert_eq!(again.anew().map(|twice| twice.body.len()), Ok(written.body.len()));
+    }
+    let files = form.parts().iter().filter(|part| matches!(part.content, Content::File { .. }));
+    let files = files.count();
     let read = Multipart::parse(CONTENT_TYPE, input).expect("read before").into_fields();
-    let written = form.with_fields(&read);
-    let again = Multipart::parse(CONTENT_TYPE, &written).expect("our own body is legal");
+    let Ok(written) = form.with_fields(&read) else { return };
+    let again = Multipart::parse(&written.media_type, &written.body);
+    let again = again.expect("our own body is legal");
+    assert_eq!(again.parts().len(), read.len() + files);
     assert_eq!(again.into_fields(), read);
 }));

@@ -1,7 +1,9 @@
 //! What the targets share.
 
+pub mod gateway;
 pub mod josekit_side;
 pub mod jwe;
+pub mod signer;
 
 use std::time::{Duration, Instant};
 

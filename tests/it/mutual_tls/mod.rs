@@ -12,6 +12,7 @@ use crate::support::gateway::Gateway;
 use crate::support::http::{Answer, get};
 use crate::support::tls::{Authority, Holder, client_config, expired, named, push};
 
+mod dpop;
 mod headers;
 mod reload;
 mod versions;

@@ -4,6 +4,7 @@ use http::HeaderValue;
 use parapet::jose::{Algorithm, Key};
 use serde_json::json;
 
+use super::assertions::{claims_of, form_with};
 use super::*;
 use crate::support::jose::Signer;
 use crate::support::upstream::Upstream;
@@ -323,6 +324,29 @@ async fn b194_b195_a_nonce_is_asked_for_and_taken() {
 }
 
 #[tokio::test]
+async fn b195_who_tries_again_needs_a_new_assertion_too() {
+    let signer = Signer::new(Algorithm::Es256);
+    let client = key_table("bank", "private_key_jwt", &signer);
+    let bench = Bench::with(&format!("{NONCES}\n{client}")).await;
+    let push = async |assertion: &str, proof: String| {
+        let mut request = post(form_with(assertion, None).into());
+        request.headers_mut().insert("dpop", proof.parse().unwrap());
+        bench.desk.send(request).await
+    };
+    let assertion = || signer.token(&claims_of(&bench.desk, "bank", &json!({})));
+    let first = assertion();
+    let asked = push(&first, bench.proof(&json!({}))).await;
+    assert_refused(&asked, 400, "use_dpop_nonce");
+    let nonce = nonce_of(&asked).remove(0);
+    // The assertion was good, and is used up.
+    let answer = push(&first, bench.proof(&json!({ "nonce": nonce }))).await;
+    assert_refused(&answer, 401, "invalid_client");
+    assert!(nonce_of(&answer).is_empty());
+    let answer = push(&assertion(), bench.proof(&json!({ "nonce": nonce }))).await;
+    assert_created(&answer);
+}
+
+#[tokio::test]
 async fn b194_b196_nonces_are_replaced_in_time() {
     let bench = Bench::with(NONCES).await;
     let asked = bench.push(&bench.proof(&json!({}))).await;
@@ -420,14 +444,17 @@ async fn b080_authentication_is_judged_before_the_proof() {
 
 /// A client that signs its requests with a key of its own.
 pub(super) fn signing_client(signer: &Signer) -> String {
+    key_table("signer", "none", signer)
+}
+
+/// A client with this key on P-256.
+fn key_table(client_id: &str, authentication: &str, signer: &Signer) -> String {
     let jwk = signer.jwk();
-    let number = |name: &str| jwk[name].as_str().unwrap().to_owned();
     format!(
-        "[[clients]]\nclient_id = \"signer\"\nauthentication = \"none\"\n\
+        "[[clients]]\nclient_id = \"{client_id}\"\nauthentication = \"{authentication}\"\n\
          redirect_uris = [\"{CALLBACK}\"]\n[[clients.jwks.keys]]\nkty = \"EC\"\ncrv = \"P-256\"\n\
-         x = \"{}\"\ny = \"{}\"\n",
-        number("x"),
-        number("y")
+         x = {}\ny = {}\n",
+        jwk["x"], jwk["y"]
     )
 }
 

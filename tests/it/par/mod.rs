@@ -204,7 +204,7 @@ fn configuration(upstream: &str, tables: &str) -> Config {
 }
 
 fn toml(upstream: &str, tables: &str) -> String {
-    let (server, tables) = tables.split_once("---").unwrap_or(("", tables));
+    let (server, tables) = tables.split_once("\n---").unwrap_or(("", tables));
     let issuer = if server.contains("issuer") { "" } else { "issuer = \"http://127.0.0.1:8080\"" };
     format!(
         "[server]\nlisten = [\"127.0.0.1:0\"]\n{issuer}\n{server}\n[admin]\nlisten = \"127.0.0.1:0\"\n\
