@@ -198,7 +198,8 @@ impl Lab {
             assert_eq!(login.end, true);
         } else {
             assert_eq!(login.end["sub"], "alice", "{}", login.end);
-            assert_eq!(login.end["aud"], client.id(), "{}", login.end);
+            let audiences = [json!(client.id()), json!([client.id()])];
+            assert!(audiences.contains(&login.end["aud"]), "{}", login.end);
         }
         let admin = self.stage.gateway.admin_url.as_ref().unwrap();
         let metrics = get(&format!("{admin}/metrics")).await.text();
@@ -279,25 +280,32 @@ async fn authlib_proves_itself_by_client_secret_jwt() {
     Lab::start().await.signs_in(AUTHLIB, Client::SecretJwt, "").await;
 }
 
-/// Its objects have neither `exp` nor `aud`, and it repeats parameters beside the object and again at
-/// the authorize endpoint.
+/// Its objects have neither `exp` nor `aud`, and an empty `iss`; it repeats parameters beside the
+/// object and again at the authorize endpoint.
 #[tokio::test]
-async fn idpyoidc_pushes_an_object_without_exp_and_repeats_itself() {
+async fn b085_b134_idpyoidc_pushes_an_object_without_exp_and_repeats_itself() {
     let lab = Lab::start().await;
-    let login = lab.login(IDPYOIDC, Client::RsaObjects, &[("CREATED", "as 200")]).await;
+    let adapted = [("ADAPTED", "texts created")];
+    let login = lab.login(IDPYOIDC, Client::RsaObjects, &adapted).await;
     let query = parameters(&login.authorize);
     let names = ["client_id", "redirect_uri", "request_uri", "response_type", "scope"];
     assert_eq!(query.keys().collect::<Vec<_>>(), names);
     lab.assert_signed_in(&login, Client::RsaObjects).await;
 }
 
-/// RFC 9126 §2.2 wants 201, this library 200: it needs an adapter, and the gateway stays as it is.
+/// Its objects have `scope` and `response_type` as lists, which RFC 9101 §4 does not know; and it takes
+/// the 201 of RFC 9126 §2.2 for a failure.
 #[tokio::test]
-async fn idpyoidc_takes_201_for_a_failure() {
+async fn b108_idpyoidc_needs_adapters_for_lists_and_for_201() {
     let lab = Lab::start().await;
-    let mut driver = lab.run(IDPYOIDC, Client::RsaObjects, &[("CREATED", "as it is")]).await;
-    let failed = driver.wait_for(LIMIT, |output| said(output, "failed")).await;
-    assert_eq!(failed["status"], 201, "{failed}");
-    assert!(failed["answer"]["request_uri"].is_string(), "{failed}");
-    assert!(failed["error"].as_str().unwrap().starts_with("Could not connect"), "{failed}");
+    for (adapted, status) in [("", 400), ("texts", 201)] {
+        let adapted = [("ADAPTED", adapted)];
+        let mut driver = lab.run(IDPYOIDC, Client::RsaObjects, &adapted).await;
+        let failed = driver.wait_for(LIMIT, |output| said(output, "failed")).await;
+        assert_eq!(failed["status"], status, "{failed}");
+        assert!(failed["error"].as_str().unwrap().starts_with("Could not connect"), "{failed}");
+        let answer = &failed["answer"];
+        assert_eq!(answer["request_uri"].is_string(), status == 201, "{failed}");
+        assert_eq!(answer["error"] == "invalid_request_object", status == 400, "{failed}");
+    }
 }

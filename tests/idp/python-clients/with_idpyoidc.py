@@ -6,7 +6,7 @@ authorize  the address for the browser; it then reads the callback's address fro
 end        the claims of the ID token, after every check
 
 From the environment: ISSUER, CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, KEY (a file in PEM, an RSA key)
-and CREATED: `as it is` shows the endpoint's 201 to the add-on, `as 200` shows it a 200.
+and ADAPTED, in which `texts` and `created` may be named: what of the add-on is mended.
 """
 
 import json
@@ -25,13 +25,26 @@ def say(**message):
     print(json.dumps(message), flush=True)
 
 
+ADAPTED = os.environ["ADAPTED"]
 pushed = {}
 
 
+def add_texts(services):
+    """As an add-on before `par`: a request object has texts, not lists (RFC 9101 section 4)."""
+
+    def texts(request_args, service, **kwargs):
+        for name in ("scope", "response_type"):
+            request_args._dict[name] = " ".join(request_args[name])
+        return request_args
+
+    services["authorization"].post_construct.append(texts)
+
+
 def push(**request):
+    """As `http_client` of `par`: success is 201 (RFC 9126 section 2.2), where it looks for 200."""
     answer = requests.request(**request)
     pushed.update(status=answer.status_code, answer=answer.json())
-    if os.environ["CREATED"] == "as 200" and answer.status_code == 201:
+    if answer.status_code == 201 and "created" in ADAPTED:
         answer.status_code = 200
     return answer
 
@@ -44,6 +57,9 @@ pkce = {
     "function": "idpyoidc.client.oauth2.add_on.pkce.add_support",
     "kwargs": {"code_challenge_length": 64, "code_challenge_method": "S256"},
 }
+add_ons = {"pkce": pkce, "par": par}
+if "texts" in ADAPTED:
+    add_ons = {"pkce": pkce, "texts": {"function": "__main__.add_texts", "kwargs": {}}, "par": par}
 client = {
     "issuer": ISSUER,
     "client_id": CLIENT_ID,
@@ -52,7 +68,7 @@ client = {
     "redirect_uris": [os.environ["REDIRECT_URI"]],
     "response_types_supported": ["code"],
     "token_endpoint_auth_methods_supported": ["client_secret_basic"],
-    "add_ons": {"pkce": pkce, "par": par},
+    "add_ons": add_ons,
 }
 keyjar = KeyJar()
 keyjar.add_keys("", [RSAKey(priv_key=import_private_rsa_key_from_file(os.environ["KEY"]), use="sig")])

@@ -36,20 +36,15 @@ pub struct OidcProvider(Server);
 pub struct Django(Server);
 
 impl OidcProvider {
-    /// Starts one that takes itself for `issuer`, with `redirect_uri` registered for every client,
-    /// and waits until it answers.
-    pub async fn start(issuer: &str, redirect_uri: &str) -> Self {
-        Self::start_with(issuer, redirect_uri, "[]").await
-    }
-
-    /// The same with further clients, a JSON array of their metadata.
-    pub async fn start_with(issuer: &str, redirect_uri: &str, clients: &str) -> Self {
+    /// Starts one that takes itself for `issuer`, with `redirect_uri` registered for every client, and
+    /// waits until it answers. `clients` are further ones, a JSON array of their metadata.
+    pub async fn start(issuer: &str, redirect_uri: &str, clients: &str) -> Self {
         let url = unused_address();
         let settings = [("ISSUER", issuer), ("REDIRECT_URI", redirect_uri), ("CLIENTS", clients)];
         Self(Server::start("oidc-provider", &url, &settings).await)
     }
 
-    /// The same with its own address as issuer.
+    /// The same with its own address as issuer and no further clients.
     pub async fn start_alone(redirect_uri: &str) -> Self {
         let url = unused_address();
         let settings = [("ISSUER", &*url), ("REDIRECT_URI", redirect_uri)];

@@ -29,7 +29,7 @@ impl Stage<OidcProvider> {
     /// may stand in `more`, behind what is in `[par]`.
     pub async fn oidc_provider_with(preset: &str, more: &str, known: &str) -> Self {
         let address = unused_address();
-        let upstream = OidcProvider::start_with(&address, REDIRECT_URI, known).await;
+        let upstream = OidcProvider::start(&address, REDIRECT_URI, known).await;
         let toml = format!(
             "{}[upstream]\nurl = \"{}\"\npreset = \"{preset}\"\n[par]\n{more}\n{}",
             listeners(&address, &address),
