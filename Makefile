@@ -45,9 +45,9 @@ schema: ## Write gateway.schema.json anew
 	cargo run --quiet -- config schema > gateway.schema.json.new
 	mv gateway.schema.json.new gateway.schema.json
 
-# A browser for the tests that click.
+# A browser for the tests that click, and a Redis.
 tools:
-	@.ci/need cmake chromium chromium-driver python3-venv
+	@.ci/need cmake chromium chromium-driver python3-venv redis-server
 
 # Real authorization servers and clients; installed once, outside the tree.
 servers:

@@ -27,6 +27,7 @@ pub use request_object::{
 pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
 pub use server::{Listen, Server, ServerMtls, ServerTls, TlsListener};
+pub use store::Store;
 
 mod address;
 mod algorithm;
@@ -47,6 +48,7 @@ mod schema;
 pub mod secret;
 mod server;
 mod shape;
+pub mod store;
 mod tree;
 mod units;
 
@@ -293,13 +295,6 @@ pub enum MaskFailure {
     Pass,
     /// Not sent.
     Refuse,
-}
-
-/// `[store]` with the memory backend.
-#[derive(Debug, Clone)]
-pub struct Store {
-    /// A push that would take the store above this is refused.
-    pub max_bytes: u64,
 }
 
 /// `[limits]`

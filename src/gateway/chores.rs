@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::report;
 use crate::client::Limits;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Store};
 use crate::telemetry::metrics::meter;
 
 /// Collecting expired requests this often keeps each pause short.
@@ -23,10 +23,12 @@ pub(super) struct Chores {
 }
 
 impl Chores {
-    /// Starts it; `reload` is called every few seconds. Without a thread (the system has none left) expired requests are collected by
-    /// the requests themselves.
+    /// Starts it; `reload` is called every few seconds, and `tidied` is the store that has to be
+    /// tidied, if it is one. Without a thread (the system has none left) expired requests are
+    /// collected by the requests themselves.
     pub(super) fn start(
-        store: Arc<MemoryStore>,
+        store: Arc<dyn Store>,
+        tidied: Option<Arc<MemoryStore>>,
         limits: Arc<Limits>,
         reload: impl Fn() + Send + 'static,
     ) -> Self {
@@ -34,7 +36,9 @@ impl Chores {
         let work = move || {
             let mut beats = 0_u32;
             while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
-                store.tidy();
+                if let Some(store) = &tidied {
+                    store.tidy();
+                }
                 beats = beats.wrapping_add(1);
                 if beats.is_multiple_of(SLOW) {
                     limits.tidy();

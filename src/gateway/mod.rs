@@ -14,7 +14,7 @@ use crate::config::{Config, Listen};
 use crate::endpoints::{Endpoints, Shared};
 use crate::proxy::listener::{self, Bound};
 use crate::proxy::{Listeners, Proxy, SetupError};
-use crate::store::{MemoryStore, Store};
+use crate::store::Store;
 use crate::telemetry::metrics::meter;
 use crate::upstream::tls::TlsError;
 use crate::upstream::{Discovery, HttpClient};
@@ -22,9 +22,11 @@ use crate::upstream::{Discovery, HttpClient};
 pub use serve::{ServeError, serve};
 
 use application::Joint;
+use backend::Backend;
 use chores::Chores;
 
 mod application;
+mod backend;
 mod chores;
 mod page;
 mod serve;
@@ -40,7 +42,7 @@ pub struct Gateway {
     mtls_addresses: Vec<Listen>,
     encrypted: bool,
     admin: Option<admin::Bound>,
-    store: Arc<MemoryStore>,
+    backend: Backend,
     shared: Shared,
 }
 
@@ -59,6 +61,9 @@ pub enum StartError {
     /// `[upstream.tls]`
     #[error("[upstream.tls]: {0}")]
     Tls(#[from] TlsError),
+    /// The thread that keeps the connection to the store.
+    #[error("no thread for the store: {0}")]
+    Store(std::io::Error),
     /// The proxy.
     #[error(transparent)]
     Proxy(#[from] SetupError),
@@ -81,16 +86,16 @@ impl Gateway {
         let admin = config.admin.map(admin::bind).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let client = HttpClient::new(&config.upstream, &config.server.issuer)?;
-        let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(&clock)));
+        let (backend, store) = backend::open(&config, &clock);
         let shared = Shared {
-            store: Arc::<MemoryStore>::clone(&store),
+            store,
             discovery: Arc::new(Discovery::new(client, &config)),
             limits: Arc::new(Limits::new(&config.limits, Arc::clone(&clock))),
             clock: Arc::clone(&clock),
         };
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
         let proxy = Proxy::new(listeners, Arc::clone(&joint), Arc::new(config), clock)?;
-        Ok(Self { proxy, joint, addresses, mtls_addresses, encrypted, admin, store, shared })
+        Ok(Self { proxy, joint, addresses, mtls_addresses, encrypted, admin, backend, shared })
     }
 
     /// What the public listener is bound to, in the order of the configuration.
@@ -133,17 +138,19 @@ impl Gateway {
     /// flight end.
     ///
     /// # Errors
-    /// [`StartError::Admin`] where the admin thread cannot be started.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+    /// [`StartError::Admin`] or [`StartError::Store`] where a thread cannot be started.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
         let reload = self.reload();
         let (stop_serving, serving) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let draining = Latch::new();
-        let readiness = readiness(&self.shared, &draining);
+        let readiness = self.backend.readiness(readiness(&self.shared, &draining));
         let admin =
             self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
-        let (store, limits) = (Arc::clone(&self.store), Arc::clone(&self.shared.limits));
-        let chores = Chores::start(store, limits, reload);
+        let keeping = self.backend.keep()?;
+        let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
+        let tidied = self.backend.tidied();
+        let chores = Chores::start(store, tidied, limits, reload);
         let discovery = Arc::clone(&self.shared.discovery);
         let serve = self.proxy.serve(serving.clone());
         let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };
@@ -157,6 +164,7 @@ impl Gateway {
         self.joint.idle(DRAIN).await;
         let _ = stop_admin.send(true);
         chores.stop();
+        keeping.stop();
         if let Some(admin) = admin {
             let _ = tokio::task::spawn_blocking(move || admin.join()).await;
         }

@@ -28,6 +28,11 @@ impl IndexKey {
         Self(context.finish().as_ref().first_chunk().copied().unwrap_or_default())
     }
 
+    /// A key that a backend has kept, sealed, with its request.
+    pub(super) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes, for a backend to derive from.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

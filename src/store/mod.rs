@@ -15,11 +15,14 @@ use crate::telemetry::metrics::StoreCause;
 
 pub use index::{Found, IndexKey};
 pub use memory::MemoryStore;
+pub use redis::RedisStore;
 
 mod account;
 mod due;
 mod index;
 pub mod memory;
+pub mod redis;
+pub mod sealed;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also
 /// where several replicas share the backend.
@@ -97,7 +100,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError::Unavailable`]
     async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError>;
 
-    /// Whether `key` is seen for the first time; it is remembered until `until`.
+    /// Whether `key` is seen for the first time; it is remembered at least until `until`.
     ///
     /// # Errors
     /// [`StoreError`]; then `key` is not remembered.
@@ -277,6 +280,9 @@ pub enum StoreError {
     /// The backend did not answer.
     #[error("the store is unavailable")]
     Unavailable,
+    /// A record was changed by somebody else, or is of another version.
+    #[error("a record of the store cannot be read")]
+    Corrupt,
 }
 
 impl StoreError {
@@ -289,6 +295,7 @@ impl StoreError {
             Self::TooManyContinuations => "too_many_continuations",
             Self::Gone => "gone",
             Self::Unavailable => "unavailable",
+            Self::Corrupt => "corrupt",
         }
     }
 
@@ -298,7 +305,7 @@ impl StoreError {
         match self {
             Self::Full | Self::TooManyContinuations => StoreCause::Full,
             Self::ClientShareFull => StoreCause::ClientShare,
-            Self::Gone => StoreCause::Corrupt,
+            Self::Gone | Self::Corrupt => StoreCause::Corrupt,
             Self::Unavailable => StoreCause::Unavailable,
         }
     }

@@ -264,7 +264,7 @@ fn variables_are_checked_like_the_file() {
         ("PARAPET__SERVER__TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
         ("PARAPET__CLIENTS__0__SECRET", "hunter2"),
         ("PARAPET__UPSTREAM__SECRET_HEADER_VALUE", "hunter2"),
-        ("PARAPET__STORE__BACKEND", "redis"),
+        ("PARAPET__STORE__BACKEND", "file"),
     ];
     let said = problems(MINIMAL, &variables);
     let expected = "\
@@ -281,7 +281,7 @@ PARAPET__PAR__REQUIRED: `required` in [par]: expected true or false, found \"yes
 PARAPET__SERVER__TRUSTED_PROXIES: `trusted_proxies` in [server]: expected an address or a range \
 such as \"10.0.0.0/8\", found \"proxy\"
 
-PARAPET__STORE__BACKEND: `backend` in [store]: \"redis\" is not yet supported
+PARAPET__STORE__BACKEND: `backend` in [store]: expected one of \"memory\", \"redis\", found \"file\"
 ";
     let (_, variables) = said.split_once("\n\n").unwrap();
     assert_eq!(variables, expected);

@@ -3,26 +3,89 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parapet::clock::{Clock as _, ManualClock, Timestamp};
+use parapet::clock::{Clock as _, ManualClock, SystemClock, Timestamp};
+use parapet::config::store::{self as config, RedisPassword, RedisServers};
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{
-    CallerToken, FlowId, IndexKey, Lifetimes, MemoryStore, PushedRequest, ReplayKey, Spend, Start,
-    Starts, Store, StoreError, Visit,
+    CallerToken, Continuation, FlowId, IndexKey, Lifetimes, MemoryStore, PushedRequest, RedisStore,
+    ReplayKey, Spend, Start, Starts, Store, StoreError, Visit,
 };
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::support::redis::Redis;
 
 const LIFETIMES: Lifetimes =
     Lifetimes { redeem: Duration::from_secs(60), login: Duration::from_secs(1800) };
+
+/// When the tests begin.
+const BEGIN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// A store and the clock it is judged by.
 struct Bench {
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
+    /// Time by which a request may be kept longer than was asked for.
+    spare: Duration,
+    /// The same for a single-use token.
+    remembered: Duration,
+    server: Option<Redis>,
+    _keeping: Option<Keeping>,
+}
+
+impl Bench {
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        if let Some(server) = &self.server {
+            server.set_clock(self.clock.now().as_millis());
+        }
+    }
+}
+
+/// Ends the keeper of a connection.
+struct Keeping(JoinHandle<()>);
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 fn memory(max_bytes: u64) -> Bench {
-    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
-    let store = MemoryStore::new(max_bytes, clock.clone());
-    Bench { store: Arc::new(store), clock }
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let store = Arc::new(MemoryStore::new(max_bytes, clock.clone()));
+    let (spare, remembered) = (Duration::ZERO, Duration::ZERO);
+    Bench { store, clock, spare, remembered, server: None, _keeping: None }
+}
+
+/// Redis's clock is moved by the test; the gateway's own runs, and is an hour behind.
+async fn redis() -> Bench {
+    let server = Redis::start_at(BEGIN.as_millis()).await;
+    let (servers, database, _) = RedisServers::parse(&server.url()).unwrap();
+    let timeout = Duration::from_secs(10);
+    let password = RedisPassword::None;
+    let config = config::Redis { servers, database, tls: None, username: None, password, timeout };
+    let ours = Arc::new(SystemClock::start());
+    let (store, keeper) = RedisStore::new(config, "https://i.example", ours);
+    let (stop, stopped) = watch::channel(false);
+    let keeping = tokio::spawn(async move {
+        keeper.keep(stopped).await;
+        drop(stop);
+    });
+    Bench {
+        store: Arc::new(store),
+        clock: Arc::new(ManualClock::at(BEGIN)),
+        spare: Duration::from_secs(2),
+        remembered: Duration::from_millis(10_001),
+        server: Some(server),
+        _keeping: Some(Keeping(keeping)),
+    }
+}
+
+/// Every store there is, empty.
+async fn benches() -> [Bench; 2] {
+    [memory(1 << 20), redis().await]
 }
 
 fn reference(byte: u8) -> Reference {
@@ -66,140 +129,154 @@ async fn start(bench: &Bench, reference: &Reference, visit: Visit<'_>) -> &'stat
 
 #[tokio::test]
 async fn what_was_put_is_started_with_its_parameters() {
-    let bench = memory(1 << 20);
-    put(&bench, &reference(1)).await;
-    bench.clock.advance(Duration::from_secs(3));
-    match bench.store.start(&reference(1), visit(1, Starts::Many)).await.unwrap() {
-        Start::Started { request, at, age } => {
-            assert_eq!(&*request.client_id, "a");
-            assert_eq!(at, bench.clock.now());
-            assert_eq!(age, Duration::from_secs(3));
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        bench.advance(Duration::from_secs(3));
+        match bench.store.start(&reference(1), visit(1, Starts::Many)).await.unwrap() {
+            Start::Started { request, at, age } => {
+                assert_eq!(&*request.client_id, "a");
+                assert_eq!(at, bench.clock.now());
+                assert_eq!(age, Duration::from_secs(3));
+            }
+            other @ (Start::Unknown
+            | Start::Expired
+            | Start::Spent
+            | Start::OtherClient
+            | Start::Taken) => panic!("{other:?}"),
         }
-        other @ (Start::Unknown
-        | Start::Expired
-        | Start::Spent
-        | Start::OtherClient
-        | Start::Taken) => panic!("{other:?}"),
+        assert_eq!(start(&bench, &reference(2), visit(1, Starts::Many)).await, "unknown");
     }
-    assert_eq!(start(&bench, &reference(2), visit(1, Starts::Many)).await, "unknown");
 }
 
 #[tokio::test]
 async fn b159_b160_the_redeem_by_time_is_kept_to_the_millisecond() {
-    let bench = memory(1 << 20);
-    put(&bench, &reference(1)).await;
-    bench.clock.advance(Duration::from_millis(59_999));
-    assert_eq!(start(&bench, &reference(1), visit(1, Starts::Many)).await, "started");
-    put(&bench, &reference(2)).await;
-    bench.clock.advance(Duration::from_secs(60));
-    assert_eq!(start(&bench, &reference(2), visit(1, Starts::Many)).await, "expired");
-    assert!(bench.store.read(&reference(2)).await.unwrap().is_none());
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        bench.advance(Duration::from_millis(59_999));
+        assert_eq!(start(&bench, &reference(1), visit(1, Starts::Many)).await, "started");
+        put(&bench, &reference(2)).await;
+        bench.advance(Duration::from_secs(60) + bench.spare);
+        assert_eq!(start(&bench, &reference(2), visit(1, Starts::Many)).await, "expired");
+        assert!(bench.store.read(&reference(2)).await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]
 async fn b161_a_started_request_is_held_for_the_login() {
-    let bench = memory(1 << 20);
-    put(&bench, &reference(1)).await;
-    start(&bench, &reference(1), visit(1, Starts::Many)).await;
-    bench.clock.advance(Duration::from_secs(1799));
-    assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
-    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Many)).await, "expired");
-    assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Spent);
-    bench.clock.advance(Duration::from_secs(1));
-    assert!(bench.store.read(&reference(1)).await.unwrap().is_none());
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        start(&bench, &reference(1), visit(1, Starts::Many)).await;
+        bench.advance(Duration::from_secs(1799));
+        assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
+        assert_eq!(start(&bench, &reference(1), visit(2, Starts::Many)).await, "expired");
+        assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Spent);
+        bench.advance(Duration::from_secs(1));
+        assert!(bench.store.read(&reference(1)).await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]
 async fn b137_b167_another_client_changes_nothing() {
-    let bench = memory(1 << 20);
-    put(&bench, &reference(1)).await;
-    let stranger = Visit { client_id: "b", ..visit(1, Starts::Once) };
-    assert_eq!(start(&bench, &reference(1), stranger).await, "other client");
-    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "started");
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        let stranger = Visit { client_id: "b", ..visit(1, Starts::Once) };
+        assert_eq!(start(&bench, &reference(1), stranger).await, "other client");
+        assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "started");
+    }
 }
 
 #[tokio::test]
 async fn starts_once_means_once_but_a_repeated_call_gets_its_own_answer() {
-    let bench = memory(1 << 20);
-    put(&bench, &reference(1)).await;
-    assert_eq!(start(&bench, &reference(1), visit(1, Starts::Once)).await, "started");
-    assert_eq!(start(&bench, &reference(1), visit(1, Starts::Once)).await, "started");
-    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "taken");
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        assert_eq!(start(&bench, &reference(1), visit(1, Starts::Once)).await, "started");
+        assert_eq!(start(&bench, &reference(1), visit(1, Starts::Once)).await, "started");
+        assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "taken");
+    }
 }
 
 #[tokio::test]
 async fn an_undone_start_leaves_the_request_as_it_was() {
-    let bench = memory(1 << 20);
-    put(&bench, &reference(1)).await;
-    start(&bench, &reference(1), visit(1, Starts::Once)).await;
-    bench.store.undo_start(&reference(1), CallerToken([9; 12])).await.unwrap();
-    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "taken");
-    bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
-    bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
-    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "started");
-    bench.clock.advance(Duration::from_secs(60));
-    assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        start(&bench, &reference(1), visit(1, Starts::Once)).await;
+        bench.store.undo_start(&reference(1), CallerToken([9; 12])).await.unwrap();
+        assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "taken");
+        bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
+        bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
+        assert_eq!(start(&bench, &reference(1), visit(2, Starts::Once)).await, "started");
+        bench.advance(Duration::from_secs(60));
+        assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
+    }
 }
 
 #[tokio::test]
 async fn one_of_two_starts_is_not_undone() {
-    let bench = memory(1 << 20);
-    put(&bench, &reference(1)).await;
-    start(&bench, &reference(1), visit(1, Starts::Many)).await;
-    start(&bench, &reference(1), visit(2, Starts::Many)).await;
-    bench.store.undo_start(&reference(1), CallerToken([2; 12])).await.unwrap();
-    bench.clock.advance(Duration::from_secs(61));
-    assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        start(&bench, &reference(1), visit(1, Starts::Many)).await;
+        start(&bench, &reference(1), visit(2, Starts::Many)).await;
+        bench.store.undo_start(&reference(1), CallerToken([2; 12])).await.unwrap();
+        bench.advance(Duration::from_secs(61));
+        assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
+    }
 }
 
 #[tokio::test]
 async fn b164_spent_is_spent_but_for_a_repetition_by_the_same_flow() {
-    let bench = memory(1 << 20);
-    put(&bench, &reference(1)).await;
-    start(&bench, &reference(1), visit(1, Starts::Many)).await;
-    assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Spent);
-    assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Repeated);
-    assert_eq!(bench.store.spend(&reference(1), OTHER_FLOW).await.unwrap(), Spend::AlreadySpent);
-    assert_eq!(start(&bench, &reference(1), visit(2, Starts::Many)).await, "spent");
-    bench.clock.advance(Duration::from_secs(10));
-    assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::AlreadySpent);
-    let held = bench.store.read(&reference(1)).await.unwrap().unwrap();
-    assert_eq!(held.spent.map(|(flow, _)| flow), Some(FLOW));
-    assert_eq!(bench.store.spend(&reference(9), FLOW).await.unwrap(), Spend::Unknown);
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        start(&bench, &reference(1), visit(1, Starts::Many)).await;
+        assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Spent);
+        assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Repeated);
+        assert_eq!(
+            bench.store.spend(&reference(1), OTHER_FLOW).await.unwrap(),
+            Spend::AlreadySpent
+        );
+        assert_eq!(start(&bench, &reference(1), visit(2, Starts::Many)).await, "spent");
+        bench.advance(Duration::from_secs(10));
+        assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::AlreadySpent);
+        let held = bench.store.read(&reference(1)).await.unwrap().unwrap();
+        assert_eq!(held.spent.map(|(flow, _)| flow), Some(FLOW));
+        assert_eq!(bench.store.spend(&reference(9), FLOW).await.unwrap(), Spend::Unknown);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b168_of_many_completions_one_wins() {
-    let bench = memory(1 << 20);
-    for round in 0..50 {
-        put(&bench, &reference(round)).await;
-        start(&bench, &reference(round), visit(1, Starts::Many)).await;
-        let tasks: Vec<_> = (0..8)
-            .map(|flow| {
-                let store = Arc::clone(&bench.store);
-                tokio::spawn(
-                    async move { store.spend(&reference(round), FlowId([flow; 12])).await },
-                )
-            })
-            .collect();
-        let mut winners = 0;
-        for task in tasks {
-            winners += usize::from(task.await.unwrap().unwrap() == Spend::Spent);
+    for bench in benches().await {
+        for round in 0..50 {
+            put(&bench, &reference(round)).await;
+            start(&bench, &reference(round), visit(1, Starts::Many)).await;
+            let tasks: Vec<_> = (0..8)
+                .map(|flow| {
+                    let store = Arc::clone(&bench.store);
+                    tokio::spawn(
+                        async move { store.spend(&reference(round), FlowId([flow; 12])).await },
+                    )
+                })
+                .collect();
+            let mut winners = 0;
+            for task in tasks {
+                winners += usize::from(task.await.unwrap().unwrap() == Spend::Spent);
+            }
+            assert_eq!(winners, 1);
         }
-        assert_eq!(winners, 1);
     }
 }
 
 #[tokio::test]
 async fn b070_a_token_is_used_once_until_it_expires() {
-    let bench = memory(1 << 20);
-    let until = bench.clock.now() + Duration::from_secs(30);
-    let key = ReplayKey([1; 32]);
-    assert!(bench.store.first_use(key, until).await.unwrap());
-    assert!(!bench.store.first_use(key, until).await.unwrap());
-    assert!(bench.store.first_use(ReplayKey([2; 32]), until).await.unwrap());
-    bench.clock.advance(Duration::from_secs(30));
-    assert!(bench.store.first_use(key, until + Duration::from_secs(30)).await.unwrap());
+    for bench in benches().await {
+        let until = bench.clock.now() + Duration::from_secs(30);
+        let key = ReplayKey([1; 32]);
+        assert!(bench.store.first_use(key, until).await.unwrap());
+        assert!(!bench.store.first_use(key, until).await.unwrap());
+        assert!(bench.store.first_use(ReplayKey([2; 32]), until).await.unwrap());
+        bench.advance(Duration::from_secs(30) + bench.remembered);
+        let until = bench.clock.now();
+        assert!(bench.store.first_use(key, until + Duration::from_secs(30)).await.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -251,7 +328,7 @@ async fn b220_one_client_cannot_take_all_the_room() {
 
 #[tokio::test]
 async fn b171_expired_requests_give_their_room_back() {
-    let clock = Arc::new(parapet::clock::SystemClock::start());
+    let clock = Arc::new(SystemClock::start());
     let store = MemoryStore::new(1 << 20, clock);
     let short = Lifetimes { redeem: Duration::from_millis(1), login: Duration::from_millis(1) };
     for number in 0..100 {
@@ -285,67 +362,104 @@ async fn found(bench: &Bench) -> Option<(Reference, FlowId, u32)> {
 
 #[tokio::test]
 async fn the_index_finds_what_is_started_and_nothing_else() {
-    let bench = memory(1 << 20);
-    put(&bench, &reference(1)).await;
-    start(&bench, &reference(1), visit(1, Starts::Many)).await;
-    put_indexed(&bench, &reference(2)).await;
-    assert_eq!(found(&bench).await, None, "one without a key, one that nobody started");
-    let stranger = Visit { client_id: "b", ..visit(1, Starts::Many) };
-    assert_eq!(start(&bench, &reference(2), stranger).await, "other client");
-    assert_eq!(found(&bench).await, None);
-    bench.clock.advance(Duration::from_secs(1));
-    start(&bench, &reference(2), visit(1, Starts::Many)).await;
-    assert_eq!(found(&bench).await, Some((reference(2), FlowId([1; 12]), 1)));
-    let started_at = bench.clock.now();
-    bench.clock.advance(Duration::from_secs(1));
-    start(&bench, &reference(2), visit(2, Starts::Many)).await;
-    assert_eq!(found(&bench).await, Some((reference(2), FlowId([2; 12]), 2)));
-    let later = bench.store.find(&key()).await.unwrap().unwrap();
-    assert_eq!(later.started_at, started_at + Duration::from_secs(1));
-    let other = IndexKey::new("https://i.example", "a", "t", "https://c.example/cb");
-    assert!(bench.store.find(&other).await.unwrap().is_none());
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        start(&bench, &reference(1), visit(1, Starts::Many)).await;
+        put_indexed(&bench, &reference(2)).await;
+        assert_eq!(found(&bench).await, None, "one without a key, one that nobody started");
+        let stranger = Visit { client_id: "b", ..visit(1, Starts::Many) };
+        assert_eq!(start(&bench, &reference(2), stranger).await, "other client");
+        assert_eq!(found(&bench).await, None);
+        bench.advance(Duration::from_secs(1));
+        start(&bench, &reference(2), visit(1, Starts::Many)).await;
+        assert_eq!(found(&bench).await, Some((reference(2), FlowId([1; 12]), 1)));
+        let started_at = bench.clock.now();
+        bench.advance(Duration::from_secs(1));
+        start(&bench, &reference(2), visit(2, Starts::Many)).await;
+        assert_eq!(found(&bench).await, Some((reference(2), FlowId([2; 12]), 2)));
+        let later = bench.store.find(&key()).await.unwrap().unwrap();
+        assert_eq!(later.started_at, started_at + Duration::from_secs(1));
+        let other = IndexKey::new("https://i.example", "a", "t", "https://c.example/cb");
+        assert!(bench.store.find(&other).await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]
 async fn of_two_requests_under_one_key_the_one_started_last_is_found() {
-    let bench = memory(1 << 20);
-    for number in [1, 2, 3] {
-        put_indexed(&bench, &reference(number)).await;
+    for bench in benches().await {
+        for number in [1, 2, 3] {
+            put_indexed(&bench, &reference(number)).await;
+        }
+        start(&bench, &reference(2), visit(2, Starts::Many)).await;
+        start(&bench, &reference(1), visit(1, Starts::Many)).await;
+        assert_eq!(found(&bench).await.unwrap().0, reference(1));
+        bench.advance(Duration::from_secs(10));
+        start(&bench, &reference(2), visit(3, Starts::Many)).await;
+        assert_eq!(found(&bench).await, Some((reference(2), FlowId([3; 12]), 2)));
+        // The end of the earlier one is not the end of the later.
+        bench.advance(Duration::from_secs(1795));
+        assert_eq!(found(&bench).await.unwrap().0, reference(2));
+        bench.advance(Duration::from_secs(5));
+        assert_eq!(found(&bench).await, None);
     }
-    start(&bench, &reference(2), visit(2, Starts::Many)).await;
-    start(&bench, &reference(1), visit(1, Starts::Many)).await;
-    assert_eq!(found(&bench).await.unwrap().0, reference(1));
-    bench.clock.advance(Duration::from_secs(10));
-    start(&bench, &reference(2), visit(3, Starts::Many)).await;
-    assert_eq!(found(&bench).await, Some((reference(2), FlowId([3; 12]), 2)));
-    // The end of the earlier one is not the end of the later.
-    bench.clock.advance(Duration::from_secs(1795));
-    assert_eq!(found(&bench).await.unwrap().0, reference(2));
-    bench.clock.advance(Duration::from_secs(5));
-    assert_eq!(found(&bench).await, None);
 }
 
 #[tokio::test]
 async fn what_is_spent_is_found_as_spent_until_it_is_gone() {
-    let bench = memory(1 << 20);
-    put_indexed(&bench, &reference(1)).await;
-    start(&bench, &reference(1), visit(1, Starts::Many)).await;
-    bench.store.spend(&reference(1), FLOW).await.unwrap();
-    let found = bench.store.find(&key()).await.unwrap().unwrap();
-    assert_eq!(found.held.spent.map(|(flow, _)| flow), Some(FLOW));
-    bench.clock.advance(Duration::from_secs(1800));
-    assert!(bench.store.find(&key()).await.unwrap().is_none());
+    for bench in benches().await {
+        put_indexed(&bench, &reference(1)).await;
+        start(&bench, &reference(1), visit(1, Starts::Many)).await;
+        bench.store.spend(&reference(1), FLOW).await.unwrap();
+        let found = bench.store.find(&key()).await.unwrap().unwrap();
+        assert_eq!(found.held.spent.map(|(flow, _)| flow), Some(FLOW));
+        bench.advance(Duration::from_secs(1800));
+        assert!(bench.store.find(&key()).await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]
 async fn an_undone_start_is_not_found() {
-    let bench = memory(1 << 20);
-    put_indexed(&bench, &reference(1)).await;
-    start(&bench, &reference(1), visit(1, Starts::Many)).await;
-    bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
-    assert_eq!(found(&bench).await, None);
-    start(&bench, &reference(1), visit(2, Starts::Many)).await;
-    assert_eq!(found(&bench).await, Some((reference(1), FlowId([2; 12]), 1)));
-    bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
-    assert!(found(&bench).await.is_some(), "another call's start stands");
+    for bench in benches().await {
+        put_indexed(&bench, &reference(1)).await;
+        start(&bench, &reference(1), visit(1, Starts::Many)).await;
+        bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
+        assert_eq!(found(&bench).await, None);
+        start(&bench, &reference(1), visit(2, Starts::Many)).await;
+        assert_eq!(found(&bench).await, Some((reference(1), FlowId([2; 12]), 1)));
+        bench.store.undo_start(&reference(1), CallerToken([1; 12])).await.unwrap();
+        assert!(found(&bench).await.is_some(), "another call's start stands");
+    }
+}
+
+#[tokio::test]
+async fn continuations_are_kept_with_their_request_and_bounded() {
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        start(&bench, &reference(1), visit(1, Starts::Many)).await;
+        let put = |number: u8, flow: FlowId| {
+            let continuation = Continuation { path: "/a".into(), query: "q=1".into() };
+            let store = Arc::clone(&bench.store);
+            async move {
+                let (request, handle) = (reference(1), reference(number));
+                store.put_continuation(&request, flow, &handle, continuation).await
+            }
+        };
+        for number in 100..116 {
+            put(number, FLOW).await.unwrap();
+            put(number, FLOW).await.unwrap();
+        }
+        assert_eq!(put(116, FLOW).await, Err(StoreError::TooManyContinuations));
+        put(116, OTHER_FLOW).await.unwrap();
+        let get = |number: u8, flow: FlowId| {
+            let store = Arc::clone(&bench.store);
+            async move { store.continuation(&reference(1), flow, &reference(number)).await.unwrap() }
+        };
+        let (held, continuation) = get(103, FLOW).await.unwrap();
+        assert_eq!((&*continuation.path, &*continuation.query), ("/a", "q=1"));
+        assert_eq!(&*held.request.client_id, "a");
+        assert!(get(103, OTHER_FLOW).await.is_none());
+        assert!(get(117, FLOW).await.is_none());
+        bench.advance(LIFETIMES.login);
+        assert!(get(103, FLOW).await.is_none());
+    }
 }

@@ -14,7 +14,7 @@ use super::file::{self, File, LogFormat};
 use super::secret::Secret;
 use super::shape::{describe, found};
 use super::tree::Node;
-use super::{Authorize, Config, Limits, Log, Par, Store};
+use super::{Authorize, Config, Limits, Log, Par};
 
 mod authentication;
 mod clients;
@@ -22,6 +22,7 @@ mod keys;
 mod profile;
 mod request_object;
 mod server;
+mod store;
 #[cfg(test)]
 mod tests;
 mod unsupported;
@@ -61,6 +62,7 @@ impl Checker<'_> {
         checker.continuation(file);
         let request_object = checker.request_object(file);
         let client_keys = checker.client_keys(&file.client_keys);
+        let store = checker.store(&file.store);
         let authorization_details = checker.authorization_details(&file.authorization_details);
         Some(Config {
             server: server?,
@@ -83,7 +85,7 @@ impl Checker<'_> {
             request_object: request_object?,
             client_keys: client_keys?,
             authorization_details: authorization_details?,
-            store: Store { max_bytes: file.store.max_bytes },
+            store: store?,
             limits: limits(&file.limits),
             log: log?,
             clients: clients?,

@@ -14,7 +14,7 @@ pub(super) use client::Client;
 pub(super) use request_object::{AuthorizationDetails, ClientKeys, DecryptionKey, RequestObject};
 pub use server::ClientCertificateHeader;
 pub(super) use server::{Server, ServerMtls, ServerTls};
-pub(super) use store::Store;
+pub(super) use store::{Backend, Store, StoreRedis};
 
 use super::profile::Profile;
 use super::secret::Secret;

@@ -11,10 +11,10 @@ use crate::config::units::Time;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
-    /// Where pushed requests are kept. Only `memory` is supported yet.
+    /// Where pushed requests are kept.
     pub backend: Backend,
     /// Bytes that the memory store may use. A push that does not fit is refused; a live entry is
-    /// never thrown out.
+    /// never thrown out. Of no meaning for `redis`, whose own `maxmemory` bounds it.
     #[schemars(range(min = 65536))]
     pub max_bytes: u64,
     /// How many gateways run side by side. More than one cannot share a memory store.
@@ -23,7 +23,7 @@ pub struct Store {
     /// File that keeps the memory store over a restart. Not yet supported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
-    /// For `backend = "redis"`. Not yet supported.
+    /// For `backend = "redis"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<StoreRedis>,
 }
@@ -54,12 +54,30 @@ pub enum Backend {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreRedis {
-    /// `redis://`, `rediss://` for TLS, `redis-sentinel://` or `redis-cluster://`.
+    /// `redis://HOST:PORT/DB`, `unix:///PATH`, `redis-sentinel://HOST:PORT,…/NAME` with the name of
+    /// the primary, or `redis-cluster://HOST:PORT,…`. `rediss` in the place of `redis` is with TLS;
+    /// `valkey` and `valkeys` mean the same.
     pub url: String,
-    /// File that holds the password.
+    /// User of Redis's access control list. Absent: the default user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// File that holds the password, read again at each connection; a newline at its end is not
+    /// part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_file: Option<String>,
-    /// Longest wait for an answer.
+    /// Environment variable that holds the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_env: Option<String>,
+    /// Certificates in PEM that are trusted. Absent: those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// Certificate chain in PEM that the gateway shows to Redis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
+    /// Private key in PEM of `client_certificate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<String>,
+    /// Longest wait for a connection, and for an answer.
     #[schemars(extend("x-shortest" = "1ms"))]
     pub timeout: Time,
 }
@@ -68,7 +86,12 @@ impl Default for StoreRedis {
     fn default() -> Self {
         Self {
             url: "redis://127.0.0.1:6379".to_owned(),
+            username: None,
             password_file: None,
+            password_env: None,
+            ca_file: None,
+            client_certificate: None,
+            client_key: None,
             timeout: Time(Duration::from_millis(250)),
         }
     }

@@ -76,6 +76,8 @@ declare! {
         "Requests or connections refused by a limit.";
     STORE_ERRORS = "store_errors_total", Counter, ["op", "cause"],
         "Store operations that failed.";
+    STORE_UP = "store_up", Gauge, [],
+        "1 while the store does its work, 0 while calls to it are refused at once.";
     GUARD_REFUSALS = "guard_refusals_total", Counter, ["place"],
         "Requests that the guard did not let through.";
     HTML_MASKED = "html_masked_total", Counter, ["result"],

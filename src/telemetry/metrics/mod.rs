@@ -54,6 +54,7 @@ pub struct Metrics {
     disclosures: Counter,
     rate_limited: Family<Counter, 1>,
     store_errors: Family<Counter, 2>,
+    store_up: Gauge,
     guard_refusals: Family<Counter, 1>,
     html_masked: Family<Counter, 1>,
     http_duration: Family<Histogram, 3>,
@@ -101,6 +102,7 @@ impl Metrics {
                 declared::STORE_ERRORS,
                 [StoreOperation::COUNT, StoreCause::COUNT],
             ),
+            store_up: single(r, declared::STORE_UP, Vec::new()),
             guard_refusals: Family::of(r, declared::GUARD_REFUSALS, GuardPlace::ALL),
             html_masked: Family::of(r, declared::HTML_MASKED, MaskResult::ALL),
             http_duration: Family::new(
@@ -179,6 +181,11 @@ impl Metrics {
     /// A store operation failed.
     pub fn store_error(&self, operation: StoreOperation, cause: StoreCause) {
         self.store_errors.at([place(operation), place(cause)], count);
+    }
+
+    /// Whether the store does its work.
+    pub fn store_up(&self, up: bool) {
+        self.store_up.set(if up { 1.0 } else { 0.0 });
     }
 
     /// The guard stopped a request.

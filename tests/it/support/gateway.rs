@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::Process;
+use super::process::{Process, signal};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -48,6 +48,11 @@ impl Gateway {
     /// Everything it wrote so far to standard output and standard error.
     pub fn output(&self) -> String {
         self.process.output()
+    }
+
+    /// Ends it at once, by SIGKILL.
+    pub fn kill(self) {
+        signal("KILL", &self.process.id().to_string());
     }
 
     /// Bytes of memory that it has in use.

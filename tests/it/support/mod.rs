@@ -16,6 +16,7 @@ pub mod ports;
 pub mod process;
 pub mod public_side;
 pub mod raw;
+pub mod redis;
 pub mod relying_party;
 pub mod rust;
 pub mod sources;

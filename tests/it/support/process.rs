@@ -128,7 +128,7 @@ impl Drop for Process {
 }
 
 /// Sends a signal to a process, or with a leading minus to a process group; one that is gone is fine.
-fn signal(name: &str, target: &str) {
+pub fn signal(name: &str, target: &str) {
     let _ = Command::new("sh")
         .args(["-c", "kill -s \"$1\" -- \"$2\" 2>/dev/null", "sh", name, target])
         .status();

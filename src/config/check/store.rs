@@ -1,0 +1,126 @@
+//! `[store]`
+
+use std::path::PathBuf;
+
+use super::{Checker, Refused, cannot_read};
+use crate::config::file::{self, Backend};
+use crate::config::store::{Redis, RedisPassword, RedisServers, RedisTls, Store};
+
+impl Checker<'_> {
+    pub(super) fn store(&mut self, file: &file::Store) -> Option<Store> {
+        let max_bytes = file.max_bytes;
+        match file.backend {
+            Backend::Memory => {
+                if file.replicas > 1 {
+                    self.refuse(
+                        "store.replicas",
+                        "several replicas cannot share a memory store; use `backend = \"redis\"`",
+                    );
+                }
+                if file.redis.is_some() {
+                    self.refuse("store.redis", "needs `backend = \"redis\"`");
+                }
+                Some(Store { max_bytes, redis: None })
+            }
+            Backend::Redis => {
+                let redis = self.redis(file.redis.as_ref().unwrap_or(&file::StoreRedis::default()));
+                Some(Store { max_bytes, redis: Some(redis?) })
+            }
+        }
+    }
+
+    fn redis(&mut self, file: &file::StoreRedis) -> Option<Redis> {
+        let parsed = RedisServers::parse(&file.url);
+        if let Err(problem) = parsed {
+            self.refuse("store.redis.url", problem);
+        }
+        let password = self.redis_password(file);
+        let spoken = parsed.as_ref().map_or(true, |(_, _, tls)| *tls);
+        let tls = self.redis_tls(file, spoken);
+        let (servers, database, _) = parsed.ok()?;
+        Some(Redis {
+            servers,
+            database,
+            tls: tls.ok()?,
+            username: file.username.clone(),
+            password: password?,
+            timeout: file.timeout.0,
+        })
+    }
+
+    fn redis_password(&mut self, file: &file::StoreRedis) -> Option<RedisPassword> {
+        match (&file.password_file, &file.password_env) {
+            (Some(_), Some(_)) => {
+                self.refuse("store.redis.password_env", "only one of the two passwords may be set");
+                None
+            }
+            (Some(name), None) => {
+                self.secret_from_file("store.redis.password_file", name)?;
+                let path = self.file_path("store.redis.password_file", name);
+                Some(RedisPassword::File(path))
+            }
+            (None, Some(name)) => self
+                .secret_from_variable("store.redis.password_env", name)
+                .map(RedisPassword::Fixed),
+            (None, None) if file.username.is_some() => {
+                self.refuse(
+                    "store.redis.username",
+                    "needs `password_file` or `password_env` beside it",
+                );
+                None
+            }
+            (None, None) => Some(RedisPassword::None),
+        }
+    }
+
+    /// `spoken`: the URL asks for TLS.
+    fn redis_tls(
+        &mut self,
+        file: &file::StoreRedis,
+        spoken: bool,
+    ) -> Result<Option<RedisTls>, Refused> {
+        let ca_file = self.tls_file("store.redis.ca_file", file.ca_file.as_deref(), spoken)?;
+        let certificate = self.tls_file(
+            "store.redis.client_certificate",
+            file.client_certificate.as_deref(),
+            spoken,
+        )?;
+        let key = self.tls_file("store.redis.client_key", file.client_key.as_deref(), spoken)?;
+        let client = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.refuse("store.redis.client_certificate", "needs `client_key` beside it");
+                return Err(Refused);
+            }
+            (None, Some(_)) => {
+                self.refuse("store.redis.client_key", "needs `client_certificate` beside it");
+                return Err(Refused);
+            }
+        };
+        Ok(spoken.then_some(RedisTls { ca_file, client }))
+    }
+
+    fn tls_file(
+        &mut self,
+        key: &str,
+        name: Option<&str>,
+        spoken: bool,
+    ) -> Result<Option<PathBuf>, Refused> {
+        let Some(name) = name else {
+            return Ok(None);
+        };
+        if !spoken {
+            self.refuse(key, "needs TLS, which a URL that begins with `rediss` is for");
+            return Err(Refused);
+        }
+        let path = self.file_path(key, name);
+        match std::fs::read(&path) {
+            Ok(_) => Ok(Some(path)),
+            Err(error) => {
+                self.refuse(key, &cannot_read(&path, &error));
+                Err(Refused)
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Keeps the line up: connects, looks whether the server is fit, replaces what was lost, and closes
+//! the breaker again by itself. It runs on one runtime, on which the connections live.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::connect::{ConnectError, Connection};
+use super::line::{Line, Link, State, is_full};
+use super::pace::Pace;
+use super::reply::Reply;
+use super::script::{Scripts, Step, Version};
+use crate::config::store::Redis;
+use crate::store::Usage;
+
+/// Between looks at a server that works.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Between attempts to connect: at first, and at most.
+const SOON: Duration = Duration::from_millis(50);
+const LATE: Duration = Duration::from_secs(1);
+
+/// How many answers a new connection has to wait for, one after the other.
+const STEPS_TO_CONNECT: u32 = 6;
+
+/// What is known of the server.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    fit: AtomicBool,
+    keys: AtomicU64,
+    bytes: AtomicU64,
+    /// What was last said of it in the log.
+    said: Mutex<String>,
+}
+
+impl Health {
+    /// Whether nothing is thrown out for a newcomer.
+    pub(super) fn is_fit(&self) -> bool {
+        self.fit.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            requests: self.keys.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Judges by what `INFO` says of each primary.
+    fn judge(&self, infos: &[String]) {
+        let numbers = |name: &str| -> u64 {
+            infos.iter().filter_map(|info| line_of(info, name)?.parse::<u64>().ok()).sum()
+        };
+        self.bytes.store(numbers("used_memory"), Ordering::Relaxed);
+        self.keys.store(infos.iter().map(|info| keys(info)).sum(), Ordering::Relaxed);
+        let policies = infos.iter().map(|info| line_of(info, "maxmemory_policy"));
+        let unfit = policies.clone().flatten().find(|policy| *policy != "noeviction");
+        let unknown = infos.is_empty() || policies.into_iter().any(|policy| policy.is_none());
+        self.fit.store(unfit.is_none(), Ordering::Relaxed);
+        let verdict = match unfit {
+            Some(policy) => format!("maxmemory-policy is {policy}"),
+            None if unknown => "maxmemory-policy is not known".to_owned(),
+            None => String::new(),
+        };
+        let mut said = self.said.lock();
+        if *said == verdict {
+            return;
+        }
+        if unfit.is_some() {
+            tracing::error!("not ready: {verdict} in Redis, and must be noeviction");
+        } else if unknown {
+            tracing::warn!("{verdict}, as Redis does not say; it must be noeviction");
+        } else {
+            tracing::info!("maxmemory-policy of Redis is noeviction");
+        }
+        *said = verdict;
+    }
+}
+
+fn line_of<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// Of all databases: `db0:keys=2,expires=2,avg_ttl=0`.
+fn keys(info: &str) -> u64 {
+    let counts = info.lines().filter(|line| line.starts_with("db")).filter_map(|line| {
+        line.split_once(":keys=")?.1.split(',').next()?.trim().parse::<u64>().ok()
+    });
+    counts.sum()
+}
+
+/// The one who keeps the line up.
+#[derive(Debug)]
+pub struct Keeper {
+    pub(super) config: Redis,
+    pub(super) line: Arc<Line>,
+    pub(super) health: Arc<Health>,
+    pub(super) pace: Arc<Pace>,
+}
+
+impl Keeper {
+    /// Runs until `stop` says so.
+    pub async fn keep(self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = self.work() => {}
+        }
+    }
+
+    async fn work(&self) {
+        let mut pause = SOON;
+        let mut was_up = None;
+        loop {
+            let begun = self.pace.begin();
+            match self.connect().await {
+                Ok(link) => {
+                    let link = Arc::new(link);
+                    self.line.set(State::Up(Arc::clone(&link)));
+                    if was_up != Some(true) {
+                        tracing::info!(server = %self.config.servers, "the store is available");
+                    }
+                    was_up = Some(true);
+                    pause = SOON;
+                    self.watch(&link).await;
+                    if self.pace.begin().since(begun) < LATE {
+                        sleep(SOON).await;
+                    }
+                }
+                Err(error) => {
+                    self.line.set(State::Down);
+                    if was_up != Some(false) {
+                        let server = &self.config.servers;
+                        tracing::error!(%server, "the store is unavailable: {error}");
+                    }
+                    was_up = Some(false);
+                    sleep(pause).await;
+                    pause = LATE.min(pause * 2);
+                }
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Link, ConnectError> {
+        let limit = self.config.timeout * STEPS_TO_CONNECT;
+        timeout(limit, self.connected()).await.unwrap_or(Err(ConnectError::Slow))
+    }
+
+    async fn connected(&self) -> Result<Link, ConnectError> {
+        let connection = Connection::open(&self.config).await?;
+        // Where `INFO` is forbidden, a write must tell.
+        let infos = connection.info().await.unwrap_or_default();
+        if infos.iter().any(|info| line_of(info, "role") == Some("slave")) {
+            return Err(ConnectError::Replica);
+        }
+        let old = infos.iter().any(|info| {
+            line_of(info, "redis_version").is_some_and(|version| version.starts_with("6."))
+        });
+        let scripts = Scripts::new(if old { Version::Six } else { Version::Seven });
+        let link = Link { connection, scripts };
+        self.probe(&link).await?;
+        self.health.judge(&infos);
+        Ok(link)
+    }
+
+    /// A server whose memory is used up still does what was promised.
+    async fn probe(&self, link: &Link) -> Result<(), ConnectError> {
+        let sent = self.pace.begin();
+        match link.step(Step::Probe, &[b"parapet:probe".to_vec()], &[]).await {
+            Ok(value) => {
+                let reply = Reply::read(value).ok_or(ConnectError::Unreadable)?;
+                self.pace.learn(sent, reply.now);
+                Ok(())
+            }
+            Err(error) if is_full(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends when `link` is lost.
+    async fn watch(&self, link: &Arc<Link>) {
+        let mut changes = self.line.changes();
+        let lost = async {
+            let _ = changes.wait_for(|state| !matches!(state, State::Up(_))).await;
+        };
+        let looking = async {
+            loop {
+                sleep(LOOK).await;
+                if self.probe(link).await.is_err() {
+                    self.line.lose(link);
+                    return;
+                }
+                self.health.judge(&link.connection.info().await.unwrap_or_default());
+            }
+        };
+        tokio::select! {
+            () = lost => {}
+            () = looking => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_info_says_is_understood() {
+        let info = "# Memory\r\nused_memory:1000\r\nused_memory_rss:7\r\n\
+                    maxmemory_policy:noeviction\r\n# Keyspace\r\ndb0:keys=3,expires=3\r\n\
+                    db1:keys=4,expires=0\r\n";
+        let health = Health::default();
+        health.judge(&[info.to_owned(), info.to_owned()]);
+        assert!(health.is_fit());
+        assert_eq!(health.usage(), Usage { requests: 14, bytes: 2000 });
+        health.judge(&[info.to_owned(), info.replace("noeviction", "allkeys-lru")]);
+        assert!(!health.is_fit());
+        health.judge(&[]);
+        assert!(health.is_fit(), "it is warned about");
+    }
+}

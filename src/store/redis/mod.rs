@@ -1,0 +1,395 @@
+//! The store of several replicas: Redis or Valkey, a single server, behind sentinels, or a cluster.
+//!
+//! A pushed request is a sealed record with its state beside it in clear: when it is due, how often
+//! it was started, by which flow it was spent. Scripts change both in one atomic step and by the
+//! server's own clock (`script.rs`). One connection, kept by a [`Keeper`], carries all calls at once;
+//! while there is none that works, calls are refused at once (`line.rs`).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::sealed::{Address, Opened, Place, SealError, Sealer, Times};
+use super::{
+    CallerToken, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, MOST_CONTINUATIONS,
+    PushedRequest, REPEAT_WINDOW, ReplayKey, Spend, Start, Starts, Store, StoreError, Usage, Visit,
+};
+use crate::clock::{Clock, Timestamp};
+use crate::config;
+use crate::oauth::request_uri::Reference;
+use crate::telemetry::metrics::{StoreOperation, meter};
+
+use keeper::Health;
+pub use keeper::Keeper;
+use line::Line;
+use pace::Pace;
+use reply::{Reply, flow_id};
+use script::Step;
+
+mod connect;
+mod keeper;
+mod line;
+mod pace;
+mod reply;
+mod script;
+
+/// How often a redeem-by time is sealed anew when the server's clock has jumped.
+const CLOCK_TRIES: u32 = 3;
+
+/// Requests in Redis or Valkey.
+pub struct RedisStore {
+    line: Arc<Line>,
+    health: Arc<Health>,
+    pace: Arc<Pace>,
+    sealer: Sealer,
+    rng: SystemRandom,
+    is_cluster: bool,
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+impl RedisStore {
+    /// A store for the requests of `issuer`, and who keeps its connection. Nothing is connected until
+    /// the keeper runs.
+    #[must_use]
+    pub fn new(
+        config: config::store::Redis,
+        issuer: &str,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, Keeper) {
+        let line = Arc::new(Line::new(config.timeout));
+        let health = Arc::new(Health::default());
+        let pace = Arc::new(Pace::new(clock));
+        let store = Self {
+            line: Arc::clone(&line),
+            health: Arc::clone(&health),
+            pace: Arc::clone(&pace),
+            sealer: Sealer::new(issuer),
+            rng: SystemRandom::new(),
+            is_cluster: matches!(config.servers, config::store::RedisServers::Cluster(_)),
+        };
+        (store, Keeper { config, line, health, pace })
+    }
+
+    /// Whether there is a connection that works, to a server that throws nothing out.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.line.is_up() && self.health.is_fit()
+    }
+
+    async fn step(
+        &self,
+        step: Step,
+        keys: &[Vec<u8>],
+        arguments: &[Vec<u8>],
+    ) -> Result<Reply, StoreError> {
+        let sent = self.pace.begin();
+        let answer = self.line.step(step, keys, arguments).await?;
+        let reply = Reply::read(answer).ok_or(StoreError::Corrupt)?;
+        self.pace.learn(sent, reply.now);
+        Ok(reply)
+    }
+
+    fn marked<const N: usize>(&self) -> Result<[u8; N], StoreError> {
+        let mut mark = [0; N];
+        self.rng.fill(&mut mark).map_err(|_| StoreError::Unavailable)?;
+        Ok(mark)
+    }
+
+    /// What is held at `address`, with the fields that only some callers want.
+    async fn look(&self, address: Address, name: &[u8]) -> Result<Option<Seen>, StoreError> {
+        let mut reply = self.step(Step::Read, &keys(address), &[name.to_vec()]).await?;
+        if reply.word != b"held" {
+            return Ok(None);
+        }
+        let sealed = reply.bytes()?;
+        let times = times(&mut reply)?;
+        let started_at = reply.optional();
+        let spent = reply.flow_and_time();
+        let flow = reply.optional();
+        let starts = reply.optional();
+        let number = |bytes: Option<Vec<u8>>| String::from_utf8(bytes?).ok()?.parse::<u64>().ok();
+        let start = number(started_at).and_then(|at| {
+            let starts = u32::try_from(number(starts)?).unwrap_or(u32::MAX);
+            Some((flow_id(&flow?)?, Timestamp::from_millis(at), starts))
+        });
+        let (reference, continuation) = (reply.optional(), reply.optional());
+        Ok(Some(Seen { sealed, times, now: reply.now, spent, start, reference, continuation }))
+    }
+}
+
+/// A record as it lies there, and its state.
+struct Seen {
+    sealed: Vec<u8>,
+    times: Times,
+    now: Timestamp,
+    spent: Option<(FlowId, Timestamp)>,
+    /// The run that began last, when, and how many there were.
+    start: Option<(FlowId, Timestamp, u32)>,
+    /// Sealed for those with the index key.
+    reference: Option<Vec<u8>>,
+    continuation: Option<Vec<u8>>,
+}
+
+impl Seen {
+    fn held(self, place: &Place) -> Result<Held, StoreError> {
+        let request = Arc::new(Opened::request(place, self.sealed, self.times)?);
+        Ok(Held { request, now: self.now, spent: self.spent })
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn put(
+        &self,
+        reference: &Reference,
+        request: PushedRequest,
+        lifetimes: Lifetimes,
+    ) -> Result<(), StoreError> {
+        let place = self.sealer.request(reference)?;
+        let mark = self.sealer.client_mark(reference, &request.client_id)?;
+        let (index, entry) = match &request.index {
+            Some(key) => {
+                let index = self.sealer.index(key)?;
+                let entry = index.seal_reference(reference, place.address(), &self.rng)?;
+                (name(index.address()), entry)
+            }
+            None => (Vec::new(), Vec::new()),
+        };
+        let login_millis = millis(lifetimes.login);
+        for _ in 0..CLOCK_TRIES {
+            let redeem_by = self.pace.redeem_by(lifetimes.redeem);
+            let times = Times { redeem_by, login_millis };
+            let arguments = [
+                place.seal_request(&request, times, &self.rng)?,
+                decimal(redeem_by.as_millis()),
+                decimal(millis(lifetimes.redeem)),
+                decimal(login_millis),
+                mark.to_vec(),
+                index.clone(),
+                entry.clone(),
+            ];
+            let reply = self.step(Step::Put, &keys(place.address()), &arguments).await?;
+            match reply.word.as_slice() {
+                b"kept" => return Ok(()),
+                b"clock" => {}
+                _ => return Err(StoreError::Corrupt),
+            }
+        }
+        Err(StoreError::Unavailable)
+    }
+
+    async fn start(&self, reference: &Reference, visit: Visit<'_>) -> Result<Start, StoreError> {
+        let place = self.sealer.request(reference)?;
+        let lies_at = name(place.address());
+        let here = if self.is_cluster { Vec::new() } else { lies_at.clone() };
+        let how = match visit.starts {
+            Starts::Once => "once",
+            Starts::Many => "many",
+        };
+        let arguments = [
+            self.sealer.client_mark(reference, visit.client_id)?.to_vec(),
+            visit.flow.0.to_vec(),
+            visit.caller.0.to_vec(),
+            how.into(),
+            here,
+        ];
+        let mut reply = self.step(Step::Start, &keys(place.address()), &arguments).await?;
+        match reply.word.as_slice() {
+            b"started" => {}
+            b"unknown" => return Ok(Start::Unknown),
+            b"other" => return Ok(Start::OtherClient),
+            b"spent" => return Ok(Start::Spent),
+            b"taken" => return Ok(Start::Taken),
+            b"expired" => return Ok(Start::Expired),
+            _ => return Err(StoreError::Corrupt),
+        }
+        let sealed = reply.bytes()?;
+        let times = times(&mut reply)?;
+        let pushed_at = Timestamp::from_millis(reply.number()?);
+        let index = reply.optional().filter(|index| self.is_cluster && !index.is_empty());
+        let request = Arc::new(Opened::request(&place, sealed, times)?);
+        if *request.client_id != *visit.client_id {
+            return Err(StoreError::Corrupt);
+        }
+        if let Some(index) = index {
+            self.point(&index, lies_at, times.login_millis).await;
+        }
+        Ok(Start::Started { request, at: reply.now, age: reply.now.since(pushed_at) })
+    }
+
+    async fn undo_start(
+        &self,
+        reference: &Reference,
+        caller: CallerToken,
+    ) -> Result<(), StoreError> {
+        let place = self.sealer.request(reference)?;
+        self.step(Step::UndoStart, &keys(place.address()), &[caller.0.to_vec()]).await.map(drop)
+    }
+
+    async fn read(&self, reference: &Reference) -> Result<Option<Held>, StoreError> {
+        let place = self.sealer.request(reference)?;
+        let seen = self.look(place.address(), &[]).await?;
+        seen.map(|seen| seen.held(&place)).transpose()
+    }
+
+    async fn find(&self, key: &IndexKey) -> Result<Option<Found>, StoreError> {
+        let index = self.sealer.index(key)?;
+        let Some(to) = self.pointed(index.address()).await? else {
+            return Ok(None);
+        };
+        let Some(seen) = self.look(to, &[]).await? else {
+            return Ok(None);
+        };
+        let (Some((flow, started_at, starts)), Some(sealed)) = (seen.start, &seen.reference) else {
+            return Ok(None);
+        };
+        let reference = Opened::reference(&index, sealed.clone(), to)?;
+        let held = seen.held(&self.sealer.request(&reference)?)?;
+        Ok(Some(Found { reference, flow, started_at, starts, held }))
+    }
+
+    async fn put_continuation(
+        &self,
+        reference: &Reference,
+        flow: FlowId,
+        handle: &Reference,
+        continuation: Continuation,
+    ) -> Result<(), StoreError> {
+        let of = self.sealer.request(reference)?.address();
+        let place = self.sealer.continuation(reference, handle)?;
+        let arguments = [
+            continuation_name(flow, place.address()),
+            place.seal_continuation(&continuation, of, flow, &self.rng)?,
+            [b"n".as_slice(), &flow.0].concat(),
+            MOST_CONTINUATIONS.to_string().into_bytes(),
+        ];
+        let reply = self.step(Step::PutContinuation, &keys(of), &arguments).await?;
+        match reply.word.as_slice() {
+            b"kept" => Ok(()),
+            b"gone" => Err(StoreError::Gone),
+            b"many" => Err(StoreError::TooManyContinuations),
+            _ => Err(StoreError::Corrupt),
+        }
+    }
+
+    async fn continuation(
+        &self,
+        reference: &Reference,
+        flow: FlowId,
+        handle: &Reference,
+    ) -> Result<Option<(Held, Arc<Continuation>)>, StoreError> {
+        let place = self.sealer.request(reference)?;
+        let own = self.sealer.continuation(reference, handle)?;
+        let name = continuation_name(flow, own.address());
+        let Some(mut seen) = self.look(place.address(), &name).await? else {
+            return Ok(None);
+        };
+        let Some(sealed) = seen.continuation.take() else {
+            return Ok(None);
+        };
+        let continuation = Opened::continuation(&own, sealed, place.address(), flow)?;
+        Ok(Some((seen.held(&place)?, Arc::new(continuation))))
+    }
+
+    async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError> {
+        let place = self.sealer.request(reference)?;
+        let mark: [u8; 12] = self.marked()?;
+        let arguments = [flow.0.to_vec(), mark.to_vec(), decimal(millis(REPEAT_WINDOW))];
+        let reply = self.step(Step::Spend, &keys(place.address()), &arguments).await?;
+        match reply.word.as_slice() {
+            b"spent" => Ok(Spend::Spent),
+            b"repeated" => Ok(Spend::Repeated),
+            b"already" => Ok(Spend::AlreadySpent),
+            b"unknown" => Ok(Spend::Unknown),
+            _ => Err(StoreError::Corrupt),
+        }
+    }
+
+    async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError> {
+        let at = [b"parapet:u:".as_slice(), &name(self.sealer.replay(&key)?)].concat();
+        let mark: [u8; 12] = self.marked()?;
+        let arguments = [mark.to_vec(), decimal(until.as_millis())];
+        Ok(self.step(Step::FirstUse, &[at], &arguments).await?.word == b"first")
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.step(Step::Probe, &[b"parapet:probe".to_vec()], &[]).await?;
+        if self.health.is_fit() { Ok(()) } else { Err(StoreError::Unavailable) }
+    }
+
+    /// Of the whole database, as of a moment ago: keys, and the server's memory.
+    fn usage(&self) -> Usage {
+        self.health.usage()
+    }
+}
+
+/// The index.
+impl RedisStore {
+    /// In a cluster, where the entry lies on another node than the request. The request is started
+    /// all the same where this fails; a `POST` without cookies does not find it then.
+    async fn point(&self, index: &[u8], to: Vec<u8>, login_millis: u64) {
+        let arguments = [to, decimal(login_millis)];
+        if let Err(error) = self.step(Step::Point, &[index_key(index)], &arguments).await {
+            meter().store_error(StoreOperation::Start, error.cause());
+        }
+    }
+
+    async fn pointed(&self, index: Address) -> Result<Option<Address>, StoreError> {
+        let mut reply = self.step(Step::Pointed, &[index_key(&name(index))], &[]).await?;
+        let Some(to) = reply.optional() else {
+            return Ok(None);
+        };
+        let to = URL_SAFE_NO_PAD.decode(to).ok().and_then(|to| to.try_into().ok());
+        to.map(Some).ok_or(StoreError::Corrupt)
+    }
+}
+
+impl From<SealError> for StoreError {
+    fn from(_: SealError) -> Self {
+        Self::Corrupt
+    }
+}
+
+fn times(reply: &mut Reply) -> Result<Times, StoreError> {
+    let redeem_by = Timestamp::from_millis(reply.number()?);
+    Ok(Times { redeem_by, login_millis: reply.number()? })
+}
+
+/// An address as it stands in the name of a key.
+fn name(address: Address) -> Vec<u8> {
+    URL_SAFE_NO_PAD.encode(address).into_bytes()
+}
+
+/// Record, state and continuations of a request. What is in braces says on which node of a cluster.
+fn keys(address: Address) -> [Vec<u8>; 3] {
+    let name = name(address);
+    let key = |end: &[u8]| [b"parapet:{".as_slice(), &name, b"}", end].concat();
+    [key(b""), key(b":s"), key(b":c")]
+}
+
+fn index_key(index: &[u8]) -> Vec<u8> {
+    [b"parapet:i:".as_slice(), index].concat()
+}
+
+fn continuation_name(flow: FlowId, address: Address) -> Vec<u8> {
+    [b"h".as_slice(), &flow.0, &address].concat()
+}
+
+fn decimal(number: u64) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+/// What a script can add up.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

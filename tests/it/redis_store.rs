@@ -1,0 +1,377 @@
+//! The Redis store by itself, where the network or Redis fails, and over each kind of connection.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parapet::clock::{Clock, ManualClock, SystemClock, Timestamp};
+use parapet::config::Secret;
+use parapet::config::store::{self as config, RedisPassword, RedisServers};
+use parapet::oauth::request_uri::Reference;
+use parapet::store::{
+    CallerToken, Continuation, FlowId, IndexKey, Lifetimes, PushedRequest, RedisStore, ReplayKey,
+    Spend, Start, Starts, Store as _, StoreError, Visit,
+};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::support::ports::free_port;
+use crate::support::redis::Redis;
+
+const LIFETIMES: Lifetimes =
+    Lifetimes { redeem: Duration::from_secs(60), login: Duration::from_secs(1800) };
+
+/// A store and the one who keeps its connection; dropped, that ends.
+struct Bench {
+    store: Arc<RedisStore>,
+    _stop: watch::Sender<bool>,
+}
+
+fn config(url: &str) -> config::Redis {
+    let (servers, database, _) = RedisServers::parse(url).unwrap();
+    let timeout = Duration::from_secs(1);
+    let password = RedisPassword::None;
+    config::Redis { servers, database, tls: None, username: None, password, timeout }
+}
+
+fn open(config: config::Redis) -> Bench {
+    open_by(Arc::new(SystemClock::start()), config)
+}
+
+fn open_by(clock: Arc<dyn Clock>, config: config::Redis) -> Bench {
+    let (store, keeper) = RedisStore::new(config, "https://i.example", clock);
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(keeper.keep(stopped));
+    Bench { store: Arc::new(store), _stop: stop }
+}
+
+fn key() -> IndexKey {
+    IndexKey::new("https://i.example", "a", "s", "https://c.example/cb")
+}
+
+impl Bench {
+    async fn put(&self, number: u8) -> Result<(), StoreError> {
+        let request = PushedRequest {
+            client_id: "a".into(),
+            query: "client_id=a&state=s".into(),
+            flow_key: [1; 32],
+            index: Some(key()),
+        };
+        self.store.put(&Reference::from_bytes([number; 32]), request, LIFETIMES).await
+    }
+
+    async fn start(&self, number: u8) -> Result<bool, StoreError> {
+        let visit = Visit {
+            client_id: "a",
+            flow: FlowId([number; 12]),
+            caller: CallerToken([number; 12]),
+            starts: Starts::Once,
+        };
+        let started = self.store.start(&Reference::from_bytes([number; 32]), visit).await?;
+        Ok(matches!(started, Start::Started { .. }))
+    }
+
+    async fn spend(&self, number: u8) -> Result<Spend, StoreError> {
+        self.store.spend(&Reference::from_bytes([number; 32]), FlowId([number; 12])).await
+    }
+
+    async fn until_ready(&self) {
+        let begun = Instant::now();
+        while !self.store.is_ready() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "not ready");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// A whole flow.
+    async fn flow(&self, number: u8) {
+        self.put(number).await.unwrap();
+        assert!(self.start(number).await.unwrap());
+        let found = self.store.find(&key()).await.unwrap().expect("by the index");
+        assert_eq!(found.reference, Reference::from_bytes([number; 32]));
+        assert_eq!(self.spend(number).await.unwrap(), Spend::Spent);
+        assert!(!self.start(number).await.unwrap());
+    }
+}
+
+/// Stands before Redis, and cuts or delays what comes back.
+struct Middle {
+    port: u16,
+    /// So many more answers are let through before connections are cut instead.
+    answers: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Middle {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Middle {
+    async fn before(port: u16, delay: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let answers = Arc::new(AtomicU64::new(u64::MAX));
+        let left = Arc::clone(&answers);
+        let task = tokio::spawn(async move {
+            loop {
+                let (near, _) = listener.accept().await.unwrap();
+                let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                tokio::spawn(carry(near, far, delay, Arc::clone(&left)));
+            }
+        });
+        Self { port: own, answers, task }
+    }
+}
+
+async fn carry(mut near: TcpStream, mut far: TcpStream, delay: Duration, left: Arc<AtomicU64>) {
+    let (mut to, mut from) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        tokio::select! {
+            read = near.read(&mut to) => match read {
+                Ok(read) if read > 0 => far.write_all(&to[..read]).await.unwrap(),
+                _ => return,
+            },
+            read = far.read(&mut from) => match read {
+                Ok(read) if read > 0 => {
+                    // The command was done; its answer is lost, once.
+                    let cut = left.compare_exchange(0, u64::MAX, Ordering::SeqCst, Ordering::SeqCst);
+                    if cut.is_ok() {
+                        return;
+                    }
+                    tokio::time::sleep(delay).await;
+                    near.write_all(&from[..read]).await.unwrap();
+                }
+                _ => return,
+            },
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_lost_on_the_way_is_asked_for_again() {
+    let redis = Redis::start(&[]).await;
+    let middle = Middle::before(redis.port, Duration::ZERO).await;
+    let bench = open(config(&format!("redis://127.0.0.1:{}", middle.port)));
+    bench.flow(1).await;
+    let lose_the_next = || middle.answers.store(0, Ordering::SeqCst);
+    for number in 2..20 {
+        lose_the_next();
+        bench.put(number).await.unwrap();
+        lose_the_next();
+        assert!(bench.start(number).await.unwrap(), "the redeem did happen");
+        lose_the_next();
+        assert_eq!(bench.spend(number).await.unwrap(), Spend::Spent, "so did the completion");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_network_keeps_every_promise() {
+    let redis = Redis::start(&[]).await;
+    let middle = Middle::before(redis.port, Duration::from_millis(100)).await;
+    let bench = open(config(&format!("redis://127.0.0.1:{}", middle.port)));
+    bench.until_ready().await;
+    bench.flow(1).await;
+    bench.flow(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_that_redis_has_forgotten_are_sent_again() {
+    let redis = Redis::start(&[]).await;
+    let bench = open(config(&redis.url()));
+    bench.flow(1).await;
+    let _: String = redis.ask(&[b"SCRIPT", b"FLUSH"]).await.unwrap();
+    bench.flow(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_somebody_changed_is_not_believed() {
+    let redis = Redis::start(&[]).await;
+    let bench = open(config(&redis.url()));
+    for number in [1, 2] {
+        bench.put(number).await.unwrap();
+    }
+    let dump = redis.dump().await;
+    let record = |key: &&(Vec<u8>, Vec<Vec<u8>>)| key.0.ends_with(b"}");
+    let records: Vec<_> = dump.iter().filter(record).collect();
+    assert_eq!(records.len(), 2);
+    for (to, from) in [(0, 1), (1, 0)] {
+        let value = &records[from].1[0];
+        let _: String = redis.ask(&[b"SET", &records[to].0, value, b"KEEPTTL"]).await.unwrap();
+    }
+    assert_eq!(bench.start(1).await, Err(StoreError::Corrupt));
+    let _: String = redis.ask(&[b"SET", &records[0].0, &records[0].1[0]]).await.unwrap();
+    let _: String = redis.ask(&[b"SET", &records[1].0, &records[1].1[0]]).await.unwrap();
+    let state = [records[0].0.as_slice(), b":s"].concat();
+    let other = [records[1].0.as_slice(), b":s"].concat();
+    for key in [state, other] {
+        let _: u32 = redis.ask(&[b"HSET", &key, b"r", b"9999999999999"]).await.unwrap();
+    }
+    assert_eq!(bench.start(2).await, Err(StoreError::Corrupt), "made to last longer");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_password_is_read_again_at_each_connection() {
+    let mut redis = Redis::start(&["--requirepass", "first"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "first\n").unwrap();
+    let password = RedisPassword::File(file.clone());
+    let username = Some("default".to_owned());
+    let bench = open(config::Redis { password, username, ..config(&redis.url()) });
+    bench.flow(1).await;
+    std::fs::write(&file, "second").unwrap();
+    redis.set_options(&["--requirepass", "second"]);
+    redis.restart().await;
+    bench.until_ready().await;
+    bench.flow(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_spoken_to() {
+    let redis = Redis::start(&["--cluster-enabled", "yes"]).await;
+    let _: String = redis.ask(&[b"CLUSTER", b"ADDSLOTSRANGE", b"0", b"16383"]).await.unwrap();
+    let bench = open(config(&format!("redis-cluster://127.0.0.1:{}", redis.port)));
+    bench.until_ready().await;
+    for number in 0..20 {
+        bench.flow(number).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unix_socket_is_spoken_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("redis.sock");
+    let _redis = Redis::start(&["--unixsocket", socket.to_str().unwrap()]).await;
+    open(config(&format!("unix://{}", socket.display()))).flow(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b233_clocks_of_replicas_that_differ_change_nothing() {
+    let now = 1_700_000_000_000;
+    let redis = Redis::start_at(now).await;
+    let replica = |milliseconds: u64| {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(milliseconds)));
+        open_by(clock, config(&redis.url()))
+    };
+    let (behind, ahead) = (replica(now - 5_000), replica(now + 5_000));
+    for number in [1, 2, 5] {
+        behind.put(number).await.unwrap();
+    }
+    for number in [3, 4, 6] {
+        ahead.put(number).await.unwrap();
+    }
+    redis.set_clock(now + 59_999);
+    for number in [1, 3] {
+        assert!(ahead.start(number).await.unwrap());
+    }
+    for number in [2, 4] {
+        assert!(behind.start(number).await.unwrap());
+    }
+    redis.set_clock(now + 62_000);
+    for number in [5, 6] {
+        assert!(!ahead.start(number).await.unwrap());
+        assert!(!behind.start(number).await.unwrap());
+    }
+}
+
+/// Files of a certificate authority, and of one certificate for both sides.
+fn certificates(folder: &Path) -> [String; 3] {
+    let key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.distinguished_name.push(DnType::CommonName, "the authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&key).unwrap();
+    let issuer = Issuer::new(authority, key);
+    let own_key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let own = own.signed_by(&own_key, &issuer).unwrap();
+    let texts = [root.pem(), own.pem(), own_key.serialize_pem()];
+    let names = ["ca.pem", "own.pem", "own.key"];
+    std::array::from_fn(|number| {
+        let path = folder.join(names[number]);
+        std::fs::write(&path, &texts[number]).unwrap();
+        path.to_str().unwrap().to_owned()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_with_a_certificate_of_ones_own_is_spoken() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let [ca, own, key] = certificates(folder.path());
+    let port = free_port().to_string();
+    let options = ["--tls-port", &port, "--tls-ca-cert-file", &ca];
+    let options = [&options[..], &["--tls-cert-file", &own, "--tls-key-file", &key]].concat();
+    let _redis = Redis::start(&options).await;
+    let tls = |ca: Option<&str>, client: bool| {
+        let ca_file = ca.map(Into::into);
+        let client = client.then(|| (own.as_str().into(), key.as_str().into()));
+        let tls = Some(config::RedisTls { ca_file, client });
+        open(config::Redis { tls, ..config(&format!("rediss://127.0.0.1:{port}")) })
+    };
+    let bench = tls(Some(&ca), true);
+    bench.until_ready().await;
+    bench.flow(1).await;
+    assert_eq!(tls(Some(&ca), false).put(2).await, Err(StoreError::Unavailable));
+    assert_eq!(tls(None, true).put(2).await, Err(StoreError::Unavailable));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_sentinel_makes_the_primary_is_used() {
+    let mut primary = Redis::start(&[]).await;
+    let port = primary.port.to_string();
+    let replica = Redis::start(&["--replicaof", &format!("127.0.0.1 {port}")]).await;
+    let sentinel = Redis::sentinel(primary.port).await;
+    let url = format!("redis-sentinel://127.0.0.1:{}/main", sentinel.port);
+    let bench = open(config(&url));
+    bench.until_ready().await;
+    bench.flow(1).await;
+    bench.put(2).await.unwrap();
+    let begun = Instant::now();
+    let both: [&[u8]; 3] = [b"SENTINEL", b"replicas", b"main"];
+    while sentinel.ask::<Vec<redis::Value>>(&both).await.unwrap().is_empty()
+        || replica.dump().await.len() != primary.dump().await.len()
+    {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no replica");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    primary.kill();
+    assert_eq!(bench.put(3).await, Err(StoreError::Unavailable));
+    bench.until_ready().await;
+    assert!(bench.start(2).await.unwrap(), "the new primary has it");
+    bench.flow(3).await;
+}
+
+/// The rights that `docs/scaling.md` gives to the gateway's user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documented_rights_are_enough() {
+    let redis = Redis::start(&[]).await;
+    let page = std::fs::read_to_string("docs/scaling.md").unwrap();
+    let (_, rights) = page.split_once("`ACL SETUSER parapet on >… ").unwrap();
+    let (rights, _) = rights.split_once('`').unwrap();
+    let mut words: Vec<&[u8]> = vec![b"ACL", b"SETUSER", b"parapet", b"on", b">secret"];
+    words.extend(rights.split_whitespace().map(str::as_bytes));
+    let _: String = redis.ask(&words).await.unwrap();
+    let password = RedisPassword::Fixed(Secret::new("secret".to_owned()));
+    let username = Some("parapet".to_owned());
+    let bench = open(config::Redis { username, password, ..config(&redis.url()) });
+    bench.flow(1).await;
+    bench.put(2).await.unwrap();
+    assert!(bench.start(2).await.unwrap());
+    let (request, handle) = (Reference::from_bytes([2; 32]), Reference::from_bytes([3; 32]));
+    let flow = FlowId([2; 12]);
+    let continuation = Continuation { path: "/a".into(), query: "b=c".into() };
+    bench.store.put_continuation(&request, flow, &handle, continuation).await.unwrap();
+    assert!(bench.store.continuation(&request, flow, &handle).await.unwrap().is_some());
+    bench.store.undo_start(&request, CallerToken([2; 12])).await.unwrap();
+    let until = Timestamp::from_millis(0);
+    assert!(bench.store.first_use(ReplayKey([1; 32]), until).await.unwrap());
+    assert!(!bench.store.first_use(ReplayKey([1; 32]), until).await.unwrap());
+    bench.store.ping().await.unwrap();
+    assert!(bench.store.is_ready() && bench.store.usage().bytes > 0, "INFO is among them");
+}
