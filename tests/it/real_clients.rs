@@ -1,4 +1,4 @@
-//! Client libraries as they are on npm and PyPI, unchanged, with every proof that they have: each
+//! Client libraries as they are on npm and `PyPI`, unchanged, with every proof that they have: each
 //! pushes through the gateway, signs alice in at the real oidc-provider, and takes what comes back.
 
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ impl Client {
         let (id, method) = (self.id(), self.authentication());
         match self {
             Self::Certificate => json!({"client_id": id, "token_endpoint_auth_method": "none"}),
-            _ => json!({
+            Self::PrivateKey | Self::SecretJwt | Self::Objects | Self::RsaObjects => json!({
                 "client_id": id, "token_endpoint_auth_method": method,
                 "client_secret": SECRET, "jwks": keys,
             }),

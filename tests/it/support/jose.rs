@@ -109,9 +109,9 @@ impl Signer {
         pem("PUBLIC KEY", der.as_ref())
     }
 
-    /// The private key of an RSA signer in PEM (PKCS #8).
+    /// The private key in PEM (PKCS #8) of an RSA signer; empty for others.
     pub fn private_pem(&self) -> String {
-        let Secret::Rsa(pair) = &self.key else { panic!("not an RSA key") };
+        let Secret::Rsa(pair) = &self.key else { return String::new() };
         let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
         pem("PRIVATE KEY", der.as_ref())
     }
