@@ -120,6 +120,28 @@ fn every_configuration_loads() {
     assert!(whole > 0);
 }
 
+/// A block that begins with the name of a script holds lines of that script, between its own comments.
+#[test]
+fn every_snippet_of_a_script_is_run() {
+    let mut snippets = 0;
+    for (path, document) in documents() {
+        for block in document.blocks() {
+            let comment = |line: &str| line.starts_with("// ") || line.starts_with("# ");
+            let first = block.text.lines().next().and_then(|line| line.split_once(" tests/idp/"));
+            let Some((_, script)) = first else { continue };
+            let script = std::fs::read_to_string(Path::new("tests/idp").join(script)).unwrap();
+            let lines: Vec<_> = block.text.lines().collect();
+            for run in lines.split(|line| comment(line)).filter(|run| !run.is_empty()) {
+                let all = script.contains(&(run.join("\n") + "\n"));
+                let each = || run.iter().all(|line| script.lines().any(|known| known == *line));
+                assert!(all || each(), "{}: {run:#?}", path.display());
+            }
+            snippets += 1;
+        }
+    }
+    assert!(snippets > 3, "{snippets}");
+}
+
 fn on_the_shortest(part: toml::Table) -> String {
     let shortest = "server.issuer = \"https://login.example.com\"\n\
                     upstream.url = \"http://127.0.0.1:9000\"\n";

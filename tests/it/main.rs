@@ -31,6 +31,7 @@ mod par;
 mod pass_through;
 mod published_keys;
 mod real_browser;
+mod real_clients;
 mod real_servers;
 mod redis_store;
 mod replicas;

@@ -25,7 +25,9 @@ pub(super) fn judge(
     if claims::required_text(claims, "client_id")? != &*client.client_id {
         return Err(ObjectError::OtherClientId);
     }
-    if claims::text(claims, "iss")?.is_some_and(|iss| iss != &*client.client_id) {
+    // idpyoidc sends an empty one, which names nobody.
+    let issuer_of_object = claims::text(claims, "iss")?.filter(|iss| !iss.is_empty());
+    if issuer_of_object.is_some_and(|iss| iss != &*client.client_id) {
         return Err(ObjectError::OtherIssuer);
     }
     let must_name = client.rules.request_object_needs_audience || claims.contains_key("aud");

@@ -1,12 +1,13 @@
 // oidc-provider as it stands before a gateway: its own PAR and request objects are switched off.
 import { Provider } from 'oidc-provider';
 
-const { ISSUER, PORT, REDIRECT_URI } = process.env;
+const { ISSUER, PORT, REDIRECT_URI, CLIENTS } = process.env;
 
-const client = (client_id, token_endpoint_auth_method) => ({
+const client = (client_id, token_endpoint_auth_method, more) => ({
   client_id,
   token_endpoint_auth_method,
   ...(token_endpoint_auth_method !== 'none' && { client_secret: `${client_id}-secret` }),
+  ...more,
   redirect_uris: [REDIRECT_URI],
   grant_types: ['authorization_code', 'refresh_token'],
   response_types: ['code'],
@@ -17,6 +18,8 @@ const provider = new Provider(ISSUER, {
     client('conf-basic', 'client_secret_basic'),
     client('conf-post', 'client_secret_post'),
     client('public-spa', 'none'),
+    ...JSON.parse(CLIENTS || '[]').map(({ client_id, token_endpoint_auth_method, ...more }) =>
+      client(client_id, token_endpoint_auth_method, more)),
   ],
   claims: {
     openid: ['sub'],

@@ -36,17 +36,19 @@ pub struct OidcProvider(Server);
 pub struct Django(Server);
 
 impl OidcProvider {
-    /// Starts one that takes itself for `issuer`, with `redirect_uri` registered for every client,
-    /// and waits until it answers.
-    pub async fn start(issuer: &str, redirect_uri: &str) -> Self {
+    /// Starts one that takes itself for `issuer`, with `redirect_uri` registered for every client, and
+    /// waits until it answers. `clients` are further ones, a JSON array of their metadata.
+    pub async fn start(issuer: &str, redirect_uri: &str, clients: &str) -> Self {
         let url = unused_address();
-        Self(Server::start("oidc-provider", &url, issuer, redirect_uri).await)
+        let settings = [("ISSUER", issuer), ("REDIRECT_URI", redirect_uri), ("CLIENTS", clients)];
+        Self(Server::start("oidc-provider", &url, &settings).await)
     }
 
-    /// The same with its own address as issuer.
+    /// The same with its own address as issuer and no further clients.
     pub async fn start_alone(redirect_uri: &str) -> Self {
         let url = unused_address();
-        Self(Server::start("oidc-provider", &url, &url, redirect_uri).await)
+        let settings = [("ISSUER", &*url), ("REDIRECT_URI", redirect_uri)];
+        Self(Server::start("oidc-provider", &url, &settings).await)
     }
 }
 
@@ -55,13 +57,16 @@ impl Django {
     /// for every client, and waits until it answers.
     pub async fn start(issuer: &str, redirect_uri: &str) -> Self {
         let url = unused_address();
-        Self(Server::start("django", &url, issuer, redirect_uri).await)
+        let settings = [("ISSUER", issuer), ("REDIRECT_URI", redirect_uri)];
+        Self(Server::start("django", &url, &settings).await)
     }
 
     /// The same with its own address and `/o` as issuer.
     pub async fn start_alone(redirect_uri: &str) -> Self {
         let url = unused_address();
-        Self(Server::start("django", &url, &format!("{url}/o"), redirect_uri).await)
+        let issuer = format!("{url}/o");
+        let settings = [("ISSUER", &*issuer), ("REDIRECT_URI", redirect_uri)];
+        Self(Server::start("django", &url, &settings).await)
     }
 }
 
@@ -82,19 +87,19 @@ impl Deref for Django {
 }
 
 impl Server {
-    async fn start(name: &str, url: &str, issuer: &str, redirect_uri: &str) -> Self {
+    /// `settings` go into its environment, `ISSUER` first.
+    async fn start(name: &str, url: &str, settings: &[(&str, &str)]) -> Self {
         install(name).await;
         let state = tempfile::tempdir().expect("a temporary folder");
         let port = url.rsplit(':').next().unwrap_or_default();
         let process = Process::spawn(
             Command::new(folder(name).join("start"))
                 .env("PORT", port)
-                .env("ISSUER", issuer)
-                .env("REDIRECT_URI", redirect_uri)
+                .envs(settings.iter().copied())
                 .env("STATE", state.path()),
         );
         let mut server =
-            Self { url: url.to_owned(), issuer: issuer.to_owned(), process, _state: state };
+            Self { url: url.to_owned(), issuer: settings[0].1.to_owned(), process, _state: state };
         server.wait().await;
         server
     }

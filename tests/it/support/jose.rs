@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -106,9 +106,14 @@ impl Signer {
             Secret::Elliptic(pair) => pair.public_key().as_der().unwrap(),
             Secret::Ed25519(pair) => pair.public_key().as_der().unwrap(),
         };
-        let encoded = STANDARD.encode(der.as_ref());
-        let lines: Vec<_> = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+        pem("PUBLIC KEY", der.as_ref())
+    }
+
+    /// The private key in PEM (PKCS #8) of an RSA signer; empty for others.
+    pub fn private_pem(&self) -> String {
+        let Secret::Rsa(pair) = &self.key else { return String::new() };
+        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        pem("PRIVATE KEY", der.as_ref())
     }
 
     /// A token with `alg` and `typ: JWT` in its header.
@@ -157,6 +162,12 @@ impl Signer {
             Secret::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let encoded = STANDARD.encode(der);
+    let lines: Vec<_> = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 fn rsa_key() -> &'static RsaKeyPair {

@@ -22,10 +22,16 @@ impl Stage<OidcProvider> {
 
     /// oidc-provider behind this preset, with this in `[par]`.
     pub async fn oidc_provider_as(preset: &str, par: &str) -> Self {
+        Self::oidc_provider_with(preset, par, "[]").await
+    }
+
+    /// The same with further clients at oidc-provider, a JSON array of their metadata; their tables
+    /// may stand in `more`, behind what is in `[par]`.
+    pub async fn oidc_provider_with(preset: &str, more: &str, known: &str) -> Self {
         let address = unused_address();
-        let upstream = OidcProvider::start(&address, REDIRECT_URI).await;
+        let upstream = OidcProvider::start(&address, REDIRECT_URI, known).await;
         let toml = format!(
-            "{}[upstream]\nurl = \"{}\"\npreset = \"{preset}\"\n[par]\n{par}\n{}",
+            "{}[upstream]\nurl = \"{}\"\npreset = \"{preset}\"\n[par]\n{more}\n{}",
             listeners(&address, &address),
             upstream.url,
             clients()
