@@ -2,6 +2,8 @@
 //! the policy allows, a type that it expects, and a signature by a key that the caller chose. The
 //! token itself decides nothing (RFC 8725 §3).
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
@@ -40,8 +42,8 @@ pub enum Authority<'a> {
     Embedded,
 }
 
-/// A token that was read. Nothing in it is proven.
-#[derive(Debug)]
+/// A token that was read. Nothing in it is proven. `Debug` shows the header alone: the token is a
+/// credential, and its claims may be a pushed request.
 pub struct Unverified<'a> {
     message: &'a str,
     signature: &'a str,
@@ -49,8 +51,14 @@ pub struct Unverified<'a> {
     claims: Map<String, Value>,
 }
 
+impl fmt::Debug for Unverified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unverified").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
 /// A token whose signature was verified under a policy. Its claims are still to be judged.
-#[derive(Debug)]
+/// `Debug` does not show them.
 pub struct Verified {
     /// The protected header.
     pub header: Header,
@@ -60,6 +68,12 @@ pub struct Verified {
     pub kid: Option<String>,
     /// Thumbprint of the key that verified (RFC 7638), if it was a public key.
     pub thumbprint: Option<String>,
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified").field("header", &self.header).finish_non_exhaustive()
+    }
 }
 
 /// Why a token is not believed. No text repeats what it says.

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::fmt;
 
 use lol_html::html_content::Element;
 use lol_html::{HtmlRewriter, Settings, element};
 
-/// A form of a page.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// A form of a page. `Debug` shows no value: there may be a code among them.
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Form {
     /// Where it leads; empty for the page's own address.
     pub(super) action: String,
@@ -16,6 +17,13 @@ pub(super) struct Form {
     /// Where in the page the form's content begins.
     pub(super) content: usize,
     id: Option<String>,
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.inputs.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Form").field("inputs", &names).finish_non_exhaustive()
+    }
 }
 
 impl Form {
@@ -153,6 +161,13 @@ mod tests {
 
     fn read(page: &str) -> Vec<(String, Vec<(String, String)>)> {
         forms(page.as_bytes()).unwrap().into_iter().map(|form| (form.action, form.inputs)).collect()
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let page = b"<form action=/cb?state=S3><input name=code value=S3CRET></form>";
+        let shown = format!("{:?}", forms(page).unwrap());
+        assert!(shown.contains("code") && !shown.contains("S3"), "{shown}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Decryption of JWEs in the compact serialization (RFC 7516): what a client encrypted to one of our
 //! keys, by the few algorithms of RFC 7518 that are worth having.
 
+use std::fmt;
+
 use zeroize::Zeroizing;
 
 pub use algorithm::{ContentEncryption, KeyManagement};
@@ -38,13 +40,18 @@ pub struct Policy {
 #[derive(Debug, Default)]
 pub struct DecryptionKeys(Vec<DecryptionKey>);
 
-/// What was inside.
-#[derive(Debug)]
+/// What was inside. `Debug` does not show the plaintext.
 pub struct Decrypted {
     /// The plaintext, wiped when dropped.
     pub plaintext: Zeroizing<Vec<u8>>,
     /// The protected header, now authenticated.
     pub header: Header,
+}
+
+impl fmt::Debug for Decrypted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decrypted").field("header", &self.header).finish_non_exhaustive()
+    }
 }
 
 /// Why a JWE is refused. Whatever depends on a key is one error, so that nobody learns from it how
