@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use url::Url;
 
-use super::algorithm::{ContentEncryption, KeyEncryption};
 use super::distinguished_name::DistinguishedName;
 use super::file::AuthenticationMethod;
 use super::profile::Profile;
 use super::secret::{Secret, SecretDigest};
 use crate::jose::Algorithm;
+use crate::jose::jwe::{ContentEncryption, KeyManagement};
 
 /// One `[[clients]]` table.
 #[derive(Debug, Clone)]
@@ -124,5 +124,5 @@ pub struct ClientRequestObject {
     /// The only algorithm taken; asymmetric.
     pub signing: Option<Algorithm>,
     /// Objects that are not encrypted so are refused.
-    pub encryption: Option<(KeyEncryption, ContentEncryption)>,
+    pub encryption: Option<(KeyManagement, ContentEncryption)>,
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 pub use address::{Issuer, UpstreamUrl};
-pub use algorithm::{ContentEncryption, KeyEncryption};
 pub use client::{Authentication, CertificateName, Client, ClientKeys, ClientRequestObject};
 pub use diagnostic::{Problem, Problems};
 pub use distinguished_name::DistinguishedName;
@@ -30,7 +29,6 @@ pub use server::{Listen, Server, ServerMtls, ServerTls, TlsListener};
 pub use store::Store;
 
 mod address;
-mod algorithm;
 mod check;
 mod client;
 mod diagnostic;

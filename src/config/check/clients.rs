@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::{Checker, Refused};
 use crate::config::address::is_redirect_uri;
 use crate::config::file::{self, File};
-use crate::config::{Client, ClientRequestObject, ContentEncryption};
+use crate::config::{Client, ClientRequestObject};
+use crate::jose::jwe::ContentEncryption;
 
 impl Checker<'_> {
     pub(super) fn clients(&mut self, whole: &File) -> Option<Vec<Client>> {

@@ -10,7 +10,7 @@ use super::{Checker, Refused};
 use crate::config::address::network;
 use crate::config::file::{self, File};
 use crate::config::{AuthorizationDetailsType, ClientKeysPolicy, DetailsSchema, RequestObject};
-use crate::jose::jwe::{DecryptionKey, DecryptionKeys, KeyManagement};
+use crate::jose::jwe::{DecryptionKey, DecryptionKeys};
 
 impl Checker<'_> {
     pub(super) fn request_object(&mut self, whole: &File) -> Option<RequestObject> {
@@ -90,7 +90,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let Some(alg) = file.alg.and_then(|alg| KeyManagement::parse(alg.as_str())) else {
+        let Some(alg) = file.alg else {
             return Some(key);
         };
         let fitting = key.with_alg(alg).ok();

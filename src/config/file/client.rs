@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::algorithm::{ContentEncryption, KeyEncryption};
 use crate::config::profile::Profile;
 use crate::config::secret::Secret;
 use crate::config::units::Time;
 use crate::jose::Algorithm;
+use crate::jose::jwe::{ContentEncryption, KeyManagement};
 
 /// `[[clients]]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -70,7 +70,7 @@ pub struct Client {
     pub request_object_signing_alg: Option<Algorithm>,
     /// The key encryption of its request objects.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_object_encryption_alg: Option<KeyEncryption>,
+    pub request_object_encryption_alg: Option<KeyManagement>,
     /// The content encryption of its request objects. Absent: `A128CBC-HS256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_encryption_enc: Option<ContentEncryption>,

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::algorithm::KeyEncryption;
 use crate::jose::Algorithm;
+use crate::jose::jwe::KeyManagement;
 
 /// `[request_object]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +46,7 @@ pub struct DecryptionKey {
     pub key_file: Option<String>,
     /// The only key encryption it is for. Absent: any that fits its kind.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub alg: Option<KeyEncryption>,
+    pub alg: Option<KeyManagement>,
     /// `false`: it still decrypts, but is no longer published, so that it can be rotated out.
     pub publish: bool,
 }

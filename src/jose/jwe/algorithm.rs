@@ -1,18 +1,26 @@
 //! The algorithms that a JWE may use (RFC 7518 §4 and §5). Left out on purpose: `RSA1_5` (padding
 //! oracles), `dir` and `A*KW` (shared keys), `PBES2-*` (work that the sender chooses).
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// `alg`: how the content encryption key is wrapped or agreed on (RFC 7518 §4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum KeyManagement {
     /// `RSA-OAEP`, with SHA-1.
+    #[serde(rename = "RSA-OAEP")]
     RsaOaep,
     /// `RSA-OAEP-256`
+    #[serde(rename = "RSA-OAEP-256")]
     RsaOaep256,
     /// `ECDH-ES`: the agreed key encrypts the content.
+    #[serde(rename = "ECDH-ES")]
     EcdhEs,
     /// `ECDH-ES+A128KW`: the agreed key wraps a key.
+    #[serde(rename = "ECDH-ES+A128KW")]
     EcdhEsA128Kw,
     /// `ECDH-ES+A256KW`
+    #[serde(rename = "ECDH-ES+A256KW")]
     EcdhEsA256Kw,
 }
 
@@ -46,15 +54,19 @@ impl KeyManagement {
 }
 
 /// `enc`: how the content is encrypted (RFC 7518 §5.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ContentEncryption {
     /// `A128GCM`
+    #[serde(rename = "A128GCM")]
     A128Gcm,
     /// `A256GCM`
+    #[serde(rename = "A256GCM")]
     A256Gcm,
     /// `A128CBC-HS256`
+    #[serde(rename = "A128CBC-HS256")]
     A128CbcHs256,
     /// `A256CBC-HS512`
+    #[serde(rename = "A256CBC-HS512")]
     A256CbcHs512,
 }
 
@@ -102,6 +114,23 @@ impl ContentEncryption {
         match self {
             Self::A128Gcm | Self::A256Gcm | Self::A128CbcHs256 => 16,
             Self::A256CbcHs512 => 32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_file() {
+        for algorithm in KeyManagement::ALL {
+            assert_eq!(json!(algorithm), json!(algorithm.name()));
+        }
+        for algorithm in ContentEncryption::ALL {
+            assert_eq!(json!(algorithm), json!(algorithm.name()));
         }
     }
 }

@@ -104,10 +104,7 @@ impl RequestObjects {
 /// How an encrypted object of `client` may be encrypted: as registered, or as it likes.
 fn encryption(client: &Client) -> jwe::Policy {
     let (algs, encs) = match client.request_object.encryption {
-        Some((alg, enc)) => (
-            KeyManagement::parse(alg.as_str()).into_iter().collect(),
-            ContentEncryption::parse(enc.as_str()).into_iter().collect(),
-        ),
+        Some((alg, enc)) => (vec![alg], vec![enc]),
         None => (KeyManagement::ALL.to_vec(), ContentEncryption::ALL.to_vec()),
     };
     jwe::Policy { algs, encs, max_bytes: LONGEST }
