@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 /// `alg`: how the content encryption key is wrapped or agreed on (RFC 7518 §4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum KeyManagement {
-    /// `RSA-OAEP`, with SHA-1.
+    /// RSAES OAEP with SHA-1
     #[serde(rename = "RSA-OAEP")]
     RsaOaep,
-    /// `RSA-OAEP-256`
+    /// RSAES OAEP with SHA-256
     #[serde(rename = "RSA-OAEP-256")]
     RsaOaep256,
-    /// `ECDH-ES`: the agreed key encrypts the content.
+    /// Direct key agreement
     #[serde(rename = "ECDH-ES")]
     EcdhEs,
-    /// `ECDH-ES+A128KW`: the agreed key wraps a key.
+    /// Key agreement with AES-128 key wrap
     #[serde(rename = "ECDH-ES+A128KW")]
     EcdhEsA128Kw,
-    /// `ECDH-ES+A256KW`
+    /// Key agreement with AES-256 key wrap
     #[serde(rename = "ECDH-ES+A256KW")]
     EcdhEsA256Kw,
 }
@@ -56,16 +56,16 @@ impl KeyManagement {
 /// `enc`: how the content is encrypted (RFC 7518 §5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ContentEncryption {
-    /// `A128GCM`
+    /// AES-128 GCM
     #[serde(rename = "A128GCM")]
     A128Gcm,
-    /// `A256GCM`
+    /// AES-256 GCM
     #[serde(rename = "A256GCM")]
     A256Gcm,
-    /// `A128CBC-HS256`
+    /// AES-128 CBC with HMAC SHA-256; what is meant where a registration names none
     #[serde(rename = "A128CBC-HS256")]
     A128CbcHs256,
-    /// `A256CBC-HS512`
+    /// AES-256 CBC with HMAC SHA-512
     #[serde(rename = "A256CBC-HS512")]
     A256CbcHs512,
 }
