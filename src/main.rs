@@ -12,8 +12,8 @@ use cli::{Cli, Command, ConfigCommand, SecretCommand};
 
 mod cli;
 
-/// Exit code of a bad configuration. clap answers a bad command line with 2.
-const BAD_CONFIGURATION: u8 = 1;
+/// Exit code of a bad configuration, and of what is not well. clap answers a bad command line with 2.
+const NOT_GOOD: u8 = 1;
 /// Exit code of a failure while running.
 const FAILURE: u8 = 3;
 
@@ -21,11 +21,11 @@ fn main() -> ExitCode {
     // Fails only where a provider is installed already, which then serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             if let Some(problems) = error.downcast_ref::<Problems>() {
                 eprint!("{problems}");
-                return ExitCode::from(BAD_CONFIGURATION);
+                return ExitCode::from(NOT_GOOD);
             }
             eprintln!("parapet: {error:#}");
             ExitCode::from(FAILURE)
@@ -33,9 +33,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(file) => Ok(parapet::gateway::serve(load(&file.config)?.config)?),
+        Command::Serve(file) => {
+            parapet::gateway::serve(load(&file.config)?.config)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Check(file) => {
             let clients = match load(&file.config)?.config.clients.len() {
                 1 => "1 client".to_owned(),
@@ -56,6 +59,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             let digest = SecretDigest::of(secret).to_hex();
             print(format!("secret = \"{secret}\"\nsecret_sha256 = \"{digest}\"\n"))
         }
+        Command::Push(push) => push.run(),
+        Command::Healthcheck(check) => check.run(),
         Command::Version(version) => print(version.text()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -75,11 +80,11 @@ fn load(path: &Path) -> Result<Loaded, Problems> {
 }
 
 /// Writes to standard output. A reader that went away has seen enough.
-fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
+fn print(text: impl AsRef<[u8]>) -> anyhow::Result<ExitCode> {
     match std::io::stdout().write_all(text.as_ref()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")
         }
-        _ => Ok(()),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }

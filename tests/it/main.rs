@@ -11,6 +11,7 @@ mod architecture;
 mod attacks;
 mod authorize;
 mod cli;
+mod commands;
 mod config;
 mod conformance;
 mod continuation;

@@ -1,15 +1,20 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use parapet::config::Time;
+
+mod healthcheck;
+mod push;
 
 /// Pushed Authorization Requests (RFC 9126) in front of an authorization server that has none
 #[derive(Debug, Parser)]
 #[command(
     name = "parapet",
     version,
-    after_help = "Exit codes: 0 good, 1 bad configuration, 2 bad command line, 3 failure while running"
+    after_help = "Exit codes: 0 good, 1 bad configuration or not well, 2 bad command line, 3 failure while running"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -29,6 +34,10 @@ pub(crate) enum Command {
     /// Make secrets
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Push an authorization request as a client would, and print where to send the browser
+    Push(Box<push::Push>),
+    /// Ask a running gateway how it is: exit code 0 where it is well, else 1
+    Healthcheck(healthcheck::Healthcheck),
     /// Print the version
     Version(Version),
     /// Print the completion script of a shell
@@ -90,4 +99,16 @@ impl Version {
             format!("{name} {version}\n")
         }
     }
+}
+
+/// `2s`, as times are written in gateway.toml.
+fn time(text: &str) -> Result<Duration, &'static str> {
+    let time = Time::parse(text).filter(|time| !time.0.is_zero());
+    time.map(|time| time.0).ok_or("expected a time such as \"2s\" or \"500ms\"")
+}
+
+/// Waits for something on a runtime of its own.
+fn wait<F: Future>(future: F) -> std::io::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(future))
 }
