@@ -7,6 +7,7 @@ pub mod authorize;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod endpoints;
 pub mod gateway;
 pub mod healthcheck;

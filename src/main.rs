@@ -59,6 +59,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let digest = SecretDigest::of(secret).to_hex();
             print(format!("secret = \"{secret}\"\nsecret_sha256 = \"{digest}\"\n"))
         }
+        Command::Doctor(doctor) => doctor.run(),
         Command::Push(push) => push.run(),
         Command::Healthcheck(check) => check.run(),
         Command::Version(version) => print(version.text()),

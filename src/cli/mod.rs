@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use parapet::config::Time;
 
+mod doctor;
 mod healthcheck;
 mod push;
 
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     /// Make secrets
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Look at server, store, certificates and clock, and print what to put into the configuration
+    Doctor(doctor::Doctor),
     /// Push an authorization request as a client would, and print where to send the browser
     Push(Box<push::Push>),
     /// Ask a running gateway how it is: exit code 0 where it is well, else 1

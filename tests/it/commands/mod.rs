@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+mod doctor;
 mod healthcheck;
 mod push;
 
