@@ -1,19 +1,15 @@
 //! The program: reads the command line, does what it says, and answers with an exit code.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
-use parapet::config::{self, Environment, Loaded, Problems, Secret, SecretDigest};
+use parapet::config::{self, Problems, Secret, SecretDigest};
 
-use cli::{Cli, Command, ConfigCommand, SecretCommand};
+use cli::{Cli, Command, ConfigCommand, NOT_GOOD, SecretCommand, load, print};
 
 mod cli;
 
-/// Exit code of a bad configuration, and of what is not well. clap answers a bad command line with 2.
-const NOT_GOOD: u8 = 1;
 /// Exit code of a failure while running.
 const FAILURE: u8 = 3;
 
@@ -73,19 +69,5 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             clap_mangen::Man::new(Cli::command()).render(&mut page)?;
             print(page)
         }
-    }
-}
-
-fn load(path: &Path) -> Result<Loaded, Problems> {
-    config::load(path, &Environment::of_process())
-}
-
-/// Writes to standard output. A reader that went away has seen enough.
-fn print(text: impl AsRef<[u8]>) -> anyhow::Result<ExitCode> {
-    match std::io::stdout().write_all(text.as_ref()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(ExitCode::SUCCESS),
     }
 }

@@ -9,7 +9,7 @@ use parapet::clock::SystemClock;
 use parapet::config::Environment;
 use parapet::doctor::{self, Colour, Patient, Report, Verdict};
 
-use super::{ConfigFile, wait};
+use super::{ConfigFile, NOT_GOOD, wait};
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
@@ -31,16 +31,16 @@ impl Doctor {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let patient = Patient {
             path: &self.file.config,
-            loaded: crate::load(&self.file.config)?,
+            loaded: super::load(&self.file.config)?,
             public_upstream: self.public_upstream,
             client_id: self.client,
         };
         let (clock, random) = (SystemClock::start(), SystemRandom::new());
         let report = wait(doctor::examine(&patient, &clock, &random))?;
         let text = if self.json { format!("{}\n", report.json()) } else { table(&report) };
-        crate::print(text)?;
+        super::print(text)?;
         let is_problem = report.verdict() == Verdict::Problem;
-        Ok(if is_problem { ExitCode::from(crate::NOT_GOOD) } else { ExitCode::SUCCESS })
+        Ok(if is_problem { ExitCode::from(NOT_GOOD) } else { ExitCode::SUCCESS })
     }
 }
 

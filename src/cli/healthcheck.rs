@@ -7,7 +7,7 @@ use clap::Args;
 use parapet::config::{self, Environment};
 use parapet::healthcheck::{self, Question};
 
-use super::{ConfigFile, time, wait};
+use super::{ConfigFile, NOT_GOOD, time, wait};
 
 #[derive(Debug, Args)]
 pub(crate) struct Healthcheck {
@@ -43,7 +43,7 @@ impl Healthcheck {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("parapet: {error}");
-                ExitCode::from(crate::NOT_GOOD)
+                ExitCode::from(NOT_GOOD)
             }
         })
     }

@@ -1,14 +1,20 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use parapet::config::Time;
+use parapet::config::{self, Environment, Loaded, Problems, Time};
 
 mod doctor;
 mod healthcheck;
 mod push;
+
+/// Exit code of a bad configuration, and of what is not well. clap answers a bad command line with 2.
+pub(crate) const NOT_GOOD: u8 = 1;
 
 /// Pushed Authorization Requests (RFC 9126) in front of an authorization server that has none
 #[derive(Debug, Parser)]
@@ -113,5 +119,23 @@ fn time(text: &str) -> Result<Duration, &'static str> {
 /// Waits for something on a runtime of its own.
 fn wait<F: Future>(future: F) -> std::io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(future))
+    let output = runtime.block_on(future);
+    // Not for a look-up of a name that nobody waits for any more.
+    runtime.shutdown_background();
+    Ok(output)
+}
+
+/// The configuration, checked, under the variables of this process.
+pub(crate) fn load(path: &Path) -> Result<Loaded, Problems> {
+    config::load(path, &Environment::of_process())
+}
+
+/// Writes to standard output. A reader that went away has seen enough.
+pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<ExitCode> {
+    match std::io::stdout().write_all(text.as_ref()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }

@@ -10,10 +10,12 @@ use clap::{Args, CommandFactory as _, error::ErrorKind};
 use parapet::clock::SystemClock;
 use parapet::config::{AuthenticationMethod, Environment, Secret};
 use parapet::jose::Algorithm;
-use parapet::push::{self, Order, PushError, Pushed, Request, Signer, Verifier, World};
+use parapet::push::{
+    self, Order, PushError, Pushed, Request, Return, ReturnError, Signer, Verifier, World,
+};
 use zeroize::Zeroizing;
 
-use super::{Cli, time, wait};
+use super::{Cli, NOT_GOOD, time, wait};
 
 #[derive(Debug, Args)]
 pub(crate) struct Push {
@@ -66,6 +68,12 @@ pub(crate) struct Push {
     /// Longest wait for each answer
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     timeout: Duration,
+    /// Wait at the `redirect_uri`, which must be on loopback, for the browser to come back
+    #[arg(long)]
+    listen: bool,
+    /// Longest wait for the browser
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
+    listen_timeout: Duration,
     /// Print the `code_verifier` too, for whoever redeems the code by hand
     #[arg(long)]
     show_verifier: bool,
@@ -75,29 +83,32 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    /// 0 where the request was taken, 1 where it was refused, 2 where what was asked for cannot be
-    /// done, 3 where nothing could be pushed.
+    /// 0 where the request was taken and, where that was waited for, answered with a code; 1 where it
+    /// was refused; 2 where what was asked for cannot be done; 3 where nothing could be pushed.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let (verifier, json) = (self.verifier(), self.json);
+        let limit = self.listen.then_some(self.listen_timeout);
         let order = self.order()?;
-        let (clock, random) = (SystemClock::start(), SystemRandom::new());
-        let world = World { clock: &clock, random: &random };
-        match wait(push::push(&order, world))? {
-            Ok(pushed) => crate::print(shown(&pushed, verifier, json)),
-            Err(PushError::Usage(text)) => {
-                let kind = ErrorKind::MissingRequiredArgument;
-                Cli::command().error(kind, text).exit()
-            }
-            Err(PushError::Refused(refusal)) => {
-                if json {
-                    crate::print(format!("{}\n", refusal.json()))?;
-                } else {
-                    eprintln!("parapet: {refusal}");
-                }
-                Ok(ExitCode::from(crate::NOT_GOOD))
-            }
-            Err(error) => Err(error.into()),
-        }
+        let done = wait(async {
+            let back_to = order.request.redirect_uri.as_deref().unwrap_or_default();
+            let back = match limit {
+                Some(limit) => Some((Return::bind(back_to).await?, limit)),
+                None => None,
+            };
+            let (clock, random) = (SystemClock::start(), SystemRandom::new());
+            let pushed = push::push(&order, World { clock: &clock, random: &random }).await?;
+            super::print(shown(&pushed, verifier, json))?;
+            let Some((back, limit)) = back else {
+                return Ok(ExitCode::SUCCESS);
+            };
+            let answer = back.answer(limit).await?;
+            let text =
+                if json { answer.json(&pushed).to_string() + "\n" } else { answer.text(&pushed) };
+            super::print(text)?;
+            let is_right = answer.is_right(&pushed);
+            Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })
+        })?;
+        done.or_else(|error: anyhow::Error| refused(error, json))
     }
 
     fn verifier(&self) -> Verifier {
@@ -147,6 +158,28 @@ impl Push {
         let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         let secret = text.strip_suffix('\n').unwrap_or(&text);
         Ok(Some(Secret::new(secret.strip_suffix('\r').unwrap_or(secret).to_owned())))
+    }
+}
+
+/// What ends with a code of its own.
+fn refused(error: anyhow::Error, json: bool) -> anyhow::Result<ExitCode> {
+    let usage = |text: &dyn std::fmt::Display| -> ! {
+        Cli::command().error(ErrorKind::MissingRequiredArgument, text).exit()
+    };
+    if let Some(no_address @ ReturnError::Address) = error.downcast_ref() {
+        usage(no_address);
+    }
+    match error.downcast_ref() {
+        Some(PushError::Usage(text)) => usage(text),
+        Some(PushError::Refused(refusal)) => {
+            if json {
+                super::print(format!("{}\n", refusal.json()))?;
+            } else {
+                eprintln!("parapet: {refusal}");
+            }
+            Ok(ExitCode::from(NOT_GOOD))
+        }
+        _ => Err(error),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::Finding;
 use super::answer::Kind;
 use super::authorize::Endpoint;
-use super::prober::Prober;
+use super::prober::{Answered, Prober};
+use crate::upstream::CallError;
 
 pub(super) async fn look(
     prober: &Prober<'_>,
@@ -24,7 +25,8 @@ pub(super) async fn look(
 /// The upstream ought to refuse whoever does not know the secret header.
 async fn without_secret(prober: &Prober<'_>, endpoint: &Endpoint) -> Finding {
     const CHECK: &str = "around.secret_header";
-    if answers(prober, endpoint, &prober.config.upstream.url.origin()).await {
+    let here = prober.config.upstream.url.origin();
+    if is_answered(endpoint, &asked(prober, endpoint, &here).await) {
         return Finding::problem(CHECK, "the upstream answers also without the secret header")
             .advice("let the server, or the proxy before it, refuse requests without it");
     }
@@ -34,7 +36,16 @@ async fn without_secret(prober: &Prober<'_>, endpoint: &Endpoint) -> Finding {
 async fn from_outside(prober: &Prober<'_>, endpoint: &Endpoint, public: &str) -> Finding {
     const CHECK: &str = "around.public";
     let origin = public.trim_end_matches('/');
-    if !answers(prober, endpoint, origin).await {
+    let answer = asked(prober, endpoint, origin).await;
+    if let Err(error @ CallError::Unreachable(_)) = &answer
+        && error.to_string().contains("certificate")
+    {
+        return Finding::warning(
+            CHECK,
+            format!("{origin} {error}; people may reach it all the same"),
+        );
+    }
+    if !is_answered(endpoint, &answer) {
         return Finding::good(CHECK, format!("no authorization endpoint answers at {origin}"));
     }
     let says = format!("the authorization endpoint answers at {origin}, around the gateway");
@@ -51,12 +62,14 @@ async fn from_outside(prober: &Prober<'_>, endpoint: &Endpoint, public: &str) ->
         .line("upstream", "secret_header_value_env", "PARAPET_UPSTREAM_SECRET")
 }
 
-/// Whether a stranger gets there what the gateway gets from the upstream.
-async fn answers(prober: &Prober<'_>, endpoint: &Endpoint, origin: &str) -> bool {
-    let target = prober.authorize_target(&endpoint.target);
-    let Ok(answer) = prober.get_as_stranger(origin, &target).await else {
-        return false;
-    };
-    let kind = Kind::of(&answer);
-    endpoint.is_like(&kind) || (!endpoint.can_be_told() && kind == endpoint.kind)
+async fn asked(prober: &Prober<'_>, endpoint: &Endpoint, origin: &str) -> Answered {
+    prober.ask_as_stranger(origin, &prober.authorize_target(&endpoint.target)).await
+}
+
+/// Whether a stranger gets what the gateway gets from the upstream.
+fn is_answered(endpoint: &Endpoint, answer: &Answered) -> bool {
+    let kind = answer.as_ref().ok().map(Kind::of);
+    kind.is_some_and(|kind| {
+        endpoint.is_like(&kind) || (!endpoint.can_be_told() && kind == endpoint.kind)
+    })
 }

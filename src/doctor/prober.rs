@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, Request, Response};
 use url::form_urlencoded::Serializer;
 
 use super::Patient;
-use crate::config::Config;
+use crate::config::{Config, UpstreamTls};
 use crate::upstream::tls::TlsError;
 use crate::upstream::{self, CallError, Caller};
 
@@ -29,6 +29,7 @@ pub(super) struct Prober<'a> {
     pub(super) caller: Caller,
     /// Drawn for this examination; every made-up value has it.
     pub(super) mark: String,
+    stranger: Caller,
     origin: String,
     headers: HeaderMap,
     client: Option<(String, Option<String>)>,
@@ -50,6 +51,7 @@ impl<'a> Prober<'a> {
         Ok(Self {
             config,
             caller: Caller::new(&config.upstream.tls, CALL)?,
+            stranger: Caller::new(&UpstreamTls::default(), CALL)?,
             mark: URL_SAFE_NO_PAD.encode(bytes).replace(['-', '_'], "0"),
             origin: config.upstream.url.origin(),
             headers: upstream::headers(&config.upstream, &config.server.issuer),
@@ -78,14 +80,18 @@ impl<'a> Prober<'a> {
         self.caller.send(self.request(&self.origin, method, target, form)?).await
     }
 
-    /// The same `GET` to another origin, as a stranger would ask.
-    pub(super) async fn get_as_stranger(&self, origin: &str, target: &str) -> Answered {
+    /// The same `GET` to another origin, as a stranger would ask, who believes the system's
+    /// authorities. Where that fails, those of the configuration are believed.
+    pub(super) async fn ask_as_stranger(&self, origin: &str, target: &str) -> Answered {
         let mut request = self.request(origin, Method::GET, target, None)?;
         request.headers_mut().remove(HOST);
         if let Some(secret) = &self.config.upstream.secret_header {
             request.headers_mut().remove(&secret.name);
         }
-        self.caller.send(request).await
+        match self.stranger.send(request.clone()).await {
+            Err(CallError::Unreachable(_)) => self.caller.send(request).await,
+            answered => answered,
+        }
     }
 
     fn request(

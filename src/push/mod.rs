@@ -19,6 +19,7 @@ use crate::upstream::tls::TlsError;
 use crate::upstream::{CallError, Caller};
 
 pub use hint::Hint;
+pub use listen::{Answer, Return, ReturnError};
 pub use outcome::{Pushed, Refusal, Verifier};
 pub use request::Request;
 pub use signer::{SignError, Signer};
@@ -27,6 +28,7 @@ use metadata::Metadata;
 
 mod call;
 pub mod hint;
+mod listen;
 mod metadata;
 mod outcome;
 mod proof;
@@ -127,6 +129,7 @@ pub async fn push(order: &Order, world: World<'_>) -> Result<Pushed, PushError> 
         return Err(PushError::Metadata("the answer to the push has no request_uri".to_owned()));
     };
     Ok(Pushed {
+        issuer: metadata.issuer.clone(),
         request_uri: request_uri.to_owned(),
         expires_in: expires_in.as_u64().unwrap_or_default(),
         authorize_url: authorize_url(&metadata.authorize, &order.client_id, request_uri)?,

@@ -12,6 +12,8 @@ use crate::config::Secret;
 /// A request that was taken.
 #[derive(Debug)]
 pub struct Pushed {
+    /// Who took it.
+    pub issuer: String,
     /// The reference.
     pub request_uri: String,
     /// In seconds.
@@ -134,6 +136,7 @@ mod tests {
     #[test]
     fn the_verifier_is_shown_to_those_who_ask() {
         let pushed = Pushed {
+            issuer: "https://a.example".to_owned(),
             request_uri: "urn:1".to_owned(),
             expires_in: 60,
             authorize_url: "https://a.example/".to_owned(),

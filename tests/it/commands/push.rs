@@ -1,6 +1,7 @@
 //! `parapet push` by every authentication method, against the real gateway.
 
 use std::path::Path;
+use std::process::Command;
 
 use parapet::jose::Algorithm;
 use parapet::push::hint::HINTS;
@@ -13,6 +14,8 @@ use crate::support::http::get;
 use crate::support::jose::Signer;
 use crate::support::markdown::Document;
 use crate::support::ports::free_port;
+use crate::support::process::Process;
+use crate::support::raw::PATIENCE;
 use crate::support::tls::{Authority, Holder, named};
 use crate::support::upstream::{Step, Upstream};
 
@@ -113,6 +116,7 @@ fn toml(folder: &Path, issuer: &str, upstream: &Upstream, [rsa, own]: [&Value; 2
         client("ca", "tls_client_auth", "tls_client_auth_subject_dn = \"CN=app,O=Example\""),
         client("own", "self_signed_tls_client_auth", &jwks("own", own)),
         client("free", "none", ""),
+        client("native", "none", "").replace(CALLBACK, "http://127.0.0.1/cb"),
         client("scoped", "none", "scopes = [\"email\"]"),
     ]
     .concat()
@@ -207,6 +211,44 @@ async fn what_cannot_be_pushed_ends_with_2_or_3() {
         assert_eq!(said.code, code, "{issuer}: {said:?}");
         assert!(said.err.contains(expected), "{issuer}: {}", said.err);
     }
+}
+
+#[tokio::test]
+async fn the_answer_is_waited_for_on_loopback() {
+    let lab = Lab::open().await;
+    let (ca, issuer) = (lab.file("ca.pem"), lab.issuer.clone());
+    for (changes, code, said) in [
+        ("", 0, "state and iss are right\n"),
+        ("x", 1, "wrong: state\n"),
+        ("&iss=https://b.example", 1, "wrong: iss\n"),
+    ] {
+        let uri = format!("http://127.0.0.1:{}/cb", free_port());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parapet"));
+        command.args(["push", "--issuer", &issuer, "--client-id", "native", "--ca", &ca]);
+        command.args(["--redirect-uri", &uri, "--listen", "--listen-timeout", "50s"]).env_clear();
+        let mut process = Process::spawn(&mut command);
+        let state = process
+            .wait_for(PATIENCE, |output| {
+                let whole = output.contains("\nnonce");
+                let state = output.lines().find_map(|line| line.strip_prefix("state "));
+                state.filter(|_| whole).map(|state| state.trim().to_owned())
+            })
+            .await;
+        assert_eq!(get(&format!("{uri}?nothing=1")).await.status, 404);
+        assert_eq!(get(&uri.replace("/cb", "/other?code=1")).await.status, 404);
+        let page = get(&format!("{uri}?code=abc&state={state}{changes}")).await;
+        assert!(page.text().contains("You can close this page"), "{page:?}");
+        let ended = process.wait_for(PATIENCE, |output| output.contains(said).then_some(()));
+        ended.await;
+        assert!(process.output().contains("code              abc\n"), "{}", process.output());
+        while process.ended().is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(process.ended().unwrap().code(), Some(code), "{changes}");
+    }
+    let said = lab.push("free", "--listen").await;
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("needs a redirect_uri such as"), "{}", said.err);
 }
 
 #[test]
