@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use http::uri::Authority;
 use http::{Method, StatusCode};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -74,13 +75,17 @@ impl<A: Application> Gateway<A> {
         let method = known(&head.method);
         let path = Some(head.uri.path()).filter(|path| self.is_endpoint(context.route, path));
         let issuer = &self.config.server.issuer;
+        let public = issuer.authority().parse::<Authority>().ok();
         let mut attributes: Vec<Attribute> = vec![
             ("http.request.method", method.into()),
             ("url.scheme", Value::Text(issuer.scheme().to_owned().into())),
-            ("server.address", issuer.authority().to_owned().into()),
             ("parapet.route", context.route.label().into()),
             ("parapet.request_id", context.request_id.as_str().to_owned().into()),
         ];
+        if let Some(public) = public {
+            attributes.push(("server.address", public.host().to_owned().into()));
+            attributes.extend(public.port_u16().map(|port| ("server.port", port.into())));
+        }
         attributes.extend(path.map(|path| ("http.route", path.to_owned().into())));
         attributes.extend(sent.map(status_attribute));
         attributes.extend(reason(context).map(|reason| ("parapet.reason", reason.into())));

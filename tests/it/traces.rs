@@ -178,6 +178,8 @@ async fn push_redeem_upstream_and_store_are_spans_without_what_was_pushed() {
     assert_eq!(attribute(upstream_call, "http.response.status_code").unwrap(), "302");
     assert_eq!(attribute(upstream_call, "server.address").unwrap(), "127.0.0.1");
     assert_eq!(attribute(par, "http.route").unwrap(), "/par");
+    assert_eq!(attribute(par, "server.address").unwrap(), "127.0.0.1");
+    assert_eq!(attribute(par, "server.port").unwrap(), "8080");
     assert_eq!(attribute(par, "http.request.method").unwrap(), "POST");
     assert_eq!(attribute(par, "http.response.status_code").unwrap(), "201");
     assert_eq!(attribute(push, "parapet.event").unwrap(), "push.accepted");
