@@ -243,7 +243,9 @@ mod tests {
         });
         let mut write = |room: usize, lines: &[&[u8]]| {
             disk.1.store(room, Ordering::Relaxed);
-            lines.iter().for_each(|line| batch.add(line));
+            for line in lines {
+                batch.add(line);
+            }
             batch.flush();
             (String::from_utf8(disk.0.0.lock().clone()).unwrap(), LOST.load(Ordering::Relaxed))
         };

@@ -48,8 +48,8 @@ async fn lines(path: &Path, number: usize) -> Vec<Value> {
     }
 }
 
-async fn metric(gateway: &Gateway, name: &str) -> f64 {
-    let text = get(&format!("{}/metrics", gateway.admin_url.as_ref().unwrap())).await.text();
+async fn metric(admin_url: &str, name: &str) -> f64 {
+    let text = get(&format!("{admin_url}/metrics")).await.text();
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap().parse().unwrap()
 }
@@ -91,7 +91,8 @@ async fn a_full_disk_loses_counted_lines_and_no_push() {
         assert_eq!(push(&gateway.url).await.status, 201);
     }
     let limit = Instant::now() + Duration::from_secs(20);
-    while metric(&gateway, "parapet_audit_lines_dropped_total").await < 5.0 {
+    let admin = gateway.admin_url.clone().unwrap();
+    while metric(&admin, "parapet_audit_lines_dropped_total").await < 5.0 {
         assert!(Instant::now() < limit, "{}", gateway.output());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -119,23 +120,24 @@ async fn off_is_off_and_a_folder_that_is_not_there_is_told_at_start() {
     assert!(said.contains("[log] audit: cannot write to") && said.contains("none/audit.log"));
 }
 
-/// A gateway whose standard error nobody reads, and whose standard output nobody reads after the
+/// A gateway whose standard error goes elsewhere, and whose standard output nobody reads after the
 /// addresses.
 struct Unread {
     child: Child,
     _stdout: BufReader<ChildStdout>,
     url: String,
+    admin_url: String,
 }
 
 impl Unread {
-    fn start(toml: &str, folder: &Path) -> Self {
+    fn start(toml: &str, folder: &Path, stderr: impl Into<Stdio>) -> Self {
         let file = folder.join("gateway.toml");
         std::fs::write(&file, toml).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_parapet"))
             .args(["serve", "--config"])
             .arg(&file)
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let mut stdout = BufReader::with_capacity(1, child.stdout.take().unwrap());
@@ -147,7 +149,8 @@ impl Unread {
                 url = address.trim().to_owned();
             }
         }
-        Self { child, _stdout: stdout, url }
+        let admin_url = line["admin on ".len()..].trim().to_owned();
+        Self { child, _stdout: stdout, url, admin_url }
     }
 }
 
@@ -162,7 +165,8 @@ impl Drop for Unread {
 async fn pipes_that_nobody_reads_hold_no_request_up_and_no_end() {
     let upstream = Upstream::fine().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut gateway = Unread::start(&toml(&upstream, "audit = \"stdout\""), folder.path());
+    let toml = toml(&upstream, "audit = \"stdout\"");
+    let mut gateway = Unread::start(&toml, folder.path(), Stdio::piped());
     let address = gateway.url.trim_start_matches("http://").parse().unwrap();
     let mut client = Raw::connect(address).await;
     // A pipe holds 64 KiB: two hundred lines of the log, three hundred of the audit trail.
@@ -188,5 +192,22 @@ async fn pipes_that_nobody_reads_hold_no_request_up_and_no_end() {
     while gateway.child.try_wait().unwrap().is_none() {
         assert!(Instant::now() < limit, "it does not end");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_on_a_full_disk_costs_lines_and_no_push() {
+    let upstream = Upstream::fine().await;
+    let folder = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let gateway = Unread::start(&toml(&upstream, ""), folder.path(), full);
+    for _ in 0..5 {
+        assert_eq!(push(&gateway.url).await.status, 201);
+    }
+    let limit = Instant::now() + Duration::from_secs(20);
+    // One line of the access log and one of the audit trail for each.
+    while metric(&gateway.admin_url, "parapet_log_lines_dropped_total").await < 10.0 {
+        assert!(Instant::now() < limit, "the lost lines are not counted");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

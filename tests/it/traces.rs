@@ -89,15 +89,16 @@ fn spans(collector: &Upstream) -> Vec<Span> {
 
 fn attribute(span: &Span, name: &str) -> Option<String> {
     let found = span.attributes.iter().find(|attribute| attribute.key == name)?;
-    Some(match found.value.as_ref()?.value.as_ref()? {
-        Value::StringValue(text) => text.clone(),
-        Value::IntValue(number) => number.to_string(),
-        other => panic!("{name}: {other:?}"),
-    })
+    let value = found.value.as_ref()?.value.as_ref()?;
+    if let Value::IntValue(number) = value {
+        return Some(number.to_string());
+    }
+    let Value::StringValue(text) = value else { panic!("{name}: {value:?}") };
+    Some(text.clone())
 }
 
 fn id(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 async fn push(gateway: &Gateway) -> Answer {
@@ -130,8 +131,31 @@ async fn until(collector: &Upstream, wanted: impl Fn(&Span) -> bool) -> Span {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn push_redeem_upstream_and_store_are_spans_without_what_was_pushed() {
+/// What was seen of one login and of a request that passed through.
+struct Login {
+    upstream: Upstream,
+    collector: Upstream,
+    request_uri: String,
+    output: String,
+    spans: Vec<Span>,
+}
+
+impl Login {
+    fn span(&self, name: &str) -> &Span {
+        let found: Vec<_> = self.spans.iter().filter(|span| span.name == name).collect();
+        assert_eq!(found.len(), 1, "{name} in {:#?}", self.spans);
+        found[0]
+    }
+
+    /// The call of the upstream, made for the visit of its authorization endpoint.
+    fn upstream_call(&self) -> &Span {
+        let parent = &self.span("GET /authorize").span_id;
+        let is_call = |span: &&Span| span.kind == 3 && span.parent_span_id == *parent;
+        self.spans.iter().find(is_call).expect("the call of the upstream")
+    }
+}
+
+async fn login() -> Login {
     let (upstream, collector) = (upstream().await, collector().await);
     let address = format!("http://{}/", collector.address);
     let more = [("OTEL_SERVICE_NAME", "front-door"), ("OTEL_BSP_SCHEDULE_DELAY", "60000")];
@@ -145,15 +169,17 @@ async fn push_redeem_upstream_and_store_are_spans_without_what_was_pushed() {
     let passed = asked(&gateway, path, &[("cookie", "a=planted-cookie")]).await;
     assert_eq!(passed.status, 200);
 
-    // Nothing was sent so far: the end sends what waits.
+    assert!(collector.seen().is_empty(), "they wait a minute");
     let (status, output) = gateway.stop();
     assert!(status.success(), "{output}");
-    let all = spans(&collector);
-    let named = |name: &str| {
-        let found: Vec<_> = all.iter().filter(|span| span.name == name).collect();
-        assert_eq!(found.len(), 1, "{name} in {all:#?}");
-        found[0]
-    };
+    let spans = spans(&collector);
+    Login { upstream, collector, request_uri, output, spans }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn push_redeem_upstream_and_store_are_spans() {
+    let login = login().await;
+    let named = |name| login.span(name);
     let (par, push) = (named("POST /par"), named("push"));
     let (authorize, redeem, departure) =
         (named("GET /authorize"), named("redeem"), named("departure"));
@@ -171,10 +197,7 @@ async fn push_redeem_upstream_and_store_are_spans_without_what_was_pushed() {
     }
     assert_ne!(par.trace_id, authorize.trace_id);
     assert!(par.parent_span_id.is_empty() && par.kind == 2);
-    let upstream_call = all
-        .iter()
-        .find(|span| span.kind == 3 && span.parent_span_id == authorize.span_id)
-        .expect("the call of the upstream");
+    let upstream_call = login.upstream_call();
     assert_eq!(attribute(upstream_call, "http.response.status_code").unwrap(), "302");
     assert_eq!(attribute(upstream_call, "server.address").unwrap(), "127.0.0.1");
     assert_eq!(attribute(par, "http.route").unwrap(), "/par");
@@ -184,24 +207,31 @@ async fn push_redeem_upstream_and_store_are_spans_without_what_was_pushed() {
     assert_eq!(attribute(par, "http.response.status_code").unwrap(), "201");
     assert_eq!(attribute(push, "parapet.event").unwrap(), "push.accepted");
     assert_eq!(attribute(departure, "parapet.event").unwrap(), "completion.code");
+}
 
-    // The upstream was told of the very span.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upstream_and_logs_name_the_trace_and_no_batch_holds_what_was_pushed() {
+    let login = login().await;
+    let Login { upstream, collector, output, .. } = &login;
+    let (authorize, upstream_call) = (login.span("GET /authorize"), login.upstream_call());
     let told = upstream.seen().into_iter().find(|seen| seen.target.starts_with("/authorize"));
     let told = told.unwrap().field("traceparent").unwrap().to_owned();
     let (trace, span) = (id(&authorize.trace_id), id(&upstream_call.span_id));
     assert_eq!(told, format!("00-{trace}-{span}-01"));
-    // Log lines name the trace.
     assert!(output.contains(&format!("\"trace_id\":\"{trace}\"")), "{output}");
     let audit = output.lines().find(|line| line.contains("push.accepted")).unwrap();
-    assert!(audit.contains(&id(&par.trace_id)), "{audit}");
+    assert!(audit.contains(&id(&login.span("POST /par").trace_id)), "{audit}");
 
-    assert_unseen(&collector, &["planted", &request_uri[28..], "person.example", "client.example"]);
+    let reference = &login.request_uri["urn:ietf:params:oauth:request_uri:".len()..];
+    assert!(reference.len() > 20, "{reference}");
+    let secrets = ["planted", reference, "request_uri", "person.example", "client.example"];
+    assert_unseen(collector, &secrets);
     let batch = &collector.seen()[0];
     assert_eq!((batch.method.as_str(), batch.target.as_str()), ("POST", "/v1/traces"));
     assert_eq!(batch.field("content-type"), Some("application/x-protobuf"));
     assert_eq!(batch.field("authorization"), Some("Bearer planted-token"));
     assert!(!output.contains("planted-token"), "{output}");
-    let resource = batches(&collector)[0].resource_spans[0].resource.clone().unwrap();
+    let resource = batches(collector)[0].resource_spans[0].resource.clone().unwrap();
     let resource: HashMap<_, _> =
         resource.attributes.into_iter().map(|pair| (pair.key, pair.value)).collect();
     let service = resource["service.name"].clone().unwrap().value.unwrap();

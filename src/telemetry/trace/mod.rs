@@ -40,7 +40,7 @@ pub struct Tracer {
 }
 
 /// What the exporting thread gets.
-pub(crate) enum Message {
+pub enum Message {
     /// A finished span.
     Span(Box<Span>),
     /// Sends what is there and ends.
@@ -152,9 +152,8 @@ impl Trace {
         else {
             return Self::default();
         };
-        let sampled = tracer.sampler.records(trace_id, given);
         Self {
-            server: Open::root(tracer, TraceContext { trace_id, ..own(given, sampled) }, given),
+            server: Open::root(tracer, trace_id, given),
             upstream: None,
             state: given.and_then(|_| context::trace_state(headers)),
         }
@@ -219,12 +218,6 @@ pub enum Caller {
     Believed,
     /// Anybody else.
     Stranger,
-}
-
-/// A place of our own; its names are drawn where they matter.
-fn own(given: Option<TraceContext>, sampled: bool) -> TraceContext {
-    let nobody = TraceContext { trace_id: TraceId([0; 16]), span_id: SpanId([0; 8]), sampled };
-    TraceContext { sampled, ..given.unwrap_or(nobody) }
 }
 
 #[cfg(test)]

@@ -46,12 +46,13 @@ impl Open {
     /// The first span of a request. `None` without randomness: then it is not traced.
     pub(super) fn root(
         tracer: &'static Tracer,
-        place: TraceContext,
+        trace_id: TraceId,
         parent: Option<TraceContext>,
     ) -> Option<Arc<Self>> {
+        let sampled = tracer.sampler.records(trace_id, parent);
         Some(Arc::new(Self {
             tracer: Some(tracer),
-            place: TraceContext { span_id: SpanId(drawn()?), ..place },
+            place: TraceContext { trace_id, span_id: SpanId(drawn()?), sampled },
             parent: parent.map(|parent| parent.span_id),
             kind: Kind::Server,
             start: tracer.clock.nanoseconds(),
