@@ -29,6 +29,7 @@ pub(super) fn look(config: &Config, now: u64) -> Vec<Finding> {
         files.extend(redis.ca_file.as_deref());
         files.extend(redis.client.as_ref().map(|(certificate, _)| certificate.as_path()));
     }
+    files.extend(config.client_keys.ca.as_deref());
     files.sort_unstable();
     files.dedup();
     files.into_iter().map(|file| of_file(file, now)).collect()
