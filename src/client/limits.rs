@@ -14,6 +14,7 @@ use moka::sync::Cache;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config;
+use crate::telemetry::metrics::LimitKind;
 
 /// A client that authenticated from an address lately is never held up by others' failures there.
 const TRUST: Duration = Duration::from_secs(3600);
@@ -105,6 +106,18 @@ impl Limits {
         self.pushes.check_key(client_id).map_err(|not_until| {
             RetryAfter(not_until.wait_time_from(OurClock(Arc::clone(&self.clock)).now()))
         })
+    }
+
+    /// How much is remembered now.
+    #[must_use]
+    pub fn tracked(&self) -> [(LimitKind, u64); 4] {
+        let number = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        [
+            (LimitKind::Clients, number(self.pushes.len())),
+            (LimitKind::Addresses, number(self.failures.len())),
+            (LimitKind::Blocked, self.blocked.entry_count()),
+            (LimitKind::Trusted, self.trusted.entry_count()),
+        ]
     }
 
     /// Forgets budgets that are full again. To be called now and then.

@@ -24,10 +24,12 @@ pub use serve::{ServeError, serve};
 use application::Joint;
 use backend::Backend;
 use chores::Chores;
+use overview::Overview;
 
 mod application;
 mod backend;
 mod chores;
+mod overview;
 mod page;
 mod serve;
 
@@ -44,6 +46,7 @@ pub struct Gateway {
     admin: Option<admin::Bound>,
     backend: Backend,
     shared: Shared,
+    overview: Overview,
 }
 
 /// Why a gateway does not start. Nothing is left running.
@@ -93,9 +96,20 @@ impl Gateway {
             limits: Arc::new(Limits::new(&config.limits, Arc::clone(&clock))),
             clock: Arc::clone(&clock),
         };
+        let overview = Overview::new(&config, &shared);
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
         let proxy = Proxy::new(listeners, Arc::clone(&joint), Arc::new(config), clock)?;
-        Ok(Self { proxy, joint, addresses, mtls_addresses, encrypted, admin, backend, shared })
+        Ok(Self {
+            proxy,
+            joint,
+            addresses,
+            mtls_addresses,
+            encrypted,
+            admin,
+            backend,
+            shared,
+            overview,
+        })
     }
 
     /// What the public listener is bound to, in the order of the configuration.
@@ -134,6 +148,11 @@ impl Gateway {
         }
     }
 
+    /// What the status page shows.
+    fn status(&self) -> admin::Status {
+        self.overview.status(&self.shared, self.backend.health(), self.proxy.credentials())
+    }
+
     /// Serves until `stop` ends, then fails readiness, takes no new connection and lets what is in
     /// flight end.
     ///
@@ -145,12 +164,17 @@ impl Gateway {
         let (stop_admin, admin_stopped) = watch::channel(false);
         let draining = Latch::new();
         let readiness = self.backend.readiness(readiness(&self.shared, &draining));
-        let admin =
-            self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
+        let (watched, status) = (self.overview.sampler(), self.status());
+        let admin = self.admin.map(|admin| admin.with_status(status));
+        let admin = admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
         let keeping = self.backend.keep()?;
         let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
         let tidied = self.backend.tidied();
-        let chores = Chores::start(store, tidied, limits, reload);
+        let slow = move || {
+            reload();
+            watched();
+        };
+        let chores = Chores::start(store, tidied, limits, slow);
         let discovery = Arc::clone(&self.shared.discovery);
         let serve = self.proxy.serve(serving.clone());
         let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };
@@ -180,8 +204,11 @@ fn readiness(shared: &Shared, draining: &Latch) -> Readiness {
     let draining = draining.clone();
     Readiness::new()
         .check("metadata", move || discovery.current().is_some())
+        .because("the upstream's metadata were not fetched yet")
         .check("keys", move || keys.key_names_differ())
+        .because("a key of the upstream has the kid of a key that the gateway publishes")
         .check("serving", move || !draining.is_set())
+        .because("the gateway is stopping")
 }
 
 /// What the metrics say of the store.

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::guard::{Bounds, Connection, Guarded, expect_head};
 use super::tls::TlsEnd;
 use crate::config::Limits;
+use crate::telemetry::metrics::{RateScope, meter};
 
 /// The application that a listener serves.
 pub(super) struct Front<P> {
@@ -66,7 +67,10 @@ where
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         // A connection above the cap is closed at once: to answer it would cost what the cap saves.
-        let _permit = Arc::clone(&self.room).try_acquire_owned().ok()?;
+        let Ok(_permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            meter().rate_limited(RateScope::Connections);
+            return None;
+        };
         let guarded: Stream = Box::new(self.guarded(stream).await?);
         let mut session = ServerSession::new_http1(guarded);
         // Zero is pingora's word for "no own timer": the guard bounds the wait.

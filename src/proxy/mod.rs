@@ -24,6 +24,7 @@ pub use tls::Credentials;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::telemetry::metrics::{GuardPlace, meter};
 use application::Route;
 use client_certificate::Forwarded;
 use context::Context;
@@ -93,6 +94,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         context: &mut Context,
     ) -> pingora::Result<bool> {
         if let Err(fault) = screen(session, context.route) {
+            meter().guard_refusal(GuardPlace::Target);
             return self.refuse(session, context, fault).await;
         }
         match context.route {

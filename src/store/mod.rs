@@ -14,12 +14,14 @@ use crate::oauth::request_uri::Reference;
 use crate::telemetry::metrics::StoreCause;
 
 pub use index::{Found, IndexKey};
+pub use measured::Measured;
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
 
 mod account;
 mod due;
 mod index;
+mod measured;
 pub mod memory;
 pub mod redis;
 pub mod sealed;

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use tracing::{Level, enabled, event};
 
 use super::metrics::AuthMethod;
+use super::recent::recent;
 use crate::oauth::error::ErrorCode;
 
 /// The tracing target of the trail.
@@ -97,6 +98,7 @@ impl<'a> Line<'a> {
 
 /// Writes the line; tracing wants the level as a constant.
 fn line(level: Level, line: Line<'_>) {
+    recent().note(line.event, line.at.request_id, (line.error, line.reason));
     macro_rules! write {
         ($level:expr) => {
             if enabled!(target: TARGET, $level) {

@@ -3,7 +3,9 @@
 
 pub mod access_log;
 pub mod audit;
+pub mod history;
 pub mod metrics;
+pub mod recent;
 mod writer;
 
 use std::io;

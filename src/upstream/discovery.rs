@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -25,6 +25,11 @@ const FRESH: Duration = Duration::from_secs(60);
 /// How long until the next try while the upstream has never answered.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// What came of the last fetch.
+const NOT_TRIED: u8 = 0;
+const FAILED: u8 = 1;
+const FETCHED: u8 = 2;
+
 /// The documents of one upstream.
 #[derive(Debug)]
 pub struct Discovery {
@@ -39,6 +44,8 @@ pub struct Discovery {
     failures: AtomicU64,
     issuer: String,
     other_issuer_told: AtomicBool,
+    /// [`NOT_TRIED`], [`FAILED`] or [`FETCHED`].
+    last_fetch: AtomicU8,
     keys: KeyDocuments,
 }
 
@@ -69,6 +76,7 @@ impl Discovery {
             failures: AtomicU64::new(0),
             issuer: config.server.issuer.as_str().to_owned(),
             other_issuer_told: AtomicBool::new(false),
+            last_fetch: AtomicU8::new(NOT_TRIED),
             keys: KeyDocuments::new(config.published_keys()),
         }
     }
@@ -103,6 +111,15 @@ impl Discovery {
             return Err(FetchError::JustFailed);
         }
         self.refresh().await
+    }
+
+    /// Whether the documents could be fetched at the last try; `None` before the first.
+    #[must_use]
+    pub fn last_fetch_succeeded(&self) -> Option<bool> {
+        match self.last_fetch.load(Ordering::Relaxed) {
+            NOT_TRIED => None,
+            verdict => Some(verdict == FETCHED),
+        }
     }
 
     /// The path of the authorization endpoint, once it is known.
@@ -174,6 +191,8 @@ impl Discovery {
                 FetchResult::Unavailable
             }
         });
+        let verdict = if fetched.is_ok() { FETCHED } else { FAILED };
+        self.last_fetch.store(verdict, Ordering::Relaxed);
         if fetched.is_err() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
