@@ -39,3 +39,4 @@ mod store;
 mod support;
 mod tampering;
 mod visits;
+mod watch;
