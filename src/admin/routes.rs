@@ -29,13 +29,16 @@ impl Routes {
             return answer::with_allow(refusal, "GET, HEAD");
         }
         match path {
-            "/livez" => state(Vec::new(), Detail::Short),
+            "/livez" => state(Vec::new(), Vec::new(), Detail::Short),
             "/metrics" => reply(
                 StatusCode::OK,
                 "text/plain; version=0.0.4; charset=utf-8",
                 self.metrics.render(),
             ),
-            _ => state(self.readiness.verdicts(), Detail::wanted(target.query())),
+            _ => {
+                let (checks, facts) = (self.readiness.verdicts(), self.readiness.facts());
+                state(checks, facts, Detail::wanted(target.query()))
+            }
         }
     }
 }
@@ -55,9 +58,11 @@ impl Detail {
     }
 }
 
-/// 200 `{"status":"ok"}` where all hold, else 503 `{"status":"unavailable"}`; with `checks` on
-/// demand.
-fn state(verdicts: Vec<(&'static str, bool)>, detail: Detail) -> Response<Bytes> {
+type Verdicts = Vec<(&'static str, bool)>;
+
+/// 200 `{"status":"ok"}` where all checks hold, else 503 `{"status":"unavailable"}`; with `checks`,
+/// and `information` where there is some, on demand.
+fn state(verdicts: Verdicts, facts: Verdicts, detail: Detail) -> Response<Bytes> {
     let (status, word) = if verdicts.iter().all(|&(_, holds)| holds) {
         (StatusCode::OK, "ok")
     } else {
@@ -66,9 +71,14 @@ fn state(verdicts: Vec<(&'static str, bool)>, detail: Detail) -> Response<Bytes>
     let body = match detail {
         Detail::Short => json!({ "status": word }),
         Detail::Verbose => {
-            let checks: Map<String, Value> =
-                verdicts.into_iter().map(|(name, holds)| (name.to_owned(), holds.into())).collect();
-            json!({ "status": word, "checks": checks })
+            let by_name = |verdicts: Verdicts| -> Map<String, Value> {
+                verdicts.into_iter().map(|(name, holds)| (name.to_owned(), holds.into())).collect()
+            };
+            let mut told = json!({ "status": word, "checks": by_name(verdicts) });
+            if !facts.is_empty() {
+                told["information"] = by_name(facts).into();
+            }
+            told
         }
     };
     reply(status, "application/json", body.to_string())
@@ -115,6 +125,23 @@ mod tests {
         latch.set();
         assert_eq!(get("/readyz").0, 200);
         assert_eq!(get("/startupz?verbose=1").0, 200);
+    }
+
+    #[test]
+    fn facts_are_told_and_decide_nothing() {
+        let readiness = Readiness::new().check("store", || true).fact("last_reload", || false);
+        let routes = Routes { readiness, metrics: meter() };
+        assert_eq!(ask(&routes, &Method::GET, "/readyz"), (200, r#"{"status":"ok"}"#.into()));
+        let (status, told) = ask(&routes, &Method::GET, "/readyz?verbose");
+        assert_eq!(status, 200);
+        assert_eq!(
+            serde_json::from_str::<Value>(&told).unwrap(),
+            json!({
+                "status": "ok",
+                "checks": {"store": true},
+                "information": {"last_reload": false},
+            })
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod access_log;
 pub mod audit;
 pub mod metrics;
+mod reloads;
 mod writer;
 
 use std::io;
@@ -17,6 +18,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 pub use metrics::{Metrics, meter};
+pub use reloads::{RefusedReload, ReloadStatus, Reloads};
 pub use writer::LogGuard;
 
 /// How a log line looks.

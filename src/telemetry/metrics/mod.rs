@@ -23,8 +23,8 @@ use declared::{DECLARED, Kind};
 use family::{Family, place, single};
 pub use labels::{
     AuthMethod, AuthVerdict, CompletionOutcome, FetchResult, GuardPlace, MaskResult, Method,
-    PlainDecision, PushResult, RateScope, RedeemResult, RouteLabel, StoreCause, StoreOperation,
-    UpstreamErrorKind,
+    PlainDecision, PushResult, RateScope, RedeemResult, ReloadOutcome, RouteLabel, StoreCause,
+    StoreOperation, UpstreamErrorKind,
 };
 use labels::{Error, Label};
 use status::Status;
@@ -64,6 +64,9 @@ pub struct Metrics {
     client_keys_fetch: Family<Counter, 1>,
     log_lines_dropped: Counter,
     config_info: Mutex<Option<Gauge>>,
+    config_reloads: Family<Counter, 1>,
+    config_loaded: Gauge,
+    config_reload_successful: Gauge,
 }
 
 impl Metrics {
@@ -116,6 +119,9 @@ impl Metrics {
             client_keys_fetch: Family::of(r, declared::CLIENT_KEYS_FETCH, FetchResult::ALL),
             log_lines_dropped: single(r, declared::LOG_LINES_DROPPED, Vec::new()),
             config_info: Mutex::new(None),
+            config_reloads: Family::of(r, declared::CONFIG_RELOADS, ReloadOutcome::ALL),
+            config_loaded: single(r, declared::CONFIG_LOADED, Vec::new()),
+            config_reload_successful: single(r, declared::CONFIG_RELOAD_SUCCESSFUL, Vec::new()),
             recorder,
         }
     }
@@ -245,6 +251,20 @@ impl Metrics {
         }
         gauge.set(1.0);
         *current = Some(gauge);
+    }
+
+    /// The configuration of this hash is in use since `at`, in seconds since the Unix epoch.
+    pub fn config_loaded(&self, hash: &str, at: u64) {
+        self.config_info(hash);
+        self.config_loaded.set(float(at));
+        self.config_reload_successful.set(1.0);
+    }
+
+    /// An attempt to change the configuration is over.
+    pub fn config_reload(&self, outcome: ReloadOutcome) {
+        self.config_reloads.at([place(outcome)], count);
+        let is_applied = outcome == ReloadOutcome::Applied;
+        self.config_reload_successful.set(if is_applied { 1.0 } else { 0.0 });
     }
 
     /// Until when the certificate of a TLS listener serves, in seconds since the Unix epoch.
