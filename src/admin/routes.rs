@@ -87,8 +87,8 @@ impl Detail {
     }
 }
 
-/// 200 `{"status":"ok"}` where all hold, else 503 `{"status":"unavailable"}`; with `checks` and, for
-/// those that fail, `reasons` on demand.
+/// 200 `{"status":"ok"}` where all checks hold, else 503 `{"status":"unavailable"}`; on demand with
+/// `checks`, `reasons` for those that fail, and `information` where there is some.
 fn state(readiness: &Readiness, detail: Detail) -> Response<Bytes> {
     let verdicts = readiness.verdicts();
     let (status, word) = if verdicts.iter().all(|&(_, holds)| holds) {
@@ -99,9 +99,18 @@ fn state(readiness: &Readiness, detail: Detail) -> Response<Bytes> {
     let body = match detail {
         Detail::Short => json!({ "status": word }),
         Detail::Verbose => {
-            let checks: Map<String, Value> =
-                verdicts.into_iter().map(|(name, holds)| (name.to_owned(), holds.into())).collect();
-            json!({ "status": word, "checks": checks, "reasons": readiness.reasons() })
+            let by_name = |verdicts: Vec<(&'static str, bool)>| -> Map<String, Value> {
+                verdicts.into_iter().map(|(name, holds)| (name.to_owned(), holds.into())).collect()
+            };
+            let (checks, reasons) = (by_name(verdicts), readiness.reasons());
+            match by_name(readiness.facts()) {
+                facts if facts.is_empty() => {
+                    json!({ "status": word, "checks": checks, "reasons": reasons })
+                }
+                facts => json!({
+                    "status": word, "checks": checks, "reasons": reasons, "information": facts,
+                }),
+            }
         }
     };
     reply(status, "application/json", body.to_string())
@@ -157,6 +166,24 @@ mod tests {
         latch.set();
         assert_eq!(get("/readyz").0, 200);
         assert_eq!(get("/startupz?verbose=1").0, 200);
+    }
+
+    #[test]
+    fn facts_are_told_and_decide_nothing() {
+        let readiness = Readiness::new().check("store", || true).fact("last_reload", || false);
+        let routes = Routes { readiness, metrics: meter(), status: None };
+        assert_eq!(ask(&routes, &Method::GET, "/readyz"), (200, r#"{"status":"ok"}"#.into()));
+        let (status, told) = ask(&routes, &Method::GET, "/readyz?verbose");
+        assert_eq!(status, 200);
+        assert_eq!(
+            serde_json::from_str::<Value>(&told).unwrap(),
+            json!({
+                "status": "ok",
+                "checks": {"store": true},
+                "reasons": [],
+                "information": {"last_reload": false},
+            })
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::endpoints::{Endpoints, Shared};
 use crate::proxy::listener::{self, Bound};
 use crate::proxy::{Listeners, Proxy, SetupError};
 use crate::store::Store;
+use crate::telemetry::Reloads;
 use crate::telemetry::metrics::meter;
 use crate::upstream::tls::TlsError;
 use crate::upstream::{Discovery, HttpClient};
@@ -47,6 +48,7 @@ pub struct Gateway {
     backend: Backend,
     shared: Shared,
     overview: Overview,
+    reloads: Reloads,
 }
 
 /// Why a gateway does not start. Nothing is left running.
@@ -97,6 +99,7 @@ impl Gateway {
             clock: Arc::clone(&clock),
         };
         let overview = Overview::new(&config, &shared);
+        let reloads = Reloads::new("", shared.clock.now());
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
         let proxy = Proxy::new(listeners, Arc::clone(&joint), Arc::new(config), clock)?;
         Ok(Self {
@@ -109,6 +112,7 @@ impl Gateway {
             backend,
             shared,
             overview,
+            reloads,
         })
     }
 
@@ -150,7 +154,8 @@ impl Gateway {
 
     /// What the status page shows.
     fn status(&self) -> admin::Status {
-        self.overview.status(&self.shared, self.backend.health(), self.proxy.credentials())
+        let parts = (self.backend.health(), self.proxy.credentials(), self.reloads.clone());
+        self.overview.status(&self.shared, parts)
     }
 
     /// Serves until `stop` ends, then fails readiness, takes no new connection and lets what is in

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use crate::admin::Status;
-use crate::admin::status::{
-    CertificateFacts, ConfigurationFacts, Facts, StoreFacts, TrackedFacts, UpstreamFacts,
-};
+use crate::admin::status::{CertificateFacts, Facts, StoreFacts, TrackedFacts, UpstreamFacts};
 use crate::clock::Timestamp;
 use crate::config::{Config, Preset};
 use crate::endpoints::Shared;
 use crate::proxy::Credentials;
+use crate::telemetry::Reloads;
 use crate::telemetry::history::History;
 use crate::telemetry::metrics::{LimitKind, meter};
 use crate::telemetry::recent::recent;
@@ -52,8 +51,7 @@ impl Overview {
     pub(super) fn status(
         &self,
         shared: &Shared,
-        store: Health,
-        credentials: Vec<Arc<Credentials>>,
+        (store, credentials, reloads): (Health, Vec<Arc<Credentials>>, Reloads),
     ) -> Status {
         let known = (self.started_at, self.room);
         let names = (self.issuer.clone(), self.upstream.clone(), self.preset.clone());
@@ -63,7 +61,7 @@ impl Overview {
             Facts {
                 started_at: known.0,
                 issuer,
-                configuration: ConfigurationFacts::default(),
+                configuration: reloads.status(),
                 upstream: UpstreamFacts {
                     url,
                     preset,

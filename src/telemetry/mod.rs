@@ -6,6 +6,7 @@ pub mod audit;
 pub mod history;
 pub mod metrics;
 pub mod recent;
+mod reloads;
 mod writer;
 
 use std::io;
@@ -19,6 +20,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 pub use metrics::{Metrics, meter};
+pub use reloads::{RefusedReload, ReloadStatus, Reloads};
 pub use writer::LogGuard;
 
 /// How a log line looks.

@@ -1,6 +1,7 @@
 //! What the gateway tells the page of its parts. Nothing of a request is in it.
 
 use crate::clock::Timestamp;
+use crate::telemetry::ReloadStatus;
 
 /// The parts of a gateway as they are now.
 #[derive(Debug, Clone)]
@@ -9,8 +10,8 @@ pub struct Facts {
     pub started_at: Timestamp,
     /// `[server] issuer`
     pub issuer: String,
-    /// Which configuration is in use.
-    pub configuration: ConfigurationFacts,
+    /// Which configuration is in use, and what became of attempts to change it.
+    pub configuration: ReloadStatus,
     /// The server behind the gateway.
     pub upstream: UpstreamFacts,
     /// Where requests wait.
@@ -19,24 +20,6 @@ pub struct Facts {
     pub certificates: Vec<CertificateFacts>,
     /// How much the limits remember.
     pub tracked: TrackedFacts,
-}
-
-/// Which configuration is in use.
-#[derive(Debug, Clone, Default)]
-pub struct ConfigurationFacts {
-    /// Its hash, where there is one.
-    pub hash: Option<String>,
-    /// The last attempt to load it anew.
-    pub reload: Option<ReloadFacts>,
-}
-
-/// An attempt to load the configuration anew.
-#[derive(Debug, Clone)]
-pub struct ReloadFacts {
-    /// When.
-    pub at: Timestamp,
-    /// Why nothing was changed, if so.
-    pub error: Option<String>,
 }
 
 /// The server behind the gateway.

@@ -13,10 +13,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 
-pub use facts::{
-    CertificateFacts, ConfigurationFacts, Facts, ReloadFacts, StoreFacts, TrackedFacts,
-    UpstreamFacts,
-};
+pub use facts::{CertificateFacts, Facts, StoreFacts, TrackedFacts, UpstreamFacts};
 use view::View;
 
 use crate::clock::Clock;

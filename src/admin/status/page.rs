@@ -1,6 +1,7 @@
 //! The page: one HTML document with its style sheet, and nothing from anywhere else.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -33,6 +34,8 @@ struct Page<'a> {
     clock: String,
     day: String,
     uptime: String,
+    /// For how long the configuration has been in use.
+    loaded: String,
     store_share: Option<u64>,
     store_bytes: String,
     store_room: Option<String>,
@@ -119,7 +122,8 @@ impl<'a> Page<'a> {
             refreshes: refresh == Refresh::Itself,
             clock: time::clock(view.at),
             day: time::day(view.at),
-            uptime: time::span(std::time::Duration::from_secs(view.uptime_seconds)),
+            uptime: time::span(Duration::from_secs(view.uptime_seconds)),
+            loaded: time::span(view.loaded_for),
             store_share: room.map(|room| (view.store.bytes * 100).div_ceil(room).min(100)),
             store_bytes: bytes(view.store.bytes),
             store_room: room.map(bytes),
@@ -145,7 +149,7 @@ fn expiries(view: &View) -> Vec<Expiry> {
                 None => "cannot be read".to_owned(),
                 Some(0) => "expired".to_owned(),
                 Some(seconds) => {
-                    format!("in {}", time::span(std::time::Duration::from_secs(seconds)))
+                    format!("in {}", time::span(Duration::from_secs(seconds)))
                 }
             },
             class: match seconds {

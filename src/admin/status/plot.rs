@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::time;
 use crate::clock::Timestamp;
+use crate::telemetry::history::MINUTES;
 
 /// The drawing area, in the units of the picture.
 const WIDTH: f64 = 360.0;
@@ -38,7 +39,7 @@ pub(super) struct Curve<'a> {
 
 /// Bars, one on the other.
 pub(super) fn bars(title: &str, series: &[Series<'_>], present: Timestamp) -> String {
-    let minutes = series.iter().map(|series| series.values.len()).max().unwrap_or(0);
+    let minutes = MINUTES;
     let total = |minute: usize| -> u64 {
         series.iter().filter_map(|series| series.values.get(minute)).sum()
     };
@@ -75,7 +76,7 @@ pub(super) fn bars(title: &str, series: &[Series<'_>], present: Timestamp) -> St
 
 /// Lines with a dot at each minute in which something was measured.
 pub(super) fn curves(title: &str, curves: &[Curve<'_>], present: Timestamp) -> String {
-    let minutes = curves.iter().map(|curve| curve.values.len()).max().unwrap_or(0);
+    let minutes = MINUTES;
     let highest = curves.iter().flat_map(|curve| curve.values).flatten().copied();
     let top = ceiling(highest.fold(0.000_1, f64::max));
     let mut svg = begin(title, (top, &|value| seconds(value)), present, minutes);
@@ -171,7 +172,9 @@ pub(super) fn count(value: f64) -> String {
 
 /// Seconds in the unit that fits.
 pub(super) fn seconds(value: f64) -> String {
-    if value >= 1.0 {
+    if value <= 0.0 {
+        "0".to_owned()
+    } else if value >= 1.0 {
         format!("{} s", trimmed(value))
     } else if value >= 0.001 {
         format!("{} ms", trimmed(value * 1_000.0))

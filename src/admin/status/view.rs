@@ -1,6 +1,8 @@
 //! Everything that the page shows, in the shape that `/status.json` has (see
 //! `docs/operations.md`).
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::facts::Facts;
@@ -28,6 +30,9 @@ pub(super) struct View {
     pub(super) outcomes: Vec<Happening>,
     #[serde(skip)]
     pub(super) at: Timestamp,
+    /// For how long the configuration has been in use.
+    #[serde(skip)]
+    pub(super) loaded_for: Duration,
     #[serde(skip)]
     pub(super) hour: Hour,
 }
@@ -41,15 +46,18 @@ pub(super) struct Check {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Configuration {
-    pub(super) hash: Option<String>,
-    pub(super) last_reload: Option<Reload>,
+    pub(super) hash: String,
+    pub(super) loaded_at: String,
+    pub(super) reloads_applied: u64,
+    /// The last attempt, where it was refused.
+    pub(super) refused_reload: Option<Refusal>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Reload {
+pub(super) struct Refusal {
     pub(super) at: String,
-    pub(super) successful: bool,
-    pub(super) error: Option<String>,
+    pub(super) outcome: &'static str,
+    pub(super) why: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -137,6 +145,7 @@ impl View {
         happened: (Hour, Vec<Outcome>),
     ) -> Self {
         let (hour, outcomes) = happened;
+        let loaded_for = now.since(facts.configuration.loaded_at);
         Self {
             version: env!("CARGO_PKG_VERSION"),
             now: time::rfc3339(now),
@@ -164,6 +173,7 @@ impl View {
             last_hour: LastHour::of(&hour),
             outcomes: outcomes.into_iter().map(Happening::of).collect(),
             at: now,
+            loaded_for,
             hour,
         }
     }
@@ -171,12 +181,18 @@ impl View {
 
 impl Configuration {
     fn of(facts: &Facts) -> Self {
-        let reload = facts.configuration.reload.as_ref().map(|reload| Reload {
-            at: time::rfc3339(reload.at),
-            successful: reload.error.is_none(),
-            error: reload.error.clone(),
+        let known = &facts.configuration;
+        let refused = known.refused.as_ref().map(|refused| Refusal {
+            at: time::rfc3339(refused.at),
+            outcome: refused.outcome.as_str(),
+            why: refused.why.to_string(),
         });
-        Self { hash: facts.configuration.hash.clone(), last_reload: reload }
+        Self {
+            hash: known.hash.to_string(),
+            loaded_at: time::rfc3339(known.loaded_at),
+            reloads_applied: known.applied,
+            refused_reload: refused,
+        }
     }
 }
 

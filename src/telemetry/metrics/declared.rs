@@ -118,6 +118,12 @@ declare! {
         "1, with the version that runs.";
     CONFIG_INFO = "parapet_config_info", Gauge, ["hash"],
         "1 for the configuration in use, by its hash; 0 for earlier ones.";
+    CONFIG_RELOADS = "parapet_config_reloads_total", Counter, ["outcome"],
+        "Attempts to change the configuration while the gateway runs.";
+    CONFIG_LOADED = "parapet_config_last_reload_success_timestamp_seconds", Gauge, [],
+        "When the configuration in use was loaded, in seconds since the Unix epoch.";
+    CONFIG_RELOAD_SUCCESSFUL = "parapet_config_last_reload_successful", Gauge, [],
+        "1 unless the last attempt to change the configuration was refused.";
 }
 
 /// Read from the system when they are asked for, under the names that every client library gives them.

@@ -24,8 +24,8 @@ use declared::{DECLARED, Kind};
 use family::{Family, single};
 pub use labels::{
     AuthMethod, AuthVerdict, CompletionOutcome, FetchResult, GuardPlace, LimitKind, MaskResult,
-    Method, PlainDecision, PushForm, PushResult, RateScope, RedeemResult, ResealResult, RouteLabel,
-    StatusClass, StoreCause, StoreOperation, UpstreamErrorKind,
+    Method, PlainDecision, PushForm, PushResult, RateScope, RedeemResult, ReloadOutcome,
+    ResealResult, RouteLabel, StatusClass, StoreCause, StoreOperation, UpstreamErrorKind,
 };
 use labels::{Error, Label};
 pub use record::ActiveRequest;
@@ -68,6 +68,9 @@ pub struct Metrics {
     log_lines_dropped: Counter,
     ready: Gauge,
     config_info: Mutex<Option<Gauge>>,
+    config_reloads: Family<Counter, 1>,
+    config_loaded: Gauge,
+    config_reload_successful: Gauge,
 }
 
 impl Metrics {
@@ -122,6 +125,9 @@ impl Metrics {
             log_lines_dropped: single(r, declared::LOG_LINES_DROPPED, Vec::new()),
             ready: single(r, declared::READY, Vec::new()),
             config_info: Mutex::new(None),
+            config_reloads: Family::of(r, declared::CONFIG_RELOADS, ReloadOutcome::ALL),
+            config_loaded: single(r, declared::CONFIG_LOADED, Vec::new()),
+            config_reload_successful: single(r, declared::CONFIG_RELOAD_SUCCESSFUL, Vec::new()),
             recorder,
         }
     }

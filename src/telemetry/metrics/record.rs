@@ -10,8 +10,8 @@ use super::labels::Error;
 use super::status::Status;
 use super::{
     AuthMethod, AuthVerdict, CompletionOutcome, FetchResult, GuardPlace, LimitKind, MaskResult,
-    Method, Metrics, PlainDecision, PushForm, PushResult, RateScope, RedeemResult, ResealResult,
-    RouteLabel, StatusClass, StoreCause, StoreOperation, UpstreamErrorKind, declared,
+    Method, Metrics, PlainDecision, PushForm, PushResult, RateScope, RedeemResult, ReloadOutcome,
+    ResealResult, RouteLabel, StatusClass, StoreCause, StoreOperation, UpstreamErrorKind, declared,
 };
 use crate::oauth::error::ErrorCode;
 
@@ -186,6 +186,19 @@ impl Metrics {
         }
         gauge.set(1.0);
         *current = Some(gauge);
+    }
+
+    /// The configuration of this hash is in use since `at`, in seconds since the Unix epoch.
+    pub fn config_loaded(&self, hash: &str, at: u64) {
+        self.config_info(hash);
+        self.config_loaded.set(float(at));
+        self.config_reload_successful.set(1.0);
+    }
+
+    /// An attempt to change the configuration is over.
+    pub fn config_reload(&self, outcome: ReloadOutcome) {
+        self.config_reloads.at([place(outcome)], count);
+        self.config_reload_successful.set(truth(outcome == ReloadOutcome::Applied));
     }
 
     /// Until when the certificate of a TLS listener serves, in seconds since the Unix epoch.

@@ -191,10 +191,9 @@ fn every_alert_says_how_bad_it_is_and_what_to_do() {
         assert!(anchors.iter().any(|known| known == anchor), "no heading for {name}: #{anchor}");
     }
     let unit_tests = read("deploy/prometheus/alerts-test.yaml");
-    let tried = alerts
-        .iter()
-        .filter(|alert| unit_tests.contains(&format!("alertname: {}\n", alert["alert"])));
-    assert!(tried.count() >= 14);
+    for name in names {
+        assert!(unit_tests.contains(&format!("alertname: {name}\n")), "{name} is not tried");
+    }
 }
 
 #[test]

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fantoccini::Client as Driver;
-use parapet::admin::status::{
-    CertificateFacts, ConfigurationFacts, Facts, ReloadFacts, StoreFacts, TrackedFacts,
-    UpstreamFacts,
-};
+use parapet::admin::status::{CertificateFacts, Facts, StoreFacts, TrackedFacts, UpstreamFacts};
 use parapet::admin::{self, Readiness, Status};
 use parapet::clock::{ManualClock, Timestamp};
 use parapet::oauth::error::ErrorCode;
-use parapet::telemetry::Metrics;
 use parapet::telemetry::history::History;
 use parapet::telemetry::metrics::{
     AuthMethod, CompletionOutcome, PushForm, RateScope, RedeemResult, RouteLabel, StatusClass,
 };
 use parapet::telemetry::recent::Recent;
+use parapet::telemetry::{Metrics, ReloadStatus};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -34,6 +31,8 @@ struct Hour {
     recent: &'static Recent,
     /// Whatever looks like chance: xorshift.
     chance: u64,
+    /// Whether time goes on between two outcomes, too.
+    in_detail: bool,
 }
 
 impl Hour {
@@ -46,6 +45,7 @@ impl Hour {
             recent: Box::leak(Box::new(Recent::new(as_clock()))),
             clock,
             chance: 0x9E37_79B9_7F4A_7C15,
+            in_detail: false,
         }
     }
 
@@ -84,12 +84,18 @@ impl Hour {
             if minute < 59 {
                 self.clock.advance(Duration::from_secs(60));
             }
+            self.in_detail = minute == 58;
         }
-        self.clock.advance(Duration::from_secs(41));
+        self.clock.advance(Duration::from_secs(3));
+        self.history.sample(self.metrics);
     }
 
     fn note(&mut self, event: &'static str, why: (Option<&'static str>, Option<&'static str>)) {
         let id = format!("{:016x}{:016x}", self.below(u64::MAX), self.below(u64::MAX));
+        if self.in_detail {
+            let pause = self.below(400);
+            self.clock.advance(Duration::from_millis(pause));
+        }
         self.recent.note(event, &id, why);
     }
 
@@ -135,9 +141,11 @@ fn facts() -> Facts {
     Facts {
         started_at: Timestamp::from_millis(BEGIN - 86_400_000 * 11),
         issuer: "https://login.example.com".into(),
-        configuration: ConfigurationFacts {
-            hash: Some("3f9c1be07d52".into()),
-            reload: Some(ReloadFacts { at: at(600), error: None }),
+        configuration: ReloadStatus {
+            hash: "3f9c1be07d52".into(),
+            loaded_at: at(600),
+            applied: 4,
+            refused: None,
         },
         upstream: UpstreamFacts {
             url: "http://127.0.0.1:9000".into(),
@@ -236,9 +244,10 @@ async fn shown(client: &Driver, url: &str, look: &Look) {
     assert_eq!(requests, [url], "{}", look.name);
 
     let height = asked("return document.documentElement.scrollHeight").await.as_u64().unwrap();
-    let png = screenshot(client, look.width.into(), height.min(1_500)).await;
+    let png = screenshot(client, look.width.into(), height.min(1_280)).await;
     assert!(png.starts_with(b"\x89PNG") && png.len() > 10_000, "{}", look.name);
-    if std::env::var_os("PARAPET_WRITE_DOCS").is_some() {
+    let is_shown = ["status-light", "status-dark"].contains(&look.name);
+    if is_shown && std::env::var_os("PARAPET_WRITE_DOCS").is_some() {
         std::fs::create_dir_all("docs/images").unwrap();
         std::fs::write(format!("docs/images/{}.png", look.name), png).unwrap();
     }

@@ -58,7 +58,8 @@ pub use flow::{
     CompletionOutcome, GuardPlace, MaskResult, PlainDecision, RedeemResult, ResealResult,
 };
 pub use system::{
-    FetchResult, Method, RouteLabel, StatusClass, StoreCause, StoreOperation, UpstreamErrorKind,
+    FetchResult, Method, ReloadOutcome, RouteLabel, StatusClass, StoreCause, StoreOperation,
+    UpstreamErrorKind,
 };
 
 /// The `error` label of a push: a wire error, or none.
@@ -100,6 +101,7 @@ mod tests {
             LimitKind,
             ResealResult,
             StatusClass,
+            ReloadOutcome,
             AuthMethod,
             AuthVerdict,
             RedeemResult,
