@@ -74,11 +74,11 @@ fn state(verdicts: Verdicts, facts: Verdicts, detail: Detail) -> Response<Bytes>
             let by_name = |verdicts: Verdicts| -> Map<String, Value> {
                 verdicts.into_iter().map(|(name, holds)| (name.to_owned(), holds.into())).collect()
             };
-            let mut told = json!({ "status": word, "checks": by_name(verdicts) });
-            if !facts.is_empty() {
-                told["information"] = by_name(facts).into();
+            let checks = by_name(verdicts);
+            match by_name(facts) {
+                facts if facts.is_empty() => json!({ "status": word, "checks": checks }),
+                facts => json!({ "status": word, "checks": checks, "information": facts }),
             }
-            told
         }
     };
     reply(status, "application/json", body.to_string())

@@ -13,12 +13,14 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::endpoints::{Endpoints, Shared};
 use crate::proxy::listener::{self, Bound};
-use crate::proxy::{Listeners, Proxy, SetupError};
+use crate::proxy::{Listeners, Proxy, Renewal, SetupError};
 use crate::store::Store;
+use crate::telemetry::Reloads;
 use crate::telemetry::metrics::meter;
 use crate::upstream::tls::TlsError;
 use crate::upstream::{Discovery, HttpClient};
 
+pub use reload::ReloadError;
 pub use serve::{ServeError, serve};
 
 use application::Joint;
@@ -29,6 +31,7 @@ mod application;
 mod backend;
 mod chores;
 mod page;
+mod reload;
 mod serve;
 
 /// Longest wait for requests in flight after the listeners have closed.
@@ -37,13 +40,14 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// A gateway whose sockets are bound and whose parts are wired, not yet running.
 pub struct Gateway {
     proxy: Proxy<Joint>,
-    joint: Arc<Joint>,
+    renewal: Renewal<Joint>,
     addresses: Vec<Listen>,
     mtls_addresses: Vec<Listen>,
     encrypted: bool,
     admin: Option<admin::Bound>,
     backend: Backend,
     shared: Shared,
+    reloads: Reloads,
 }
 
 /// Why a gateway does not start. Nothing is left running.
@@ -94,8 +98,20 @@ impl Gateway {
             clock: Arc::clone(&clock),
         };
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
-        let proxy = Proxy::new(listeners, Arc::clone(&joint), Arc::new(config), clock)?;
-        Ok(Self { proxy, joint, addresses, mtls_addresses, encrypted, admin, backend, shared })
+        let reloads = Reloads::new(&config.fingerprint, clock.now());
+        let proxy = Proxy::new(listeners, joint, Arc::new(config), clock)?;
+        let renewal = proxy.renewal();
+        Ok(Self {
+            proxy,
+            renewal,
+            addresses,
+            mtls_addresses,
+            encrypted,
+            admin,
+            backend,
+            shared,
+            reloads,
+        })
     }
 
     /// What the public listener is bound to, in the order of the configuration.
@@ -122,16 +138,26 @@ impl Gateway {
         self.admin.as_ref().map(admin::Bound::address)
     }
 
-    /// Looks for files that have changed.
+    /// Looks for files that have changed, those that the parts in use follow themselves.
     fn reload(&self) -> impl Fn() + Send + 'static {
-        let (joint, clock) = (Arc::clone(&self.joint), Arc::clone(&self.shared.clock));
-        let credentials = self.proxy.credentials();
+        let (renewal, clock) = (self.renewal.clone(), Arc::clone(&self.shared.clock));
         move || {
-            joint.reload();
-            for credentials in &credentials {
-                credentials.refresh(clock.now());
-            }
+            renewal.application().reload();
+            renewal.refresh_credentials(clock.now());
         }
+    }
+
+    /// Ready means: the documents were fetched once, no published key has the name of another, the
+    /// store does its work, and nobody is leaving. A refused reload is told beside it.
+    fn readiness(&self, draining: &Latch) -> Readiness {
+        let (documents, keys) = (self.renewal.clone(), self.renewal.clone());
+        let (draining, reloads) = (draining.clone(), self.reloads.clone());
+        let readiness = Readiness::new()
+            .check("metadata", move || documents.application().discovery().current().is_some())
+            .check("keys", move || keys.application().discovery().key_names_differ())
+            .check("serving", move || !draining.is_set())
+            .fact("last_reload", move || reloads.is_last_good());
+        self.backend.readiness(readiness)
     }
 
     /// Serves until `stop` ends, then fails readiness, takes no new connection and lets what is in
@@ -144,16 +170,16 @@ impl Gateway {
         let (stop_serving, serving) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let draining = Latch::new();
-        let readiness = self.backend.readiness(readiness(&self.shared, &draining));
+        let readiness = self.readiness(&draining);
         let admin =
             self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
         let keeping = self.backend.keep()?;
         let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
         let tidied = self.backend.tidied();
         let chores = Chores::start(store, tidied, limits, reload);
-        let discovery = Arc::clone(&self.shared.discovery);
+        let renewal = self.renewal;
         let serve = self.proxy.serve(serving.clone());
-        let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };
+        let work = async { tokio::join!(serve, keep_fresh(&renewal, serving)) };
         let stopping = async {
             stop.await;
             draining.set();
@@ -161,7 +187,7 @@ impl Gateway {
             let _ = stop_serving.send(true);
         };
         tokio::join!(work, stopping);
-        self.joint.idle(DRAIN).await;
+        renewal.application().idle(DRAIN).await;
         let _ = stop_admin.send(true);
         chores.stop();
         keeping.stop();
@@ -172,16 +198,16 @@ impl Gateway {
     }
 }
 
-/// Ready means: the documents were fetched once, no published key has the name of another, and
-/// nobody is leaving.
-fn readiness(shared: &Shared, draining: &Latch) -> Readiness {
-    let discovery = Arc::clone(&shared.discovery);
-    let keys = Arc::clone(&shared.discovery);
-    let draining = draining.clone();
-    Readiness::new()
-        .check("metadata", move || discovery.current().is_some())
-        .check("keys", move || keys.key_names_differ())
-        .check("serving", move || !draining.is_set())
+/// Keeps the upstream's documents fresh, whichever upstream it is, until `serving` changes.
+async fn keep_fresh(renewal: &Renewal<Joint>, serving: watch::Receiver<bool>) {
+    let mut changes = renewal.changes();
+    loop {
+        let discovery = Arc::clone(renewal.application().discovery());
+        tokio::select! {
+            () = discovery.keep_fresh(serving.clone()) => return,
+            _ = changes.changed() => {}
+        }
+    }
 }
 
 /// What the metrics say of the store.

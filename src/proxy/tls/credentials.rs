@@ -20,7 +20,7 @@ use crate::telemetry::metrics::meter;
 /// What a TLS listener shows and whom it trusts. New connections get what the files held at the
 /// last [`refresh`](Self::refresh) at which they were good.
 #[derive(Debug)]
-pub struct Credentials {
+pub(in crate::proxy) struct Credentials {
     listener: TlsListener,
     files: ServerTls,
     identity: ArcSwap<CertifiedKey>,
@@ -41,7 +41,7 @@ impl Credentials {
     ///
     /// # Errors
     /// [`IdentityError`]
-    pub fn load(
+    pub(super) fn load(
         listener: TlsListener,
         files: &ServerTls,
         now: Timestamp,
@@ -62,7 +62,7 @@ impl Credentials {
     /// Looks at the files and takes what has changed. Files that are no good leave what is used, and
     /// are told of once: not at first sight, when somebody may be in the middle of replacing two
     /// files that belong together.
-    pub fn refresh(&self, now: Timestamp) {
+    pub(in crate::proxy) fn refresh(&self, now: Timestamp) {
         let mut read = self.read.lock();
         let (own, clients) = &mut *read;
         let listener = self.listener.as_str();
@@ -78,6 +78,11 @@ impl Credentials {
                 Ok(())
             });
         }
+    }
+
+    /// Whether these are its files.
+    pub(in crate::proxy) fn are_of(&self, files: &ServerTls) -> bool {
+        self.files == *files
     }
 
     /// The authorities of clients, where there are any.

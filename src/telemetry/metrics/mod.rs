@@ -3,6 +3,7 @@
 //! [`meter`] gives the process's [`Metrics`]; each thing that can happen is one method. Handles are
 //! looked up once, so a call costs an array access and an atomic addition.
 
+mod configuration;
 mod declared;
 mod family;
 mod labels;
@@ -16,17 +17,19 @@ use metrics::{Counter, Gauge, Histogram, Recorder};
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
-use parking_lot::Mutex;
 
 use crate::oauth::error::ErrorCode;
+use configuration::Configuration;
+pub use configuration::ReloadOutcome;
 use declared::{DECLARED, Kind};
 use family::{Family, place, single};
 pub use labels::{
     AuthMethod, AuthVerdict, CompletionOutcome, FetchResult, GuardPlace, MaskResult, Method,
-    PlainDecision, PushResult, RateScope, RedeemResult, ReloadOutcome, RouteLabel, StoreCause,
-    StoreOperation, UpstreamErrorKind,
+    PlainDecision, PushResult, RateScope, RedeemResult, RouteLabel, StoreCause, StoreOperation,
+    UpstreamErrorKind,
 };
 use labels::{Error, Label};
+
 use status::Status;
 
 /// The metrics of this process. Made on first use; any number of calls, from any thread.
@@ -63,10 +66,7 @@ pub struct Metrics {
     metadata_fetch: Family<Counter, 1>,
     client_keys_fetch: Family<Counter, 1>,
     log_lines_dropped: Counter,
-    config_info: Mutex<Option<Gauge>>,
-    config_reloads: Family<Counter, 1>,
-    config_loaded: Gauge,
-    config_reload_successful: Gauge,
+    configuration: Configuration,
 }
 
 impl Metrics {
@@ -118,10 +118,7 @@ impl Metrics {
             metadata_fetch: Family::of(r, declared::METADATA_FETCH, FetchResult::ALL),
             client_keys_fetch: Family::of(r, declared::CLIENT_KEYS_FETCH, FetchResult::ALL),
             log_lines_dropped: single(r, declared::LOG_LINES_DROPPED, Vec::new()),
-            config_info: Mutex::new(None),
-            config_reloads: Family::of(r, declared::CONFIG_RELOADS, ReloadOutcome::ALL),
-            config_loaded: single(r, declared::CONFIG_LOADED, Vec::new()),
-            config_reload_successful: single(r, declared::CONFIG_RELOAD_SUCCESSFUL, Vec::new()),
+            configuration: Configuration::new(r),
             recorder,
         }
     }
@@ -237,34 +234,24 @@ impl Metrics {
         self.client_keys_fetch.at([place(result)], count);
     }
 
-    /// A log line was lost.
-    pub fn log_line_dropped(&self) {
-        self.log_lines_dropped.increment(1);
+    /// So many log lines were lost.
+    pub fn log_lines_dropped(&self, lines: u64) {
+        self.log_lines_dropped.increment(lines);
     }
 
     /// The configuration in use, by its hash; the one before shows 0.
     pub fn config_info(&self, hash: &str) {
-        let gauge: Gauge = single(&self.recorder, declared::CONFIG_INFO, vec![hash.to_owned()]);
-        let mut current = self.config_info.lock();
-        if let Some(previous) = current.take() {
-            previous.set(0.0);
-        }
-        gauge.set(1.0);
-        *current = Some(gauge);
+        self.configuration.info(hash);
     }
 
     /// The configuration of this hash is in use since `at`, in seconds since the Unix epoch.
     pub fn config_loaded(&self, hash: &str, at: u64) {
-        self.config_info(hash);
-        self.config_loaded.set(float(at));
-        self.config_reload_successful.set(1.0);
+        self.configuration.loaded(hash, at);
     }
 
     /// An attempt to change the configuration is over.
     pub fn config_reload(&self, outcome: ReloadOutcome) {
-        self.config_reloads.at([place(outcome)], count);
-        let is_applied = outcome == ReloadOutcome::Applied;
-        self.config_reload_successful.set(if is_applied { 1.0 } else { 0.0 });
+        self.configuration.reload(outcome);
     }
 
     /// Until when the certificate of a TLS listener serves, in seconds since the Unix epoch.
