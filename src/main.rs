@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
-use parapet::config::{self, Environment, Loaded, Problems, Secret, SecretDigest};
+use parapet::config::{self, Environment, Loaded, Place, Problems, Reading, Secret, SecretDigest};
 
 use cli::{Cli, Command, ConfigCommand, SecretCommand};
 
@@ -35,7 +35,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(file) => Ok(parapet::gateway::serve(load(&file.config)?.config)?),
+        Command::Serve(file) => {
+            let place = Place::new(&file.config, Environment::of_process());
+            let Reading { outcome, sources } = place.read();
+            Ok(parapet::gateway::serve(place, outcome?, sources)?)
+        }
         Command::Check(file) => {
             let clients = match load(&file.config)?.config.clients.len() {
                 1 => "1 client".to_owned(),

@@ -2,25 +2,21 @@
 
 use std::sync::Arc;
 
+use super::application::Joint;
 use crate::admin::Status;
 use crate::admin::status::{CertificateFacts, Facts, StoreFacts, TrackedFacts, UpstreamFacts};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Preset};
 use crate::endpoints::Shared;
-use crate::proxy::Credentials;
+use crate::proxy::Renewal;
 use crate::telemetry::Reloads;
 use crate::telemetry::history::History;
 use crate::telemetry::metrics::{LimitKind, meter};
 use crate::telemetry::recent::recent;
 
-/// What is known when the gateway is wired, and the last hour.
+/// When the gateway was wired, and its last hour.
 pub(super) struct Overview {
     started_at: Timestamp,
-    issuer: String,
-    upstream: String,
-    preset: String,
-    /// `[store] max_bytes`, where the store obeys it.
-    room: Option<u64>,
     history: Arc<History>,
 }
 
@@ -29,16 +25,8 @@ type Health = (&'static str, Box<dyn Fn() -> bool + Send + Sync>);
 
 impl Overview {
     /// Begins to keep the hour.
-    pub(super) fn new(config: &Config, shared: &Shared) -> Self {
-        let in_memory = config.store.redis.is_none();
-        Self {
-            started_at: shared.clock.now(),
-            issuer: config.server.issuer.as_str().to_owned(),
-            upstream: config.upstream.url.origin(),
-            preset: name(config.upstream.preset),
-            room: in_memory.then_some(config.store.max_bytes),
-            history: Arc::new(History::new(Arc::clone(&shared.clock))),
-        }
+    pub(super) fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self { started_at: clock.now(), history: Arc::new(History::new(Arc::clone(clock))) }
     }
 
     /// To be called a few times in a minute.
@@ -47,29 +35,22 @@ impl Overview {
         move || history.sample(meter())
     }
 
-    /// The page's sources.
+    /// The page's sources; what a reload may change is asked for at every visit.
     pub(super) fn status(
         &self,
         shared: &Shared,
-        (store, credentials, reloads): (Health, Vec<Arc<Credentials>>, Reloads),
+        (store, renewal, reloads): (Health, Renewal<Joint>, Reloads),
     ) -> Status {
-        let known = (self.started_at, self.room);
-        let names = (self.issuer.clone(), self.upstream.clone(), self.preset.clone());
-        let parts = shared.clone();
+        let (started_at, parts) = (self.started_at, shared.clone());
         let facts = move || {
-            let (issuer, url, preset) = names.clone();
+            let config = renewal.config();
             Facts {
-                started_at: known.0,
-                issuer,
+                started_at,
+                issuer: config.server.issuer.as_str().to_owned(),
                 configuration: reloads.status(),
-                upstream: UpstreamFacts {
-                    url,
-                    preset,
-                    metadata_known: parts.discovery.current().is_some(),
-                    last_fetch_succeeded: parts.discovery.last_fetch_succeeded(),
-                },
-                store: store_facts(&parts, &store, known.1),
-                certificates: credentials.iter().map(|of| certificate(of)).collect(),
+                upstream: upstream(&config, &renewal),
+                store: store_facts(&config, &parts, &store),
+                certificates: certificates(&renewal),
                 tracked: tracked(&parts),
             }
         };
@@ -82,19 +63,37 @@ impl Overview {
     }
 }
 
+fn upstream(config: &Config, renewal: &Renewal<Joint>) -> UpstreamFacts {
+    let application = renewal.application();
+    let discovery = application.discovery();
+    UpstreamFacts {
+        url: config.upstream.url.origin(),
+        preset: name(config.upstream.preset),
+        metadata_known: discovery.current().is_some(),
+        last_fetch_succeeded: discovery.last_fetch_succeeded(),
+    }
+}
+
 /// As it stands in the file.
 fn name(preset: Preset) -> String {
     let value = serde_json::to_value(preset).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn store_facts(parts: &Shared, (backend, is_up): &Health, max_bytes: Option<u64>) -> StoreFacts {
+fn store_facts(config: &Config, parts: &Shared, (backend, is_up): &Health) -> StoreFacts {
     let usage = parts.store.usage();
-    StoreFacts { backend, up: is_up(), entries: usage.requests, bytes: usage.bytes, max_bytes }
+    StoreFacts {
+        backend,
+        up: is_up(),
+        entries: usage.requests,
+        bytes: usage.bytes,
+        max_bytes: config.store.redis.is_none().then_some(config.store.max_bytes),
+    }
 }
 
-fn certificate(credentials: &Credentials) -> CertificateFacts {
-    CertificateFacts { listener: credentials.listener(), expires_at: credentials.expires_at() }
+fn certificates(renewal: &Renewal<Joint>) -> Vec<CertificateFacts> {
+    let all = renewal.certificates().into_iter();
+    all.map(|(listener, expires_at)| CertificateFacts { listener, expires_at }).collect()
 }
 
 fn tracked(parts: &Shared) -> TrackedFacts {

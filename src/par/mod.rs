@@ -75,6 +75,8 @@ pub struct Collaborators {
     pub random: Arc<dyn SecureRandom + Send + Sync>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What `DPoP` proofs must carry where nonces are asked for.
+    pub nonces: Arc<dpop::Nonces>,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,7 @@ impl Endpoint {
             discovery: with.discovery,
             random: with.random,
             clock: with.clock,
-            dpop: dpop::Verifier::new(config),
+            dpop: dpop::Verifier::with(config, with.nonces),
             request_objects: RequestObjects::new(config),
             settings: Settings {
                 issuer: config.server.issuer.as_str().to_owned(),

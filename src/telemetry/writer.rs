@@ -50,25 +50,53 @@ pub(super) fn to_stderr() -> io::Result<(LineWriter, LogGuard)> {
 /// would cost as much as making them.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// Lines in the order in which they came; one flush whenever none waits. A sink that fails loses
-/// lines: there is no better place to report that.
-fn write(lines: &Receiver<Message>, sink: impl Write) {
-    let mut sink = io::BufWriter::with_capacity(64 * 1024, sink);
+/// Lines in the order in which they came; written whenever none waits. A sink that fails, such as a
+/// full disk, loses lines, which are counted: there is no better place to report that.
+fn write(lines: &Receiver<Message>, mut sink: impl Write) {
+    let mut batch = Batch::default();
     while let Ok(mut message) = lines.recv() {
         if matches!(message, Message::Line(_)) {
             thread::sleep(GATHER);
         }
         loop {
             match message {
-                Message::Line(line) => drop(sink.write_all(&line)),
-                Message::Stop => return drop(sink.flush()),
+                Message::Line(line) => batch.add(&line, &mut sink),
+                Message::Stop => return batch.write(&mut sink),
             }
             match lines.try_recv() {
                 Ok(next) => message = next,
                 Err(_) => break,
             }
         }
-        drop(sink.flush());
+        batch.write(&mut sink);
+    }
+}
+
+/// Bytes that are written at once.
+const BATCH: usize = 64 * 1024;
+
+/// Lines that go out together.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    lines: u64,
+}
+
+impl Batch {
+    fn add(&mut self, line: &[u8], sink: &mut impl Write) {
+        if !self.bytes.is_empty() && self.bytes.len() + line.len() > BATCH {
+            self.write(sink);
+        }
+        self.bytes.extend_from_slice(line);
+        self.lines += 1;
+    }
+
+    fn write(&mut self, sink: &mut impl Write) {
+        if sink.write_all(&self.bytes).and_then(|()| sink.flush()).is_err() {
+            meter().log_lines_dropped(self.lines);
+        }
+        self.bytes.clear();
+        self.lines = 0;
     }
 }
 
@@ -96,7 +124,7 @@ impl Write for LineWriter {
         match self.0.try_send(Message::Line(line.to_vec())) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                meter().log_line_dropped();
+                meter().log_lines_dropped(1);
             }
         }
         Ok(line.len())
@@ -133,6 +161,33 @@ mod tests {
         let written = String::from_utf8(sink.0.lock().clone()).unwrap();
         assert!(written.ends_with("line 99\n"));
         assert!(written.starts_with("line 0\nline 1\n"));
+    }
+
+    #[test]
+    fn lines_that_a_full_disk_takes_away_are_counted() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let name = "parapet_log_lines_dropped_total ";
+        let dropped = || -> u64 {
+            let text = meter().render();
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.map_or(0, |number| number.parse().unwrap())
+        };
+        let before = dropped();
+        let (mut lines, guard) = start(Full, 100).unwrap();
+        for _ in 0..50 {
+            lines.write_all(b"lost\n").unwrap();
+        }
+        drop(guard);
+        assert!(dropped() >= before + 50, "{before} {}", dropped());
     }
 
     #[test]

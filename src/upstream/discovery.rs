@@ -81,6 +81,25 @@ impl Discovery {
         }
     }
 
+    /// The same for another configuration. What is known of the upstream is taken over where it is the
+    /// same upstream, whose documents lie in the same places.
+    #[must_use]
+    pub fn succeeded_by(&self, client: HttpClient, config: &config::Config) -> Self {
+        let new = Self::new(client, config);
+        let of = |one: &Self| {
+            let (places, own) = (one.places.clone(), one.own_place.clone());
+            (one.internal_origin.clone(), places, own, one.authorization_path.clone())
+        };
+        if of(self) == of(&new) {
+            new.current.store(self.current());
+            new.keys.take_over(&self.keys);
+            let told = self.other_issuer_told.load(Ordering::Relaxed);
+            new.other_issuer_told.store(told, Ordering::Relaxed);
+            new.last_fetch.store(self.last_fetch.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        new
+    }
+
     /// The public paths under which metadata is served.
     #[must_use]
     pub fn places(&self) -> &[String] {
@@ -159,7 +178,7 @@ impl Discovery {
 
     /// Fetches now and then until `stop` changes. To be run in the background.
     pub async fn keep_fresh(&self, mut stop: watch::Receiver<bool>) {
-        let mut reachable = None;
+        let mut reachable = self.current.load().as_ref().map(|_| true);
         loop {
             let result = self.refresh().await;
             if reachable != Some(result.is_ok()) {

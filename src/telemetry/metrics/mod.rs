@@ -3,6 +3,7 @@
 //! [`meter`] gives the process's [`Metrics`]; each thing that can happen is one method. Handles are
 //! looked up once, so a call costs an array access and an atomic addition.
 
+mod configuration;
 mod declared;
 mod family;
 mod labels;
@@ -18,14 +19,15 @@ use metrics::{Counter, Gauge, Histogram, Recorder};
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
-use parking_lot::Mutex;
 
+use configuration::Configuration;
+pub use configuration::ReloadOutcome;
 use declared::{DECLARED, Kind};
 use family::{Family, single};
 pub use labels::{
     AuthMethod, AuthVerdict, CompletionOutcome, FetchResult, GuardPlace, LimitKind, MaskResult,
-    Method, PlainDecision, PushForm, PushResult, RateScope, RedeemResult, ReloadOutcome,
-    ResealResult, RouteLabel, StatusClass, StoreCause, StoreOperation, UpstreamErrorKind,
+    Method, PlainDecision, PushForm, PushResult, RateScope, RedeemResult, ResealResult, RouteLabel,
+    StatusClass, StoreCause, StoreOperation, UpstreamErrorKind,
 };
 use labels::{Error, Label};
 pub use record::ActiveRequest;
@@ -67,10 +69,7 @@ pub struct Metrics {
     traffic: Traffic,
     log_lines_dropped: Counter,
     ready: Gauge,
-    config_info: Mutex<Option<Gauge>>,
-    config_reloads: Family<Counter, 1>,
-    config_loaded: Gauge,
-    config_reload_successful: Gauge,
+    configuration: Configuration,
 }
 
 impl Metrics {
@@ -124,10 +123,7 @@ impl Metrics {
             traffic: Traffic::new(r),
             log_lines_dropped: single(r, declared::LOG_LINES_DROPPED, Vec::new()),
             ready: single(r, declared::READY, Vec::new()),
-            config_info: Mutex::new(None),
-            config_reloads: Family::of(r, declared::CONFIG_RELOADS, ReloadOutcome::ALL),
-            config_loaded: single(r, declared::CONFIG_LOADED, Vec::new()),
-            config_reload_successful: single(r, declared::CONFIG_RELOAD_SUCCESSFUL, Vec::new()),
+            configuration: Configuration::new(r),
             recorder,
         }
     }

@@ -167,9 +167,9 @@ impl Metrics {
         self.traffic.client_keys_fetch.at([place(result)], count);
     }
 
-    /// A log line was lost.
-    pub fn log_line_dropped(&self) {
-        self.log_lines_dropped.increment(1);
+    /// So many log lines were lost.
+    pub fn log_lines_dropped(&self, lines: u64) {
+        self.log_lines_dropped.increment(lines);
     }
 
     /// What `/readyz` would answer.
@@ -179,26 +179,17 @@ impl Metrics {
 
     /// The configuration in use, by its hash; the one before shows 0.
     pub fn config_info(&self, hash: &str) {
-        let gauge: Gauge = single(&self.recorder, declared::CONFIG_INFO, vec![hash.to_owned()]);
-        let mut current = self.config_info.lock();
-        if let Some(previous) = current.take() {
-            previous.set(0.0);
-        }
-        gauge.set(1.0);
-        *current = Some(gauge);
+        self.configuration.info(hash);
     }
 
     /// The configuration of this hash is in use since `at`, in seconds since the Unix epoch.
     pub fn config_loaded(&self, hash: &str, at: u64) {
-        self.config_info(hash);
-        self.config_loaded.set(float(at));
-        self.config_reload_successful.set(1.0);
+        self.configuration.loaded(hash, at);
     }
 
     /// An attempt to change the configuration is over.
     pub fn config_reload(&self, outcome: ReloadOutcome) {
-        self.config_reloads.at([place(outcome)], count);
-        self.config_reload_successful.set(truth(outcome == ReloadOutcome::Applied));
+        self.configuration.reload(outcome);
     }
 
     /// Until when the certificate of a TLS listener serves, in seconds since the Unix epoch.
@@ -225,7 +216,7 @@ impl Drop for ActiveRequest {
     }
 }
 
-fn count(counter: &Counter) {
+pub(super) fn count(counter: &Counter) {
     counter.increment(1);
 }
 
@@ -234,7 +225,7 @@ fn record(histogram: &Histogram, duration: Duration) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and it is a gauge")]
-const fn float(number: u64) -> f64 {
+pub(super) const fn float(number: u64) -> f64 {
     number as f64
 }
 

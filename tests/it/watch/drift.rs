@@ -86,8 +86,8 @@ fn alerts() -> Vec<BTreeMap<String, String>> {
         }
         let Some(alert) = all.last_mut() else { continue };
         let names = ["expr", "for", "severity", "summary", "description", "runbook_url"];
-        let named = names.iter().find_map(|name| Some((*name, text.strip_prefix(name)?)));
-        match named.and_then(|(name, rest)| Some((name, rest.strip_prefix(':')?))) {
+        let begun = names.iter().find_map(|name| Some((*name, text.strip_prefix(name)?)));
+        match begun.and_then(|(name, rest)| Some((name, rest.strip_prefix(':')?))) {
             Some((name, value)) => {
                 field = name.to_owned();
                 alert.insert(field.clone(), value.trim().trim_matches('|').to_owned());

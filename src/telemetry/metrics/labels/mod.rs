@@ -58,8 +58,7 @@ pub use flow::{
     CompletionOutcome, GuardPlace, MaskResult, PlainDecision, RedeemResult, ResealResult,
 };
 pub use system::{
-    FetchResult, Method, ReloadOutcome, RouteLabel, StatusClass, StoreCause, StoreOperation,
-    UpstreamErrorKind,
+    FetchResult, Method, RouteLabel, StatusClass, StoreCause, StoreOperation, UpstreamErrorKind,
 };
 
 /// The `error` label of a push: a wire error, or none.
@@ -101,7 +100,6 @@ mod tests {
             LimitKind,
             ResealResult,
             StatusClass,
-            ReloadOutcome,
             AuthMethod,
             AuthVerdict,
             RedeemResult,

@@ -138,20 +138,6 @@ label! {
     }
 }
 
-label! {
-    /// What became of an attempt to change the configuration while the gateway runs.
-    ReloadOutcome {
-        /// It is in use.
-        Applied = "applied",
-        /// The file, or one that it names, is not good.
-        Invalid = "invalid",
-        /// Keys have changed that cannot change while the gateway runs.
-        NeedsRestart = "needs_restart",
-        /// It is good, but its parts could not be made.
-        Unusable = "unusable",
-    }
-}
-
 impl From<&http::Method> for Method {
     fn from(method: &http::Method) -> Self {
         Self::ALL
