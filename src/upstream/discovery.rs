@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, watch};
 
 use super::key_document::{KeyDocument, KeyDocuments};
+use super::last_fetch::LastFetch;
 use super::{Capabilities, FetchError, HttpClient};
 use crate::config;
-use crate::telemetry::metrics::{FetchResult, meter};
 
 /// A metadata document: a JSON object.
 pub type Document = Map<String, Value>;
@@ -24,11 +24,6 @@ const FRESH: Duration = Duration::from_secs(60);
 
 /// How long until the next try while the upstream has never answered.
 const RETRY: Duration = Duration::from_secs(2);
-
-/// What came of the last fetch.
-const NOT_TRIED: u8 = 0;
-const FAILED: u8 = 1;
-const FETCHED: u8 = 2;
 
 /// The documents of one upstream.
 #[derive(Debug)]
@@ -44,8 +39,7 @@ pub struct Discovery {
     failures: AtomicU64,
     issuer: String,
     other_issuer_told: AtomicBool,
-    /// [`NOT_TRIED`], [`FAILED`] or [`FETCHED`].
-    last_fetch: AtomicU8,
+    last_fetch: LastFetch,
     keys: KeyDocuments,
 }
 
@@ -76,7 +70,7 @@ impl Discovery {
             failures: AtomicU64::new(0),
             issuer: config.server.issuer.as_str().to_owned(),
             other_issuer_told: AtomicBool::new(false),
-            last_fetch: AtomicU8::new(NOT_TRIED),
+            last_fetch: LastFetch::default(),
             keys: KeyDocuments::new(config.published_keys()),
         }
     }
@@ -95,7 +89,7 @@ impl Discovery {
             new.keys.take_over(&self.keys);
             let told = self.other_issuer_told.load(Ordering::Relaxed);
             new.other_issuer_told.store(told, Ordering::Relaxed);
-            new.last_fetch.store(self.last_fetch.load(Ordering::Relaxed), Ordering::Relaxed);
+            new.last_fetch.take_over(&self.last_fetch);
         }
         new
     }
@@ -135,10 +129,7 @@ impl Discovery {
     /// Whether the documents could be fetched at the last try; `None` before the first.
     #[must_use]
     pub fn last_fetch_succeeded(&self) -> Option<bool> {
-        match self.last_fetch.load(Ordering::Relaxed) {
-            NOT_TRIED => None,
-            verdict => Some(verdict == FETCHED),
-        }
+        self.last_fetch.succeeded()
     }
 
     /// The path of the authorization endpoint, once it is known.
@@ -201,17 +192,7 @@ impl Discovery {
 
     async fn refresh(&self) -> Result<Arc<Snapshot>, FetchError> {
         let fetched = self.fetch().await;
-        meter().metadata_fetch(match &fetched {
-            Ok(_) => FetchResult::Ok,
-            Err(FetchError::Timeout) => FetchResult::Timeout,
-            Err(FetchError::Status(_)) => FetchResult::Status,
-            Err(FetchError::NotJson | FetchError::Body(_)) => FetchResult::Malformed,
-            Err(FetchError::Unreachable(_) | FetchError::JustFailed | FetchError::Path(_)) => {
-                FetchResult::Unavailable
-            }
-        });
-        let verdict = if fetched.is_ok() { FETCHED } else { FAILED };
-        self.last_fetch.store(verdict, Ordering::Relaxed);
+        self.last_fetch.note(&fetched);
         if fetched.is_err() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }

@@ -22,6 +22,7 @@ pub mod capabilities;
 pub mod discovery;
 pub mod key_document;
 pub mod key_set;
+mod last_fetch;
 pub mod tls;
 
 /// Largest answer that is read.
