@@ -96,7 +96,7 @@ declare! {
     CLIENT_KEYS_FETCH = "client_keys_fetch_total", Counter, ["result"],
         "Fetches of clients' keys from their jwks_uri.";
     LOG_LINES_DROPPED = "log_lines_dropped_total", Counter, [],
-        "Log lines lost because standard error was too slow or full.";
+        "Log lines lost because standard error was too slow or took none.";
     BUILD_INFO = "build_info", Gauge, ["version"],
         "1, with the version that runs.";
     CONFIG_INFO = "config_info", Gauge, ["hash"],

@@ -12,7 +12,7 @@ use governor::state::StateStore;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use super::{LONGEST_PER, MOST_ADDRESSES, OurClock};
+use super::limits::{LONGEST_PER, MOST_ADDRESSES, OurClock};
 
 /// When each budget is full again, in nanoseconds of the clock. A budget that was not asked for in
 /// the longest time of a rate is full.

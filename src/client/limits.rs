@@ -11,21 +11,19 @@ use governor::nanos::Nanos;
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
+use super::budgets::{Budgets, Cells, cells};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
-use budgets::{Budgets, Cells, cells};
-
-mod budgets;
 
 /// A client that authenticated from an address lately is never held up by others' failures there.
 const TRUST: Duration = Duration::from_secs(3600);
 
 /// Most addresses that are remembered: as having failed, as blocked, as trusted. Beyond, the oldest
 /// are forgotten: who fails from that many addresses is not to be held up by counting them.
-const MOST_ADDRESSES: u64 = 100_000;
+pub(super) const MOST_ADDRESSES: u64 = 100_000;
 
 /// The longest time that a rate can be of.
-const LONGEST_PER: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_PER: Duration = Duration::from_secs(3600);
 
 /// The two budgets of `[limits]`.
 #[derive(Debug)]
@@ -164,7 +162,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// Our clock, as the limiter wants it.
 #[derive(Debug, Clone)]
-struct OurClock(Arc<dyn Clock>);
+pub(super) struct OurClock(Arc<dyn Clock>);
 
 impl GovernorClock for OurClock {
     type Instant = Nanos;
