@@ -61,7 +61,8 @@ impl Limits {
         }
     }
 
-    /// Budgets of another size, of which the same is used up.
+    /// Budgets of another size. What is used up is full again when it would have been, or sooner where
+    /// the whole new budget comes back sooner.
     #[must_use]
     pub fn resized(&self, limits: &config::Limits) -> Self {
         let (pushes, failures) = keyed(limits, &self.spent, &self.clock);
@@ -135,8 +136,8 @@ fn keyed(
     clock: &Arc<dyn Clock>,
 ) -> (Keyed<Arc<str>>, Keyed<IpAddr>) {
     let ours = OurClock(Arc::clone(clock));
-    let pushes = Budgets::over(pushes, &ours);
-    let failures = Budgets::over(failures, &ours);
+    let pushes = Budgets::over(pushes, &ours, limits.pushes_per_client);
+    let failures = Budgets::over(failures, &ours, limits.failures_per_address);
     (
         RateLimiter::new(quota(limits.pushes_per_client), pushes, ours.clone()),
         RateLimiter::new(quota(limits.failures_per_address), failures, ours),
@@ -267,6 +268,10 @@ mod tests {
         limits.failed(HOME);
         wider.failed(HOME);
         assert!(wider.may_try(HOME, "one").is_err() && limits.may_try(HOME, "one").is_err());
+        // The whole budget of `same` comes back in a second.
+        assert!(same.push(&client).is_err());
+        clock.advance(Duration::from_millis(500));
+        assert!(same.push(&client).is_ok() && same.push(&client).is_err());
         clock.advance(Duration::from_secs(60));
         assert!(wider.push(&client).is_ok() && wider.may_try(HOME, "one").is_ok());
     }

@@ -93,7 +93,10 @@ impl Scene {
     fn lines(&self, message: &str) -> Vec<BTreeMap<String, Value>> {
         let output = self.gateway.output();
         let lines = output.lines().filter_map(|line| serde_json::from_str(line).ok());
-        lines.filter(|line: &BTreeMap<String, Value>| line["message"] == message).collect()
+        let is_it = |line: &BTreeMap<String, Value>| {
+            line.get("message").is_some_and(|said| said == message)
+        };
+        lines.filter(is_it).collect()
     }
 
     /// What the refusals said.
