@@ -34,16 +34,16 @@ use crate::telemetry::Metrics;
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address} ([admin] listen): {source}")]
+    #[error("cannot listen on {address} ([admin] listen): {problem}")]
     Bind {
         /// The address asked for.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        problem: io::Error,
     },
     /// No thread or no runtime.
     #[error("cannot start the admin thread: {0}")]
-    Start(#[source] io::Error),
+    Start(io::Error),
 }
 
 /// Takes the address, port 0 included, without serving yet.
@@ -54,7 +54,7 @@ pub fn bind(address: SocketAddr) -> Result<Bound, AdminError> {
         let address = listener.local_addr()?;
         Ok(Bound { listener, address, limits: LIMITS, status: None })
     };
-    bound().map_err(|source| AdminError::Bind { address, source })
+    bound().map_err(|problem| AdminError::Bind { address, problem })
 }
 
 /// An admin listener that does not serve yet.

@@ -21,6 +21,7 @@ pub use limits::Limits;
 mod addresses;
 pub mod assertion;
 pub mod authentication;
+mod budgets;
 pub mod certificate;
 pub mod dpop;
 pub mod keys;

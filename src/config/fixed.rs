@@ -6,6 +6,27 @@ use serde_json::Value;
 use super::file::File;
 use super::shape::describe;
 
+/// Why a place of the file is marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Restart {
+    /// The key needs a restart.
+    Key,
+    /// Whether the table is there needs one.
+    Presence,
+}
+
+/// How the key or table at `path` is marked, if it is.
+pub(super) fn restart(path: &[String]) -> Option<Restart> {
+    let path = path.join(".");
+    let is_within = |fixed: &str| {
+        path.strip_prefix(fixed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    FIXED.iter().find_map(|fixed| match fixed {
+        Key(fixed) => is_within(fixed).then_some(Restart::Key),
+        Presence(fixed) => (path == *fixed).then_some(Restart::Presence),
+    })
+}
+
 /// A key or table that needs a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fixed {

@@ -34,6 +34,7 @@ mod real_browser;
 mod real_clients;
 mod real_servers;
 mod redis_store;
+mod reload;
 mod replicas;
 mod store;
 mod support;

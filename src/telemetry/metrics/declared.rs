@@ -111,7 +111,7 @@ declare! {
     CLIENT_KEYS_FETCH = "parapet_client_keys_fetch_total", Counter, ["result"],
         "Fetches of clients' keys from their jwks_uri.";
     LOG_LINES_DROPPED = "parapet_log_lines_dropped_total", Counter, [],
-        "Log lines lost because standard error was too slow or full.";
+        "Log lines lost because standard error was too slow or took none.";
     READY = "parapet_ready", Gauge, [],
         "1 while /readyz answers 200, else 0.";
     BUILD_INFO = "parapet_build_info", Gauge, ["version"],

@@ -32,12 +32,12 @@ impl Gateway {
     pub async fn start(toml: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join(FILE), toml).expect("a file in it");
-        Self::start_in(folder).await
+        Self::start_with(folder, FILE).await
     }
 
-    /// The same with the file `gateway.toml` that lies in `folder`.
-    pub async fn start_in(folder: TempDir) -> Self {
-        let file = folder.path().join(FILE);
+    /// The same with a file that lies in `folder`, under this name.
+    pub async fn start_with(folder: TempDir, name: &str) -> Self {
+        let file = folder.path().join(name);
         let toml = std::fs::read_to_string(&file).expect("a file in it");
         let mut process = Process::spawn(
             Command::new(env!("CARGO_BIN_EXE_parapet")).args(["serve", "--config"]).arg(&file),

@@ -11,22 +11,20 @@ use governor::nanos::Nanos;
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
+use super::budgets::{Budgets, Cells, cells};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::telemetry::metrics::LimitKind;
-use budgets::{Budgets, Cells, cells};
-
-mod budgets;
 
 /// A client that authenticated from an address lately is never held up by others' failures there.
 const TRUST: Duration = Duration::from_secs(3600);
 
 /// Most addresses that are remembered: as having failed, as blocked, as trusted. Beyond, the oldest
 /// are forgotten: who fails from that many addresses is not to be held up by counting them.
-const MOST_ADDRESSES: u64 = 100_000;
+pub(super) const MOST_ADDRESSES: u64 = 100_000;
 
 /// The longest time that a rate can be of.
-const LONGEST_PER: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_PER: Duration = Duration::from_secs(3600);
 
 /// The two budgets of `[limits]`.
 #[derive(Debug)]
@@ -64,7 +62,8 @@ impl Limits {
         }
     }
 
-    /// Budgets of another size, of which the same is used up.
+    /// Budgets of another size. What is used up is full again when it would have been, or sooner where
+    /// the whole new budget comes back sooner.
     #[must_use]
     pub fn resized(&self, limits: &config::Limits) -> Self {
         let (pushes, failures) = keyed(limits, &self.spent, &self.clock);
@@ -151,8 +150,8 @@ fn keyed(
     clock: &Arc<dyn Clock>,
 ) -> (Keyed<Arc<str>>, Keyed<IpAddr>) {
     let ours = OurClock(Arc::clone(clock));
-    let pushes = Budgets::over(pushes, &ours);
-    let failures = Budgets::over(failures, &ours);
+    let pushes = Budgets::over(pushes, &ours, limits.pushes_per_client);
+    let failures = Budgets::over(failures, &ours, limits.failures_per_address);
     (
         RateLimiter::new(quota(limits.pushes_per_client), pushes, ours.clone()),
         RateLimiter::new(quota(limits.failures_per_address), failures, ours),
@@ -178,7 +177,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// Our clock, as the limiter wants it.
 #[derive(Debug, Clone)]
-struct OurClock(Arc<dyn Clock>);
+pub(super) struct OurClock(Arc<dyn Clock>);
 
 impl GovernorClock for OurClock {
     type Instant = Nanos;
@@ -283,6 +282,10 @@ mod tests {
         limits.failed(HOME);
         wider.failed(HOME);
         assert!(wider.may_try(HOME, "one").is_err() && limits.may_try(HOME, "one").is_err());
+        // The whole budget of `same` comes back in a second.
+        assert!(same.push(&client).is_err());
+        clock.advance(Duration::from_millis(500));
+        assert!(same.push(&client).is_ok() && same.push(&client).is_err());
         clock.advance(Duration::from_secs(60));
         assert!(wider.push(&client).is_ok() && wider.may_try(HOME, "one").is_ok());
     }

@@ -12,7 +12,8 @@ use governor::state::StateStore;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use super::{LONGEST_PER, MOST_ADDRESSES, OurClock};
+use super::limits::{LONGEST_PER, MOST_ADDRESSES, OurClock};
+use crate::config::Rate;
 
 /// When each budget is full again, in nanoseconds of the clock. A budget that was not asked for in
 /// the longest time of a rate is full.
@@ -30,7 +31,11 @@ pub(super) fn cells<K: Hash + Eq + Send + Sync + 'static>() -> Cells<K> {
 /// The cells as one limiter sees them: it reckons from the moment when it was made.
 pub(super) struct Budgets<K> {
     cells: Cells<K>,
+    clock: OurClock,
     began: u64,
+    /// In which a whole budget comes back, in nanoseconds. What was used up under another limit is no
+    /// more than that.
+    whole: u64,
 }
 
 impl<K> fmt::Debug for Budgets<K> {
@@ -43,9 +48,11 @@ impl<K> Budgets<K>
 where
     K: Hash + Eq + Send + Sync + 'static,
 {
-    /// For a limiter that is made now.
-    pub(super) fn over(cells: &Cells<K>, clock: &OurClock) -> Self {
-        Self { cells: cells.clone(), began: clock.now().as_u64() }
+    /// For a limiter of this rate that is made now.
+    pub(super) fn over(cells: &Cells<K>, clock: &OurClock, rate: Rate) -> Self {
+        let whole = u64::try_from(rate.per.as_nanos()).unwrap_or(u64::MAX);
+        let began = clock.now().as_u64();
+        Self { cells: cells.clone(), clock: clock.clone(), began, whole }
     }
 }
 
@@ -60,10 +67,11 @@ where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         let cell = self.cells.get_with_by_ref(key, Arc::default);
+        let latest = self.clock.now().as_u64().saturating_add(self.whole);
         let mut known = cell.load(Ordering::Acquire);
         loop {
             // What was full before this limiter began is full.
-            let full_again = known.checked_sub(self.began).map(Nanos::from);
+            let full_again = known.min(latest).checked_sub(self.began).map(Nanos::from);
             let (outcome, full_again) = measure(full_again)?;
             let new = self.began.saturating_add(full_again.as_u64());
             match cell.compare_exchange_weak(known, new, Ordering::AcqRel, Ordering::Acquire) {
