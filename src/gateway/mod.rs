@@ -31,6 +31,7 @@ use overview::Overview;
 mod application;
 mod backend;
 mod chores;
+mod observe;
 mod overview;
 mod page;
 mod reload;

@@ -17,6 +17,7 @@ pub use index::{Found, IndexKey};
 pub use measured::Measured;
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
+pub use traced::TracedStore;
 
 mod account;
 mod due;
@@ -25,6 +26,7 @@ mod measured;
 pub mod memory;
 pub mod redis;
 pub mod sealed;
+pub mod traced;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also
 /// where several replicas share the backend.

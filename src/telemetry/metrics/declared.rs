@@ -112,6 +112,12 @@ declare! {
         "Fetches of clients' keys from their jwks_uri.";
     LOG_LINES_DROPPED = "parapet_log_lines_dropped_total", Counter, [],
         "Log lines lost because standard error was too slow or took none.";
+    AUDIT_LINES_DROPPED = "parapet_audit_lines_dropped_total", Counter, [],
+        "Audit lines lost because their own stream was too slow or took none.";
+    SPANS_SENT = "parapet_trace_spans_sent_total", Counter, [],
+        "Spans that the collector took.";
+    SPANS_DROPPED = "parapet_trace_spans_dropped_total", Counter, [],
+        "Spans lost because the collector was too slow or took none.";
     READY = "parapet_ready", Gauge, [],
         "1 while /readyz answers 200, else 0.";
     BUILD_INFO = "parapet_build_info", Gauge, ["version"],

@@ -10,6 +10,7 @@ mod labels;
 mod process;
 mod record;
 mod status;
+mod told;
 mod traffic;
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub use labels::{
 };
 use labels::{Error, Label};
 pub use record::ActiveRequest;
+use told::Told;
 use traffic::Traffic;
 
 /// The metrics of this process. Made on first use; any number of calls, from any thread.
@@ -67,7 +69,7 @@ pub struct Metrics {
     guard_refusals: Family<Counter, 1>,
     html_masked: Family<Counter, 1>,
     traffic: Traffic,
-    log_lines_dropped: Counter,
+    told: Told,
     ready: Gauge,
     configuration: Configuration,
 }
@@ -121,7 +123,7 @@ impl Metrics {
             guard_refusals: Family::of(r, declared::GUARD_REFUSALS, GuardPlace::ALL),
             html_masked: Family::of(r, declared::HTML_MASKED, MaskResult::ALL),
             traffic: Traffic::new(r),
-            log_lines_dropped: single(r, declared::LOG_LINES_DROPPED, Vec::new()),
+            told: Told::new(r),
             ready: single(r, declared::READY, Vec::new()),
             configuration: Configuration::new(r),
             recorder,

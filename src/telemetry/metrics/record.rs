@@ -167,11 +167,6 @@ impl Metrics {
         self.traffic.client_keys_fetch.at([place(result)], count);
     }
 
-    /// So many log lines were lost.
-    pub fn log_lines_dropped(&self, lines: u64) {
-        self.log_lines_dropped.increment(lines);
-    }
-
     /// What `/readyz` would answer.
     pub fn ready(&self, ready: bool) {
         self.ready.set(truth(ready));
