@@ -13,7 +13,7 @@ use crate::config::profile::{Audience, Rules};
 use crate::config::{self, Authentication};
 use crate::jose::claims::{self, ClaimError, TimeRules, Times};
 use crate::jose::{
-    Algorithm, Authority, JwsError, KeySet, Policy, SharedSecret, Types, Unverified, Verified,
+    Algorithm, Authority, JwsError, KeySet, Policy, SharedSecret, Types, Unverified,
 };
 use crate::store::{ReplayKey, Store};
 use crate::upstream::Discovery;
@@ -125,8 +125,8 @@ impl Assertions {
             self.verify_for_nothing(token);
             return Err(AuthenticationError::UnknownClient);
         };
-        let verified = match signature(client, token).await {
-            Ok(verified) => verified,
+        let claims = match signed_claims(client, token).await {
+            Ok(claims) => claims,
             Err(error) => {
                 // A wrong signature was work enough.
                 if error != AssertionError::Token(JwsError::Signature).into() {
@@ -136,7 +136,7 @@ impl Assertions {
             }
         };
         let now = self.clock.now();
-        if let Some((key, until)) = self.claims(client, &verified.claims, named, now)? {
+        if let Some((key, until)) = self.claims(client, claims, named, now)? {
             let first = self.store.first_use(key, until).await;
             if !first.map_err(AuthenticationError::Store)? {
                 return Err(AssertionError::Replayed.into());
@@ -208,7 +208,8 @@ impl Assertions {
     /// What verifying costs, without a client to do it for: a caller learns nothing from the time.
     fn verify_for_nothing(&self, token: &Unverified<'_>) {
         let policy = policy(&Algorithm::ALL, config::profile::OAUTH.assertion_types);
-        let verify = |authority| std::hint::black_box(token.verify(&policy, authority).is_ok());
+        let verify =
+            |authority| std::hint::black_box(token.verified_claims(&policy, authority).is_ok());
         if token.header().algorithm.is_symmetric() {
             // A client may have two secrets.
             let _ = [(); 2].map(|()| verify(Authority::Secret(&self.decoy_secret)));
@@ -218,24 +219,24 @@ impl Assertions {
     }
 }
 
-/// Verifies the signature by the registered method.
-async fn signature(
+/// The claims, whose signature holds by the registered method.
+async fn signed_claims<'t>(
     client: &Client,
-    token: &Unverified<'_>,
-) -> Result<Verified, AuthenticationError> {
+    token: &'t Unverified<'_>,
+) -> Result<&'t Map<String, Value>, AuthenticationError> {
     let rules = client.rules;
     let allowed = |registered: &'_ Option<Algorithm>| {
         registered.map_or_else(|| rules.signing_algorithms.to_vec(), |algorithm| vec![algorithm])
     };
     let header = token.header();
-    let verified = match &client.authentication {
+    let claims = match &client.authentication {
         Authentication::ClientSecretJwt { secret, algorithm } => {
             let allowed = allowed(algorithm);
             let policy = policy(&allowed, rules.assertion_types);
             // Both, whatever the first says: the time tells nobody how many there are.
             let [current, previous] = secret.both().map(|secret| {
                 let secret = SharedSecret::new(secret.expose().as_bytes());
-                token.verify(&policy, Authority::Secret(&secret))
+                token.verified_claims(&policy, Authority::Secret(&secret))
             });
             current.or(previous)
         }
@@ -250,7 +251,8 @@ async fn signature(
                 None => None,
             };
             let keys = keys.ok_or(AssertionError::Token(JwsError::NoKey))?;
-            token.verify(&policy(&allowed, rules.assertion_types), Authority::Keys(&keys))
+            let policy = policy(&allowed, rules.assertion_types);
+            token.verified_claims(&policy, Authority::Keys(&keys))
         }
         Authentication::None
         | Authentication::ClientSecretBasic(_)
@@ -258,7 +260,7 @@ async fn signature(
         | Authentication::TlsClientAuth(_)
         | Authentication::SelfSignedTlsClientAuth => return Err(AuthenticationError::WrongMethod),
     };
-    Ok(verified.map_err(AssertionError::Token)?)
+    Ok(claims.map_err(AssertionError::Token)?)
 }
 
 const fn policy<'a>(algorithms: &'a [Algorithm], types: &'a [&'a str]) -> Policy<'a> {

@@ -30,6 +30,7 @@ use chores::Chores;
 mod application;
 mod backend;
 mod chores;
+mod observe;
 mod page;
 mod reload;
 mod serve;

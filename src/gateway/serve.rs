@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use super::observe::{self, ObserveError};
 use super::reload::Reloader;
 use super::{Gateway, StartError};
 use crate::config::{Listen, Loaded, Place, Sources};
@@ -16,6 +17,9 @@ pub enum ServeError {
     /// The logs.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The audit trail or the traces.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
     /// The gateway.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -33,6 +37,7 @@ pub fn serve(place: Place, loaded: Loaded, sources: Sources) -> Result<(), Serve
     let Loaded { config, merged } = loaded;
     let format = if config.log.json { LogFormat::Json } else { LogFormat::Text };
     let _flushed_at_the_end = telemetry::init(format, &config.log.level)?;
+    let _sent_at_the_end = observe::begin(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let given_up = config.given_up();

@@ -51,6 +51,7 @@ mod screen;
 mod server;
 mod steps;
 mod tls;
+mod tracing;
 pub mod upstream_peer;
 
 /// What one configuration makes of the public side.
@@ -121,6 +122,7 @@ impl<A: Application> ProxyHttp for Phases<A> {
     ) -> pingora::Result<Box<HttpPeer>> {
         let Served { by: gateway, context } = served;
         context.upstream_asked = Some(gateway.clock.now());
+        context.trace.upstream_begins();
         gateway.upstream.pick().ok_or_else(|| {
             context.failure = Some(Failure::UNRESOLVED);
             Error::new_in(ErrorType::ConnectNoRoute)
@@ -135,6 +137,7 @@ impl<A: Application> ProxyHttp for Phases<A> {
     ) -> pingora::Result<()> {
         let Served { by: gateway, context } = served;
         gateway.fields.apply(request, &context.peer, &context.request_id)?;
+        tracing::carry(request, &context.trace)?;
         // Anew for each attempt: a retry replays the body from its start.
         context.scan = (!context.judged && !session.is_body_empty())
             .then(|| gateway.application.body_scan(session.req_header(), &context.request_id))
@@ -227,7 +230,9 @@ impl<A: Application> ProxyHttp for Phases<A> {
             (Some(answer), _) => Some(answer),
             (None, Some(code)) => {
                 let (peer, request_id) = (&context.peer, &context.request_id);
-                Some(gateway.application.failure(code, session.req_header(), peer, request_id))
+                let head = session.req_header();
+                let fail = || gateway.application.failure(code, head, peer, request_id);
+                Some(context.trace.around(fail))
             }
             (None, None) => None,
         };

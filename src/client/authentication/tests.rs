@@ -44,13 +44,9 @@ fn registry() -> Registry {
         client("a:b", Authentication::ClientSecretBasic(secret("s3")), true),
     ];
     let rolled = RollOver::new(SecretDigest::of("new"), Some(SecretDigest::of("old")));
-    let clients = clients.into_iter().chain([client(
-        "rolled",
-        Authentication::ClientSecretPost(rolled),
-        true,
-    )]);
-    let clients: Vec<_> = clients.collect();
-    let policy = config::ClientKeysPolicy { allow_private_addresses: Vec::new() };
+    let rolled = client("rolled", Authentication::ClientSecretPost(rolled), true);
+    let clients: Vec<_> = clients.into_iter().chain([rolled]).collect();
+    let policy = config::ClientKeysPolicy { allow_private_addresses: Vec::new(), ca: None };
     Registry::new(&clients, &par, &Arc::new(KeyFetcher::new(&policy, clock())))
 }
 
