@@ -102,12 +102,17 @@ impl KeyFetcher {
         }
     }
 
-    /// Whether it fetches to where `policy` allows and nowhere else, and believes the same servers.
+    /// The one for another policy: the same where it fetches to where that allows and nowhere else, and
+    /// believes the same servers.
     #[must_use]
-    pub fn keeps(&self, policy: &config::ClientKeysPolicy) -> bool {
-        *self.allowed == *policy.allow_private_addresses
-            && self.ca == policy.ca
-            && self.trusted == content(policy)
+    pub fn succeeded_by(this: &Arc<Self>, policy: &config::ClientKeysPolicy) -> Arc<Self> {
+        let is_same = *this.allowed == *policy.allow_private_addresses
+            && this.ca == policy.ca
+            && this.trusted == content(policy);
+        if is_same {
+            return Arc::clone(this);
+        }
+        Arc::new(Self::new(policy, Arc::clone(&this.clock)))
     }
 
     pub(super) async fn fetch(&self, uri: &Url) -> Result<Fetched, KeysFetchError> {
