@@ -35,6 +35,7 @@ mod real_clients;
 mod real_servers;
 mod redis_store;
 mod replicas;
+mod shared_limits;
 mod store;
 mod support;
 mod tampering;
