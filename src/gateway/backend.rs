@@ -32,7 +32,7 @@ pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn
     }
     let system = match &backend {
         Backend::Memory(_) => System::Memory,
-        Backend::Redis(..) => System::Redis,
+        Backend::Redis { .. } => System::Redis,
     };
     (backend, Arc::new(TracedStore::new(store, system)))
 }
