@@ -37,6 +37,7 @@ pub struct Readiness {
 
 struct Check {
     name: &'static str,
+    because: &'static str,
     holds: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -54,7 +55,7 @@ impl Readiness {
         name: &'static str,
         holds: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.checks.push(Check { name, holds: Box::new(holds) });
+        self.checks.push(Check { name, because: "", holds: Box::new(holds) });
         self
     }
 
@@ -65,7 +66,7 @@ impl Readiness {
         name: &'static str,
         holds: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.facts.push(Check { name, holds: Box::new(holds) });
+        self.facts.push(Check { name, because: "", holds: Box::new(holds) });
         self
     }
 
@@ -74,6 +75,22 @@ impl Readiness {
     pub fn latch(self, name: &'static str, latch: &Latch) -> Self {
         let latch = latch.clone();
         self.check(name, move || latch.is_set())
+    }
+
+    /// Says what it means where the check that was added last does not hold.
+    #[must_use]
+    pub fn because(mut self, words: &'static str) -> Self {
+        if let Some(check) = self.checks.last_mut() {
+            check.because = words;
+        }
+        self
+    }
+
+    /// What is said of the checks that do not hold now.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<&'static str> {
+        let failing = self.checks.iter().filter(|check| !(check.holds)());
+        failing.map(|check| check.because).filter(|words| !words.is_empty()).collect()
     }
 
     /// Each check's name and whether it holds now, in the order in which they were added.
@@ -109,10 +126,13 @@ mod tests {
         let seen = draining.clone();
         let readiness =
             Readiness::new().latch("listener", &listener).check("draining", move || !seen.is_set());
+        let readiness = readiness.because("it is stopping");
+        assert_eq!(readiness.reasons(), Vec::<&str>::new());
         assert_eq!(readiness.verdicts(), [("listener", false), ("draining", true)]);
         listener.set();
         draining.clone().set();
         assert_eq!(readiness.verdicts(), [("listener", true), ("draining", false)]);
+        assert_eq!(readiness.reasons(), ["it is stopping"]);
         assert_eq!(format!("{readiness:?}"), r#"{"listener": true, "draining": false}"#);
     }
 }

@@ -14,6 +14,7 @@ use moka::sync::Cache;
 use super::budgets::{Budgets, Cells, cells};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
+use crate::telemetry::metrics::LimitKind;
 
 /// A client that authenticated from an address lately is never held up by others' failures there.
 const TRUST: Duration = Duration::from_secs(3600);
@@ -119,6 +120,19 @@ impl Limits {
         self.pushes.check_key(client_id).map_err(|not_until| {
             RetryAfter(not_until.wait_time_from(OurClock(Arc::clone(&self.clock)).now()))
         })
+    }
+
+    /// How much is remembered now.
+    #[must_use]
+    pub fn tracked(&self) -> [(LimitKind, u64); 4] {
+        // What was noted a moment ago counts once it is settled.
+        self.tidy();
+        [
+            (LimitKind::Clients, self.spent.0.entry_count()),
+            (LimitKind::Addresses, self.spent.1.entry_count()),
+            (LimitKind::Blocked, self.blocked.entry_count()),
+            (LimitKind::Trusted, self.trusted.entry_count()),
+        ]
     }
 
     /// Forgets budgets that are full again. To be called now and then.

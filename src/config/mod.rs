@@ -20,6 +20,7 @@ pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
 pub use identity::{IdentityError, read_authorities, read_identity};
 pub use place::{Place, Reading};
 pub use preset::{PostQuery, Preset};
+pub use private_listener::private_listener;
 pub use profile::{Profile, Rules};
 pub use request_object::{
     AuthorizationDetailsType, ClientKeysPolicy, DetailsSchema, RequestObject,
@@ -29,6 +30,7 @@ pub use secret::{RollOver, Secret, SecretDigest};
 pub use server::{Listen, Server, ServerMtls, ServerTls, TlsListener};
 pub use sources::Sources;
 pub use store::Store;
+pub use units::Time;
 
 mod address;
 mod check;
@@ -43,6 +45,7 @@ mod identity;
 mod overlay;
 mod place;
 pub mod preset;
+mod private_listener;
 pub mod profile;
 mod profile_table;
 mod request_object;

@@ -337,6 +337,9 @@ fn log(exchange: &Exchange<'_>) {
     };
     let status = exchange.status.map(|status| status.as_u16());
     meter().http_request(exchange.method, route, status.unwrap_or(0), exchange.duration);
+    if let (Some(status), Some(took)) = (exchange.upstream_status, exchange.upstream_duration) {
+        meter().upstream_request(route, status.into(), took);
+    }
     if exchange.upstream_status.is_none()
         && let Some(kind) = exchange.error.and_then(upstream_error)
     {

@@ -26,11 +26,13 @@ pub use serve::{ServeError, serve};
 use application::Joint;
 use backend::Backend;
 use chores::Chores;
+use overview::Overview;
 
 mod application;
 mod backend;
 mod chores;
 mod observe;
+mod overview;
 mod page;
 mod reload;
 mod serve;
@@ -48,6 +50,7 @@ pub struct Gateway {
     admin: Option<admin::Bound>,
     backend: Backend,
     shared: Shared,
+    overview: Overview,
     reloads: Reloads,
 }
 
@@ -98,6 +101,7 @@ impl Gateway {
             limits: Arc::new(Limits::new(&config.limits, Arc::clone(&clock))),
             clock: Arc::clone(&clock),
         };
+        let overview = Overview::new(&clock);
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
         let reloads = Reloads::new(&config.fingerprint, clock.now());
         let proxy = Proxy::new(listeners, joint, Arc::new(config), clock)?;
@@ -111,6 +115,7 @@ impl Gateway {
             admin,
             backend,
             shared,
+            overview,
             reloads,
         })
     }
@@ -148,6 +153,12 @@ impl Gateway {
         }
     }
 
+    /// What the status page shows.
+    fn status(&self) -> admin::Status {
+        let parts = (self.backend.health(), self.renewal.clone(), self.reloads.clone());
+        self.overview.status(&self.shared, parts)
+    }
+
     /// Ready means: the documents were fetched once, no published key has the name of another, the
     /// store does its work, and nobody is leaving. A refused reload is told beside it.
     fn readiness(&self, draining: &Latch) -> Readiness {
@@ -155,8 +166,11 @@ impl Gateway {
         let (draining, reloads) = (draining.clone(), self.reloads.clone());
         let readiness = Readiness::new()
             .check("metadata", move || documents.application().discovery().current().is_some())
+            .because("the upstream's metadata were not fetched yet")
             .check("keys", move || keys.application().discovery().key_names_differ())
+            .because("a key of the upstream has the kid of a key that the gateway publishes")
             .check("serving", move || !draining.is_set())
+            .because("the gateway is stopping")
             .fact("last_reload", move || reloads.is_last_good());
         self.backend.readiness(readiness)
     }
@@ -172,12 +186,17 @@ impl Gateway {
         let (stop_admin, admin_stopped) = watch::channel(false);
         let draining = Latch::new();
         let readiness = self.readiness(&draining);
-        let admin =
-            self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
+        let (watched, status) = (self.overview.sampler(), self.status());
+        let admin = self.admin.map(|admin| admin.with_status(status));
+        let admin = admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
         let keeping = self.backend.keep()?;
         let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
         let tidied = self.backend.tidied();
-        let chores = Chores::start(store, tidied, limits, reload);
+        let slow = move || {
+            reload();
+            watched();
+        };
+        let chores = Chores::start(store, tidied, limits, slow);
         let renewal = self.renewal;
         let serve = self.proxy.serve(serving.clone());
         let work = async { tokio::join!(serve, keep_fresh(&renewal, serving)) };

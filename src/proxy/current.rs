@@ -174,6 +174,14 @@ impl<A: Application> Renewal<A> {
         }
     }
 
+    /// The TLS listeners, and when the certificate of each expires; `None` where that cannot be read.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        let gateway = self.0.gateway.load();
+        let credentials = gateway.tls.all().map(|end| end.credentials());
+        credentials.map(|it| (it.listener(), it.expires_at())).collect()
+    }
+
     /// Makes the public side of `config`. Its listeners are those of the start, whatever it says of
     /// addresses.
     ///

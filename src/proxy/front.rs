@@ -16,6 +16,7 @@ use super::current::Current;
 use super::guard::{Bounds, Connection, Guarded, expect_head};
 use super::{Gateway, Phases};
 use crate::config::TlsListener;
+use crate::telemetry::metrics::{RateScope, meter};
 
 /// The application that a listener serves. Limits and certificates are those of the configuration in
 /// use when a connection is made.
@@ -66,7 +67,10 @@ impl<A: Application> ServerApp for Front<A> {
     ) -> Option<Stream> {
         let gateway = self.current.load();
         // A connection above the cap is closed at once: to answer it would cost what the cap saves.
-        let _place = Place::take(&self.taken, gateway.config.limits.connections)?;
+        let Some(_place) = Place::take(&self.taken, gateway.config.limits.connections) else {
+            meter().rate_limited(RateScope::Connections);
+            return None;
+        };
         let guarded: Stream = Box::new(self.guarded(stream, gateway).await?);
         let mut session = ServerSession::new_http1(guarded);
         // Zero is pingora's word for "no own timer": the guard bounds the wait.

@@ -25,6 +25,7 @@ pub use server::{Listeners, Proxy, SetupError};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::telemetry::metrics::{GuardPlace, meter};
 use application::Route;
 use client_certificate::Forwarded;
 use current::{Current, Served, TlsEnds};
@@ -103,6 +104,7 @@ impl<A: Application> ProxyHttp for Phases<A> {
     ) -> pingora::Result<bool> {
         let Served { by: gateway, context } = served;
         if let Err(fault) = screen(session, context.route) {
+            meter().guard_refusal(GuardPlace::Target);
             return gateway.refuse(session, context, fault).await;
         }
         match context.route {

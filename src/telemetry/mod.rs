@@ -3,8 +3,10 @@
 
 pub mod access_log;
 pub mod audit;
+pub mod history;
 mod log_file;
 pub mod metrics;
+pub mod recent;
 mod reloads;
 pub mod trace;
 mod writer;

@@ -6,9 +6,10 @@ use metrics::{Counter, Gauge};
 use metrics_exporter_prometheus::PrometheusRecorder;
 use parking_lot::Mutex;
 
+use super::declared;
 use super::family::{Family, place, single};
 use super::labels::Label;
-use super::{count, declared, float};
+use super::record::{count, float};
 
 /// The metrics of the configuration.
 pub(super) struct Configuration {
