@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::diagnostic::{Problem, Problems};
 use super::environment::Environment;
-use super::{Sources, file, overlay, tree};
+use super::sources::Sources;
+use super::{file, overlay, tree};
 
 /// Where the private listener of the configuration in `path` is, the environment's overrides
 /// included; `None` where it is turned off. Nothing else of the file is judged.
