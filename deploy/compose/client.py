@@ -120,5 +120,6 @@ class Pages(BaseHTTPRequestHandler):
 
 
 host, port = os.environ["LISTEN"].rsplit(":", 1)
+server = ThreadingHTTPServer((host, int(port)), Pages)
 print(f"client on {REDIRECT_URI.rsplit('/', 1)[0]}", flush=True)
-ThreadingHTTPServer((host, int(port)), Pages).serve_forever()
+server.serve_forever()

@@ -22,6 +22,7 @@ class Strict(yaml.SafeLoader):
 
 
 def mapping(loader, node):
+    loader.flatten_mapping(node)  # `<<: *anchor`
     keys = [loader.construct_object(key) for key, _ in node.value]
     for key in keys:
         if keys.count(key) > 1:
@@ -55,8 +56,10 @@ def main(versions):
         except kubernetes_validate.SchemaNotFoundError as error:
             print(f"{name}: {error.message}", file=sys.stderr)
             wrong = True
+    if wrong:
+        return 1
     json.dump(documents, sys.stdout, default=str)
-    return 1 if wrong else 0
+    return 0
 
 
 if __name__ == "__main__":

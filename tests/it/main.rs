@@ -15,6 +15,7 @@ mod config;
 mod conformance;
 mod continuation;
 mod demo;
+mod deploy;
 mod docs;
 mod hop_list;
 mod inspection;
