@@ -32,6 +32,7 @@ lint: ## Check format and lints
 	@.ci/need cmake
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --no-default-features -- -D warnings
 
 docs: ## Write docs/configuration.md and docs/conformance.md anew and build the documentation of the code
 	@.ci/need cmake

@@ -42,6 +42,11 @@ impl Add<Duration> for Timestamp {
 pub trait Clock: Send + Sync + Debug {
     /// The present moment. Never goes back.
     fn now(&self) -> Timestamp;
+
+    /// The same in nanoseconds since the Unix epoch, as finely as the clock knows it.
+    fn nanoseconds(&self) -> u64 {
+        self.now().as_millis().saturating_mul(1_000_000)
+    }
 }
 
 /// The machine's clock: wall time at start, carried on by the monotonic clock, so that a corrected
@@ -65,6 +70,11 @@ impl SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         self.wall + self.monotonic.elapsed()
+    }
+
+    fn nanoseconds(&self) -> u64 {
+        let elapsed = u64::try_from(self.monotonic.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.wall.as_millis().saturating_mul(1_000_000).saturating_add(elapsed)
     }
 }
 

@@ -28,6 +28,7 @@ use chores::Chores;
 mod application;
 mod backend;
 mod chores;
+mod observe;
 mod page;
 mod serve;
 

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::observe::{self, ObserveError};
 use super::{Gateway, StartError};
 use crate::config::{Config, Listen};
 use crate::telemetry::{self, LogError, LogFormat};
@@ -14,6 +15,9 @@ pub enum ServeError {
     /// The logs.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The audit trail or the traces.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
     /// The gateway.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -29,6 +33,7 @@ pub enum ServeError {
 pub fn serve(config: Config) -> Result<(), ServeError> {
     let format = if config.log.json { LogFormat::Json } else { LogFormat::Text };
     let _flushed_at_the_end = telemetry::init(format, &config.log.level)?;
+    let _sent_at_the_end = observe::begin(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let given_up = config.given_up();

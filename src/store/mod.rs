@@ -16,6 +16,7 @@ use crate::telemetry::metrics::StoreCause;
 pub use index::{Found, IndexKey};
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
+pub use traced::TracedStore;
 
 mod account;
 mod due;
@@ -23,6 +24,7 @@ mod index;
 pub mod memory;
 pub mod redis;
 pub mod sealed;
+pub mod traced;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also
 /// where several replicas share the backend.

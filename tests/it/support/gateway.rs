@@ -27,11 +27,19 @@ impl Gateway {
     ///
     /// Panics with its output when it ends instead.
     pub async fn start(toml: &str) -> Self {
+        Self::start_with(toml, &[]).await
+    }
+
+    /// The same with these environment variables.
+    pub async fn start_with(toml: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("gateway.toml");
         std::fs::write(&file, toml).expect("a file in it");
         let mut process = Process::spawn(
-            Command::new(env!("CARGO_BIN_EXE_parapet")).args(["serve", "--config"]).arg(&file),
+            Command::new(env!("CARGO_BIN_EXE_parapet"))
+                .args(["serve", "--config"])
+                .arg(&file)
+                .envs(variables.iter().copied()),
         );
         let has_admin = has_admin(toml);
         let (url, admin_url) = process
