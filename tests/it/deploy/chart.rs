@@ -159,22 +159,40 @@ fn wrong_values_are_refused() {
     values.render(&two).unwrap();
 }
 
-/// With a ConfigMap that the chart does not see, the program is told the number of replicas, and judges.
+/// With a `ConfigMap` that the chart cannot read, the program is told how many there are, and judges.
 #[test]
 fn memory_with_several_replicas_is_refused_by_the_program_too() {
-    let found = manifests(LEAST);
-    let problem =
-        Pod::all(&found)[0].check(|_, text| text.replace("replicas = 1", "replicas = 2")).err();
-    // The environment wins over the file, and says 1.
-    assert_eq!(problem, None);
+    let values = fs::read_to_string(Path::new(CHART).join("ci/own-config.yaml")).unwrap();
+    let found = manifests(&values);
+    let pods = Pod::all(&found);
+    let told = &list(pods[0].gateway, "/env")[0];
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
-    fs::write(&file, "server.issuer = \"https://a.example\"\nupstream.url = \"http://b:1\"\n")
-        .unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_parapet"));
-    program.env_clear().env("PARAPET__STORE__REPLICAS", "2").args(["check", "--config"]).arg(&file);
-    let problem = verdict(&run(&mut program, "")).unwrap_err();
-    assert!(problem.contains("replicas"), "{problem}");
+    let memory = "server.issuer = \"https://a.example\"\nupstream.url = \"http://b:1\"\n";
+    fs::write(&file, memory).unwrap();
+    let mut parapet = Command::new(env!("CARGO_BIN_EXE_parapet"));
+    parapet.env_clear().env(text(told, "/name"), text(told, "/value"));
+    let problem = verdict(&run(parapet.args(["check", "--config"]).arg(&file), "")).unwrap_err();
+    assert!(problem.contains("several replicas cannot share a memory store"), "{problem}");
+}
+
+#[test]
+fn a_pod_has_time_for_what_the_gateway_waits_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let chart = copy(folder.path());
+    // The times are read as text here; that they are keys is the schema's business.
+    fs::remove_file(chart.join("values.schema.json")).unwrap();
+    for (times, expected) in [
+        ("", 40),
+        (", drain_delay: 15s, drain_timeout: 2m", 140),
+        (", drain_delay: 500ms, drain_timeout: 1h", 3606),
+    ] {
+        let values = LEAST.replace("login.example.com", &format!("login.example.com{times}"));
+        let rendered = Values::new().act("render", chart.to_str().unwrap(), &values).unwrap();
+        let found = judged(&rendered).unwrap();
+        let spec = &the(&found, "Deployment")["spec"]["template"]["spec"];
+        assert_eq!(spec["terminationGracePeriodSeconds"], expected, "{times}");
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn secrets() -> Vec<(&'static str, &'static str, String)> {
 
 /// A pod template with the gateway in it.
 pub(super) struct Pod<'a> {
-    /// Deployment or StatefulSet.
+    /// Deployment or `StatefulSet`.
     pub(super) workload: &'a Value,
     /// `spec.template`
     pub(super) template: &'a Value,
@@ -177,7 +177,7 @@ impl<'a> Pod<'a> {
         parapet(&["check"]).and_then(|_| parapet(&["config", "show"]))
     }
 
-    /// The files of a volume: those of a ConfigMap among the manifests, or of a Secret.
+    /// The files of a volume: those of a `ConfigMap` among the manifests, or of a Secret.
     fn files(&self, volume: &Value) -> Vec<(String, String)> {
         if let Some(name) = volume.pointer("/configMap/name") {
             let map = self
