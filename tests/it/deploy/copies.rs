@@ -66,15 +66,15 @@ fn copies_are_as_their_originals() {
 fn every_version_is_that_of_the_program() {
     let version = env!("CARGO_PKG_VERSION");
     for (path, text) in [
-        ("deploy/helm/parapet/Chart.yaml", "\nversion: V\n"),
-        ("deploy/helm/parapet/Chart.yaml", "\nappVersion: V\n"),
-        ("deploy/kubernetes/base/kustomization.yaml", "newTag: V\n"),
-        ("deploy/kubernetes/overlays/sidecar/kustomization.yaml", "newTag: V\n"),
-        ("deploy/compose/compose.yaml", "image: parapet:V\n"),
-        ("deploy/docker/Dockerfile", "--tag parapet:V ."),
-        ("docs/deploy.md", " parapet:V\n"),
+        ("deploy/helm/parapet/Chart.yaml", "\nversion: #\n"),
+        ("deploy/helm/parapet/Chart.yaml", "\nappVersion: #\n"),
+        ("deploy/kubernetes/base/kustomization.yaml", "newTag: #\n"),
+        ("deploy/kubernetes/overlays/sidecar/kustomization.yaml", "newTag: #\n"),
+        ("deploy/compose/compose.yaml", "image: parapet:#\n"),
+        ("deploy/docker/Dockerfile", "--tag parapet:# .\n"),
+        ("docs/deploy.md", " parapet:#\n"),
     ] {
-        let expected = text.replace('V', version);
+        let expected = text.replace('#', version);
         assert!(read(path).contains(&expected), "{path} lacks {expected:?}");
     }
 }
