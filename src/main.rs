@@ -1,19 +1,15 @@
 //! The program: reads the command line, does what it says, and answers with an exit code.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
-use parapet::config::{self, Environment, Loaded, Problems, Secret, SecretDigest};
+use parapet::config::{self, Problems, Secret, SecretDigest};
 
-use cli::{Cli, Command, ConfigCommand, SecretCommand};
+use cli::{Cli, Command, ConfigCommand, NOT_GOOD, SecretCommand, load, print};
 
 mod cli;
 
-/// Exit code of a bad configuration. clap answers a bad command line with 2.
-const BAD_CONFIGURATION: u8 = 1;
 /// Exit code of a failure while running.
 const FAILURE: u8 = 3;
 
@@ -21,11 +17,11 @@ fn main() -> ExitCode {
     // Fails only where a provider is installed already, which then serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             if let Some(problems) = error.downcast_ref::<Problems>() {
                 eprint!("{problems}");
-                return ExitCode::from(BAD_CONFIGURATION);
+                return ExitCode::from(NOT_GOOD);
             }
             eprintln!("parapet: {error:#}");
             ExitCode::from(FAILURE)
@@ -33,9 +29,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(file) => Ok(parapet::gateway::serve(load(&file.config)?.config)?),
+        Command::Serve(file) => {
+            parapet::gateway::serve(load(&file.config)?.config)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Check(file) => {
             let clients = match load(&file.config)?.config.clients.len() {
                 1 => "1 client".to_owned(),
@@ -56,6 +55,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             let digest = SecretDigest::of(secret).to_hex();
             print(format!("secret = \"{secret}\"\nsecret_sha256 = \"{digest}\"\n"))
         }
+        Command::Doctor(doctor) => doctor.run(),
+        Command::Push(push) => push.run(),
+        Command::Healthcheck(check) => check.run(),
         Command::Version(version) => print(version.text()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -67,19 +69,5 @@ fn run(command: Command) -> anyhow::Result<()> {
             clap_mangen::Man::new(Cli::command()).render(&mut page)?;
             print(page)
         }
-    }
-}
-
-fn load(path: &Path) -> Result<Loaded, Problems> {
-    config::load(path, &Environment::of_process())
-}
-
-/// Writes to standard output. A reader that went away has seen enough.
-fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_ref()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
     }
 }

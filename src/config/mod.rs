@@ -19,6 +19,7 @@ pub use environment::Environment;
 pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
 pub use identity::{IdentityError, read_authorities, read_identity};
 pub use preset::{PostQuery, Preset};
+pub use private_listener::private_listener;
 pub use profile::{Profile, Rules};
 pub use request_object::{
     AuthorizationDetailsType, ClientKeysPolicy, DetailsSchema, RequestObject,
@@ -27,6 +28,7 @@ pub use schema::schema_text;
 pub use secret::{Secret, SecretDigest};
 pub use server::{Listen, Server, ServerMtls, ServerTls, TlsListener};
 pub use store::Store;
+pub use units::Time;
 
 mod address;
 mod check;
@@ -39,6 +41,7 @@ mod file;
 mod identity;
 mod overlay;
 pub mod preset;
+mod private_listener;
 pub mod profile;
 mod profile_table;
 mod request_object;

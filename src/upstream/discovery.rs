@@ -288,7 +288,8 @@ impl AuthorizationPath {
 
 /// The public paths of metadata for an issuer with this path (RFC 8414 §3.1, `OpenID` Connect
 /// Discovery §4): inserted before it and appended to it.
-fn places(issuer_path: &str) -> Vec<String> {
+#[must_use]
+pub fn places(issuer_path: &str) -> Vec<String> {
     let mut places = vec![
         format!("{issuer_path}/.well-known/openid-configuration"),
         format!("/.well-known/oauth-authorization-server{issuer_path}"),

@@ -12,6 +12,7 @@ mod attacks;
 mod audit_trail;
 mod authorize;
 mod cli;
+mod commands;
 mod config;
 mod conformance;
 mod continuation;

@@ -160,6 +160,17 @@ fn any_table(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 impl AuthenticationMethod {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::ClientSecretBasic,
+        Self::ClientSecretPost,
+        Self::ClientSecretJwt,
+        Self::PrivateKeyJwt,
+        Self::TlsClientAuth,
+        Self::SelfSignedTlsClientAuth,
+    ];
+
     /// The name in registrations (RFC 7591 §2).
     #[must_use]
     pub const fn as_str(self) -> &'static str {
