@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
-use parapet::config::{self, Problems, Secret, SecretDigest};
+use parapet::config::{self, Environment, Place, Problems, Reading, Secret, SecretDigest};
 
 use cli::{Cli, Command, ConfigCommand, NOT_GOOD, SecretCommand, load, print};
 
@@ -32,7 +32,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(file) => {
-            parapet::gateway::serve(load(&file.config)?.config)?;
+            let place = Place::new(&file.config, Environment::of_process());
+            let Reading { outcome, sources } = place.read();
+            parapet::gateway::serve(place, outcome?, sources)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(file) => {

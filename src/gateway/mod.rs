@@ -13,23 +13,28 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::endpoints::{Endpoints, Shared};
 use crate::proxy::listener::{self, Bound};
-use crate::proxy::{Listeners, Proxy, SetupError};
+use crate::proxy::{Listeners, Proxy, Renewal, SetupError};
 use crate::store::Store;
+use crate::telemetry::Reloads;
 use crate::telemetry::metrics::meter;
 use crate::upstream::tls::TlsError;
 use crate::upstream::{Discovery, HttpClient};
 
+pub use reload::ReloadError;
 pub use serve::{ServeError, serve};
 
 use application::Joint;
 use backend::Backend;
 use chores::Chores;
+use overview::Overview;
 
 mod application;
 mod backend;
 mod chores;
 mod observe;
+mod overview;
 mod page;
+mod reload;
 mod serve;
 
 /// Longest wait for requests in flight after the listeners have closed.
@@ -38,13 +43,15 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// A gateway whose sockets are bound and whose parts are wired, not yet running.
 pub struct Gateway {
     proxy: Proxy<Joint>,
-    joint: Arc<Joint>,
+    renewal: Renewal<Joint>,
     addresses: Vec<Listen>,
     mtls_addresses: Vec<Listen>,
     encrypted: bool,
     admin: Option<admin::Bound>,
     backend: Backend,
     shared: Shared,
+    overview: Overview,
+    reloads: Reloads,
 }
 
 /// Why a gateway does not start. Nothing is left running.
@@ -94,9 +101,23 @@ impl Gateway {
             limits: Arc::new(Limits::new(&config.limits, Arc::clone(&clock))),
             clock: Arc::clone(&clock),
         };
+        let overview = Overview::new(&clock);
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
-        let proxy = Proxy::new(listeners, Arc::clone(&joint), Arc::new(config), clock)?;
-        Ok(Self { proxy, joint, addresses, mtls_addresses, encrypted, admin, backend, shared })
+        let reloads = Reloads::new(&config.fingerprint, clock.now());
+        let proxy = Proxy::new(listeners, joint, Arc::new(config), clock)?;
+        let renewal = proxy.renewal();
+        Ok(Self {
+            proxy,
+            renewal,
+            addresses,
+            mtls_addresses,
+            encrypted,
+            admin,
+            backend,
+            shared,
+            overview,
+            reloads,
+        })
     }
 
     /// What the public listener is bound to, in the order of the configuration.
@@ -123,16 +144,35 @@ impl Gateway {
         self.admin.as_ref().map(admin::Bound::address)
     }
 
-    /// Looks for files that have changed.
+    /// Looks for files that have changed, those that the parts in use follow themselves.
     fn reload(&self) -> impl Fn() + Send + 'static {
-        let (joint, clock) = (Arc::clone(&self.joint), Arc::clone(&self.shared.clock));
-        let credentials = self.proxy.credentials();
+        let (renewal, clock) = (self.renewal.clone(), Arc::clone(&self.shared.clock));
         move || {
-            joint.reload();
-            for credentials in &credentials {
-                credentials.refresh(clock.now());
-            }
+            renewal.application().reload();
+            renewal.refresh_credentials(clock.now());
         }
+    }
+
+    /// What the status page shows.
+    fn status(&self) -> admin::Status {
+        let parts = (self.backend.health(), self.renewal.clone(), self.reloads.clone());
+        self.overview.status(&self.shared, parts)
+    }
+
+    /// Ready means: the documents were fetched once, no published key has the name of another, the
+    /// store does its work, and nobody is leaving. A refused reload is told beside it.
+    fn readiness(&self, draining: &Latch) -> Readiness {
+        let (documents, keys) = (self.renewal.clone(), self.renewal.clone());
+        let (draining, reloads) = (draining.clone(), self.reloads.clone());
+        let readiness = Readiness::new()
+            .check("metadata", move || documents.application().discovery().current().is_some())
+            .because("the upstream's metadata were not fetched yet")
+            .check("keys", move || keys.application().discovery().key_names_differ())
+            .because("a key of the upstream has the kid of a key that the gateway publishes")
+            .check("serving", move || !draining.is_set())
+            .because("the gateway is stopping")
+            .fact("last_reload", move || reloads.is_last_good());
+        self.backend.readiness(readiness)
     }
 
     /// Serves until `stop` ends, then fails readiness, takes no new connection and lets what is in
@@ -145,16 +185,21 @@ impl Gateway {
         let (stop_serving, serving) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let draining = Latch::new();
-        let readiness = self.backend.readiness(readiness(&self.shared, &draining));
-        let admin =
-            self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
+        let readiness = self.readiness(&draining);
+        let (watched, status) = (self.overview.sampler(), self.status());
+        let admin = self.admin.map(|admin| admin.with_status(status));
+        let admin = admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
         let keeping = self.backend.keep()?;
         let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
         let tidied = self.backend.tidied();
-        let chores = Chores::start(store, tidied, limits, reload);
-        let discovery = Arc::clone(&self.shared.discovery);
+        let slow = move || {
+            reload();
+            watched();
+        };
+        let chores = Chores::start(store, tidied, limits, slow);
+        let renewal = self.renewal;
         let serve = self.proxy.serve(serving.clone());
-        let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };
+        let work = async { tokio::join!(serve, keep_fresh(&renewal, serving)) };
         let stopping = async {
             stop.await;
             draining.set();
@@ -162,7 +207,7 @@ impl Gateway {
             let _ = stop_serving.send(true);
         };
         tokio::join!(work, stopping);
-        self.joint.idle(DRAIN).await;
+        renewal.application().idle(DRAIN).await;
         let _ = stop_admin.send(true);
         chores.stop();
         keeping.stop();
@@ -173,16 +218,16 @@ impl Gateway {
     }
 }
 
-/// Ready means: the documents were fetched once, no published key has the name of another, and
-/// nobody is leaving.
-fn readiness(shared: &Shared, draining: &Latch) -> Readiness {
-    let discovery = Arc::clone(&shared.discovery);
-    let keys = Arc::clone(&shared.discovery);
-    let draining = draining.clone();
-    Readiness::new()
-        .check("metadata", move || discovery.current().is_some())
-        .check("keys", move || keys.key_names_differ())
-        .check("serving", move || !draining.is_set())
+/// Keeps the upstream's documents fresh, whichever upstream it is, until `serving` changes.
+async fn keep_fresh(renewal: &Renewal<Joint>, serving: watch::Receiver<bool>) {
+    let mut changes = renewal.changes();
+    loop {
+        let discovery = Arc::clone(renewal.application().discovery());
+        tokio::select! {
+            () = discovery.keep_fresh(serving.clone()) => return,
+            _ = changes.changed() => {}
+        }
+    }
 }
 
 /// What the metrics say of the store.

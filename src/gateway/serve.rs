@@ -3,10 +3,12 @@
 use std::io::{self, Write as _};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use super::observe::{self, ObserveError};
+use super::reload::Reloader;
 use super::{Gateway, StartError};
-use crate::config::{Config, Listen};
+use crate::config::{Listen, Loaded, Place, Sources};
 use crate::telemetry::{self, LogError, LogFormat};
 
 /// Why `serve` ended in failure.
@@ -26,11 +28,13 @@ pub enum ServeError {
     System(#[from] io::Error),
 }
 
-/// Runs a gateway until SIGTERM or SIGINT. Each bound address is a line on standard output.
+/// Runs a gateway until SIGTERM or SIGINT, with what was read from `place`, and again whenever that
+/// changes. Each bound address is a line on standard output.
 ///
 /// # Errors
 /// [`ServeError`]
-pub fn serve(config: Config) -> Result<(), ServeError> {
+pub fn serve(place: Place, loaded: Loaded, sources: Sources) -> Result<(), ServeError> {
+    let Loaded { config, merged } = loaded;
     let format = if config.log.json { LogFormat::Json } else { LogFormat::Text };
     let _flushed_at_the_end = telemetry::init(format, &config.log.level)?;
     let _sent_at_the_end = observe::begin(&config)?;
@@ -41,6 +45,9 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         for given_up in given_up {
             tracing::warn!("{given_up}");
         }
+        let reloader = Reloader::new(&gateway, place, (merged, sources))?;
+        let mut background = JoinSet::new();
+        background.spawn(reloader.run());
         announce(&gateway)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

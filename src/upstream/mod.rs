@@ -24,6 +24,7 @@ pub mod capabilities;
 pub mod discovery;
 pub mod key_document;
 pub mod key_set;
+mod last_fetch;
 pub mod tls;
 mod watched;
 

@@ -1,5 +1,6 @@
 //! The gateway itself: the real binary, with a configuration file of its own.
 
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use tempfile::TempDir;
 use super::process::{Process, signal};
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+const FILE: &str = "gateway.toml";
 
 /// A running `parapet serve`; dropped, it ends.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub struct Gateway {
     /// Address of the private listener, unless the configuration turns it off.
     pub admin_url: Option<String>,
     process: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Gateway {
@@ -33,15 +36,21 @@ impl Gateway {
     /// The same with these environment variables.
     pub async fn start_with(toml: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("gateway.toml");
-        std::fs::write(&file, toml).expect("a file in it");
+        std::fs::write(folder.path().join(FILE), toml).expect("a file in it");
+        Self::start_with(folder, FILE).await
+    }
+
+    /// The same with a file that lies in `folder`, under this name.
+    pub async fn start_with(folder: TempDir, name: &str) -> Self {
+        let file = folder.path().join(name);
+        let toml = std::fs::read_to_string(&file).expect("a file in it");
         let mut process = Process::spawn(
             Command::new(env!("CARGO_BIN_EXE_parapet"))
                 .args(["serve", "--config"])
                 .arg(&file)
                 .envs(variables.iter().copied()),
         );
-        let has_admin = has_admin(toml);
+        let has_admin = has_admin(&toml);
         let (url, admin_url) = process
             .wait_for(LIMIT, |output| {
                 let admin = address(output, "admin on ");
@@ -50,7 +59,24 @@ impl Gateway {
             })
             .await;
         let mtls_url = address(&process.output(), "mtls on ");
-        Self { url, mtls_url, admin_url, process, _folder: folder }
+        Self { url, mtls_url, admin_url, process, folder }
+    }
+
+    /// The folder of its configuration, `gateway.toml`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Puts another file in the place of the configuration, at once.
+    pub fn rewrite(&self, toml: &str) {
+        let new = self.folder().join("gateway.toml.new");
+        std::fs::write(&new, toml).expect("a file");
+        std::fs::rename(new, self.folder().join(FILE)).expect("the same folder");
+    }
+
+    /// Asks it to read its configuration again.
+    pub fn hang_up(&self) {
+        signal("HUP", &self.process.id().to_string());
     }
 
     /// Everything it wrote so far to standard output and standard error.
