@@ -39,7 +39,7 @@ pub(super) enum Fixed {
 use Fixed::{Key, Presence};
 
 /// All of them; whatever is not listed may change.
-pub(super) const FIXED: [Fixed; 8] = [
+pub(super) const FIXED: [Fixed; 9] = [
     Key("server.listen"),
     Key("server.issuer"),
     Presence("server.tls"),
@@ -48,6 +48,7 @@ pub(super) const FIXED: [Fixed; 8] = [
     Key("admin"),
     Key("store"),
     Key("log.format"),
+    Key("log.audit"),
 ];
 
 impl Fixed {

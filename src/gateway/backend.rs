@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::StartError;
 use crate::admin::Readiness;
+use crate::client::Ledger;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::redis::Keeper;
@@ -20,7 +21,7 @@ use crate::telemetry::trace;
 /// Which store it is.
 pub(super) enum Backend {
     Memory(Arc<MemoryStore>),
-    Redis(Arc<RedisStore>, Option<Box<Keeper>>),
+    Redis { store: Arc<RedisStore>, keeper: Option<Box<Keeper>>, ledger: Arc<Ledger> },
 }
 
 /// The store of this configuration, its calls shown in traces where these are recorded.
@@ -31,7 +32,7 @@ pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn
     }
     let system = match &backend {
         Backend::Memory(_) => System::Memory,
-        Backend::Redis(..) => System::Redis,
+        Backend::Redis { .. } => System::Redis,
     };
     (backend, Arc::new(TracedStore::new(store, system)))
 }
@@ -42,7 +43,8 @@ fn bare(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
         let (store, keeper) = RedisStore::new(redis, issuer, Arc::clone(clock));
         let store = Arc::new(store);
         let measured = Measured::new(Arc::<RedisStore>::clone(&store));
-        return (Backend::Redis(store, Some(Box::new(keeper))), Arc::new(measured));
+        let (keeper, ledger) = (Some(Box::new(keeper)), Arc::new(Ledger::new(Arc::clone(clock))));
+        return (Backend::Redis { store, keeper, ledger }, Arc::new(measured));
     }
     let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(clock)));
     meter().store_room(config.store.max_bytes);
@@ -55,7 +57,7 @@ impl Backend {
     pub(super) fn tidied(&self) -> Option<Arc<MemoryStore>> {
         match self {
             Self::Memory(store) => Some(Arc::clone(store)),
-            Self::Redis(..) => None,
+            Self::Redis { .. } => None,
         }
     }
 
@@ -63,7 +65,7 @@ impl Backend {
     pub(super) fn readiness(&self, readiness: Readiness) -> Readiness {
         match self {
             Self::Memory(_) => readiness.check("store", || true),
-            Self::Redis(store, _) => {
+            Self::Redis { store, .. } => {
                 let store = Arc::clone(store);
                 readiness
                     .check("store", move || store.is_ready())
@@ -76,10 +78,18 @@ impl Backend {
     pub(super) fn health(&self) -> (&'static str, Box<dyn Fn() -> bool + Send + Sync>) {
         match self {
             Self::Memory(_) => ("memory", Box::new(|| true)),
-            Self::Redis(store, _) => {
+            Self::Redis { store, .. } => {
                 let store = Arc::clone(store);
                 ("redis", Box::new(move || store.is_ready()))
             }
+        }
+    }
+
+    /// What the limits of all replicas have in common, where replicas have a store in common.
+    pub(super) fn ledger(&self) -> Option<Arc<Ledger>> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis { ledger, .. } => Some(Arc::clone(ledger)),
         }
     }
 
@@ -87,21 +97,29 @@ impl Backend {
     /// own, as those of the proxy come and go with its services.
     pub(super) fn keep(&mut self) -> Result<Keeping, StartError> {
         let (stop, stopped) = watch::channel(false);
-        let keeper = match self {
+        let thread = match self {
             Self::Memory(_) => {
                 meter().store_up(true);
                 None
             }
-            Self::Redis(_, keeper) => keeper.take().map(|keeper| *keeper),
+            Self::Redis { store, keeper, ledger } => keeper.take().map(|keeper| {
+                let (store, ledger) = (Arc::clone(store), Arc::clone(ledger));
+                spawn(async move {
+                    tokio::select! {
+                        () = keeper.keep(stopped) => {}
+                        () = ledger.keep(&store) => {}
+                    }
+                })
+            }),
         };
-        let thread = keeper.map(|keeper| spawn(keeper, stopped)).transpose();
-        Ok(Keeping { stop, thread: thread.map_err(StartError::Store)? })
+        let thread = thread.transpose().map_err(StartError::Store)?;
+        Ok(Keeping { stop, thread })
     }
 }
 
-fn spawn(keeper: Keeper, stopped: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
+fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let work = move || runtime.block_on(keeper.keep(stopped));
+    let work = move || runtime.block_on(work);
     thread::Builder::new().name("store".to_owned()).spawn(work)
 }
 

@@ -39,6 +39,7 @@ mod real_servers;
 mod redis_store;
 mod reload;
 mod replicas;
+mod shared_limits;
 mod store;
 mod support;
 mod tampering;

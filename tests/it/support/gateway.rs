@@ -37,11 +37,15 @@ impl Gateway {
     pub async fn start_with(toml: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join(FILE), toml).expect("a file in it");
-        Self::start_with(folder, FILE).await
+        Self::run(folder, FILE, variables).await
     }
 
     /// The same with a file that lies in `folder`, under this name.
-    pub async fn start_with(folder: TempDir, name: &str) -> Self {
+    pub async fn start_in(folder: TempDir, name: &str) -> Self {
+        Self::run(folder, name, &[]).await
+    }
+
+    async fn run(folder: TempDir, name: &str, variables: &[(&str, &str)]) -> Self {
         let file = folder.path().join(name);
         let toml = std::fs::read_to_string(&file).expect("a file in it");
         let mut process = Process::spawn(
@@ -87,6 +91,12 @@ impl Gateway {
     /// Ends it at once, by SIGKILL.
     pub fn kill(self) {
         signal("KILL", &self.process.id().to_string());
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.process.id());
+        std::fs::read_dir(path).expect("it runs").count()
     }
 
     /// Bytes of memory that it has in use.
