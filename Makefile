@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Missing Debian packages are installed by the targets that need them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-continuation soak fuzz fmt lint docs book pictures schema tools servers
+.PHONY: help demo test bench bench-continuation soak fuzz fmt lint docs book pictures schema copies image image-binary deb tools servers
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,10 +57,29 @@ schema: ## Write gateway.schema.json anew
 	cargo run --quiet -- config schema > gateway.schema.json.new
 	mv gateway.schema.json.new gateway.schema.json
 
-# A browser for the tests that click, and a Redis.
-tools:
-	@.ci/need cmake chromium chromium-driver python3-venv redis-server
+copies: ## Write the files anew that charts and overlays hold a second time
+	@.ci/need cmake
+	PARAPET_WRITE_DOCS=1 cargo test --quiet --test it deploy::copies
 
-# Real authorization servers and clients; installed once, outside the tree.
+image-binary: ## Build the program of the image, one static file, into target/image and check it
+	@.ci/need cmake binutils
+	deploy/docker/build target/image
+
+image: ## Build the container image (wants docker)
+	docker build --file deploy/docker/Dockerfile --tag parapet:$(VERSION) .
+
+deb: ## Build the Debian package into target/deb
+	@.ci/need cmake dpkg-dev
+	@command -v cargo-deb >/dev/null || cargo install cargo-deb --locked
+	cargo build --release --locked
+	deploy/debian/build target/deb
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
+# A browser for the tests that click, a Redis, and what reads units and programs.
+tools:
+	@.ci/need cmake chromium chromium-driver python3-venv redis-server binutils systemd
+
+# Real authorization servers and clients, and what judges manifests; installed once, outside the tree.
 servers:
-	@for install in tests/idp/*/install; do $$install || exit; done
+	@for install in tests/idp/*/install tests/deploy/install; do $$install || exit; done

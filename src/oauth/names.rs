@@ -91,13 +91,23 @@ pub fn fold(name: &str) -> Cow<'_, str> {
 /// (`scope[x]`) of the other.
 #[must_use]
 pub fn collide(a: &str, b: &str) -> bool {
+    if is_plain(a) && is_plain(b) {
+        return a == b;
+    }
     a == b || folded_eq(a, b) || element_of(a, b) || element_of(b, a)
+}
+
+/// Whether `name` has nothing that a server reads in another way: no other plain name is taken for it.
+/// Nearly all names are plain, and the registered ones all are.
+#[must_use]
+pub fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte != 0 && byte != b']' && folded(byte) == byte)
 }
 
 /// Whether `name` is not registered but could be taken for a name that is.
 #[must_use]
 pub fn imitates_registered(name: &str) -> bool {
-    if is_authorization(name) || is_credential(name) || TOKEN.binary_search(&name).is_ok() {
+    if is_plain(name) {
         return false;
     }
     let mut known = AUTHORIZATION.iter().chain(CREDENTIALS).chain(TOKEN);
@@ -113,7 +123,8 @@ pub fn is_legal(name: &str) -> bool {
 /// Whether a server could read `name` as `registered`.
 #[must_use]
 pub fn reads_as(name: &str, registered: &str) -> bool {
-    name == registered || folded_eq(name, registered) || element_of(name, registered)
+    name == registered
+        || !is_plain(name) && (folded_eq(name, registered) || element_of(name, registered))
 }
 
 fn folded_eq(a: &str, b: &str) -> bool {
@@ -184,6 +195,28 @@ mod tests {
         assert!(collide("scope\0x", "scope"));
         assert!(!collide("scopes", "scope"));
         assert!(!collide("v[a]", "v[b]"));
+    }
+
+    #[test]
+    fn plain_names_are_taken_for_themselves_alone() {
+        for list in [AUTHORIZATION, CREDENTIALS, TOKEN] {
+            assert!(list.iter().all(|name| is_plain(name)), "{list:?}");
+        }
+        for name in ["State", "a.b", "a b", "a[", "a]", "a\0", " a", "a[]"] {
+            assert!(!is_plain(name), "{name:?}");
+        }
+        let loosely =
+            |a: &str, b: &str| folded_eq(a, b) || element_of(a, b) || element_of(b, a) || a == b;
+        let letters = ["a", "b", "_", "-", "0", "[", "]", " ", ".", "\0", "A"];
+        let names: Vec<String> = letters
+            .iter()
+            .flat_map(|x| letters.iter().flat_map(move |y| ["", "a"].map(|z| format!("{x}{y}{z}"))))
+            .collect();
+        for a in &names {
+            for b in &names {
+                assert_eq!(collide(a, b), loosely(a, b), "{a:?} {b:?}");
+            }
+        }
     }
 
     #[test]

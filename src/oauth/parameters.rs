@@ -84,12 +84,13 @@ impl<'a> Parameters<'a> {
     /// `resource` are one parameter with several values (RFC 8707 §2).
     #[must_use]
     pub fn repeated(&self) -> Option<&str> {
+        let all_plain = self.pairs.iter().all(|(name, _)| names::is_plain(name));
+        let collide = |a: &str, b: &str| if all_plain { a == b } else { names::collide(a, b) };
         let mut rest = self.pairs.as_slice();
         while let Some(((name, _), others)) = rest.split_first() {
             rest = others;
             let repeats = |other: &str| {
-                names::collide(name, other)
-                    && !(name == names::REPEATABLE && other == names::REPEATABLE)
+                collide(name, other) && !(name == names::REPEATABLE && other == names::REPEATABLE)
             };
             if others.iter().any(|(other, _)| repeats(other)) {
                 return Some(name);

@@ -17,6 +17,7 @@ mod config;
 mod conformance;
 mod continuation;
 mod demo;
+mod deploy;
 mod docs;
 mod hop_list;
 mod inspection;

@@ -168,12 +168,19 @@ pub(super) async fn run<F: Future>(
     name: &'static str,
     future: F,
 ) -> F::Output {
+    // Without a span nothing is moved about for it.
+    if step.is_none() {
+        return future.await;
+    }
     let _ended = Ended { step: step.clone(), name };
     CURRENT.scope(step, future).await
 }
 
 /// Awaits `future` with `open` as the current span.
 pub(super) async fn attach<F: Future>(open: Option<Arc<Open>>, future: F) -> F::Output {
+    if open.is_none() {
+        return future.await;
+    }
     CURRENT.scope(open, future).await
 }
 
