@@ -5,14 +5,16 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use governor::clock::Clock as _;
+use governor::clock::Clock as GovernorClock;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use super::limits::{LONGEST_PER, MOST_ADDRESSES, OurClock};
+use super::limits::{LONGEST_PER, MOST_ADDRESSES};
+use crate::clock::Clock;
 use crate::config::Rate;
 
 /// When each budget is full again, in nanoseconds of the clock. A budget that was not asked for in
@@ -81,5 +83,17 @@ where
                 Err(other) => known = other,
             }
         }
+    }
+}
+
+/// Our clock, as the limiter wants it.
+#[derive(Debug, Clone)]
+pub(super) struct OurClock(pub(super) Arc<dyn Clock>);
+
+impl GovernorClock for OurClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Duration::from_millis(self.0.now().as_millis()).into()
     }
 }

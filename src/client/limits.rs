@@ -5,13 +5,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::Clock as GovernorClock;
+use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
-use super::budgets::{Budgets, Cells, cells};
+use super::budgets::{Budgets, Cells, OurClock, cells};
 use super::ledger::{Debtor, Ledger};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
@@ -71,13 +71,11 @@ impl Limits {
     pub fn new(limits: &config::Limits, clock: Arc<dyn Clock>) -> Self {
         let spent = (cells(), cells());
         let (pushes, failures) = keyed(limits, &spent, &clock);
+        let blocked = Cache::builder().max_capacity(MOST_ADDRESSES).time_to_live(LONGEST_PER);
         Self {
             pushes,
             failures,
-            blocked: Cache::builder()
-                .max_capacity(MOST_ADDRESSES)
-                .time_to_live(LONGEST_PER)
-                .build(),
+            blocked: blocked.build(),
             trusted: Cache::builder().max_capacity(MOST_ADDRESSES).time_to_idle(TRUST).build(),
             spent,
             clock,
@@ -236,18 +234,6 @@ fn network(address: IpAddr) -> IpAddr {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
         }
-    }
-}
-
-/// Our clock, as the limiter wants it.
-#[derive(Debug, Clone)]
-pub(super) struct OurClock(Arc<dyn Clock>);
-
-impl GovernorClock for OurClock {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        Duration::from_millis(self.0.now().as_millis()).into()
     }
 }
 

@@ -75,7 +75,7 @@ async fn an_expired_certificate_serves_with_a_warning() {
     until("it is told", async || !scene.lines("the TLS certificate is not valid now").is_empty())
         .await;
     let expiry = "parapet_tls_certificate_expires_timestamp_seconds{listener=\"public\"}";
-    assert_eq!(scene.metric(expiry).await, 1_609_459_200.0);
+    assert_eq!(scene.metric(expiry).await, 1_609_459_200);
 }
 
 #[tokio::test]

@@ -48,8 +48,8 @@ async fn every_bad_file_is_refused_with_the_words_of_check() {
     assert_eq!(told.status, 200, "a bad file makes nobody unready");
     assert_eq!(told.json()["information"]["last_reload"], false);
     assert_eq!(self::hash(&scene).await, hash);
-    assert_eq!(scene.count("applied").await, 0.0);
-    assert_eq!(scene.metric("parapet_config_last_reload_successful").await, 0.0);
+    assert_eq!(scene.count("applied").await, 0);
+    assert_eq!(scene.metric("parapet_config_last_reload_successful").await, 0);
 }
 
 /// The configuration that the metrics name.
@@ -65,9 +65,9 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         let (path, to) = (entry.path(), to.join(entry.file_name()));
         if path.is_dir() {
-            copy(&path, &to)
+            copy(&path, &to);
         } else {
-            std::fs::copy(&path, &to).map(|_| ()).unwrap()
+            std::fs::copy(&path, &to).map(|_| ()).unwrap();
         }
     }
 }

@@ -49,14 +49,14 @@ impl Scene {
     }
 
     /// The value of a metric; 0 where it is not there.
-    async fn metric(&self, name: &str) -> f64 {
+    async fn metric(&self, name: &str) -> u64 {
         let text = self.admin("/metrics").await.text();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0.0, |value| value.parse().unwrap())
+        value.map_or(0, |value| value.parse().unwrap())
     }
 
     /// How many attempts ended so.
-    async fn count(&self, outcome: &str) -> f64 {
+    async fn count(&self, outcome: &str) -> u64 {
         self.metric(&format!("parapet_config_reloads_total{{outcome=\"{outcome}\"}}")).await
     }
 

@@ -62,10 +62,8 @@ async fn client_files_come_and_go_by_themselves() {
     assert_eq!(status().await, StatusCode::CREATED);
     // Putting the file right again is enough, though nothing is new.
     std::fs::write(folder.join("late.toml"), client("late", "secret = \"3\"")).unwrap();
-    until("it is good", async || {
-        scene.metric("parapet_config_last_reload_successful").await == 1.0
-    })
-    .await;
+    until("it is good", async || scene.metric("parapet_config_last_reload_successful").await == 1)
+        .await;
     std::fs::remove_file(folder.join("late.toml")).unwrap();
     until("the client is gone", async || status().await == StatusCode::UNAUTHORIZED).await;
 }
@@ -155,6 +153,6 @@ async fn a_swapped_link_is_noticed_as_kubernetes_swaps_it() {
     std::fs::remove_dir_all(old).unwrap();
     until("the new version", async || scene.push("two", "2").await.status == 201).await;
     assert_eq!(scene.push("one", "1").await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(scene.count("applied").await, 1.0);
-    assert_eq!(scene.count("invalid").await, 0.0);
+    assert_eq!(scene.count("applied").await, 1);
+    assert_eq!(scene.count("invalid").await, 0);
 }
