@@ -22,6 +22,19 @@ impl Timestamp {
         self.0
     }
 
+    /// The point so many milliseconds later, or earlier where they are negative.
+    #[must_use]
+    pub const fn shifted(self, milliseconds: i64) -> Self {
+        Self(self.0.saturating_add_signed(milliseconds))
+    }
+
+    /// Milliseconds from `other` to this point; negative where it lies before.
+    #[must_use]
+    pub fn offset_from(self, other: Self) -> i64 {
+        let apart = i64::try_from(self.0.abs_diff(other.0)).unwrap_or(i64::MAX);
+        if self.0 < other.0 { -apart } else { apart }
+    }
+
     /// How long ago `earlier` was; zero where it lies ahead.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -42,6 +55,12 @@ impl Add<Duration> for Timestamp {
 pub trait Clock: Send + Sync + Debug {
     /// The present moment. Never goes back.
     fn now(&self) -> Timestamp;
+
+    /// What the wall clock of the machine says now, by which times are told to another process.
+    /// May go back.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// The machine's clock: wall time at start, carried on by the monotonic clock, so that a corrected
@@ -57,14 +76,22 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
     pub fn start() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall: Timestamp(0) + wall, monotonic: Instant::now() }
+        Self { wall: wall(), monotonic: Instant::now() }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the other place where time enters")]
+fn wall() -> Timestamp {
+    Timestamp(0) + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         self.wall + self.monotonic.elapsed()
+    }
+
+    fn wall(&self) -> Timestamp {
+        wall()
     }
 }
 

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
+use parapet::config::snapshot::SnapshotKey;
 use parapet::config::{self, Environment, Loaded, Problems, Secret, SecretDigest};
+use parapet::gateway::Start;
 
 use cli::{Cli, Command, ConfigCommand, SecretCommand};
 
@@ -35,7 +37,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(file) => Ok(parapet::gateway::serve(load(&file.config)?.config)?),
+        Command::Serve(serve) => {
+            let names = Environment::of_process().value("LISTEN_FDNAMES").map(str::to_owned);
+            let start = Start { upgrade: serve.upgrade, socket_names: names };
+            Ok(parapet::gateway::serve(load(&serve.file.config)?.config, &start)?)
+        }
         Command::Check(file) => {
             let clients = match load(&file.config)?.config.clients.len() {
                 1 => "1 client".to_owned(),
@@ -55,6 +61,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             let secret = secret.expose();
             let digest = SecretDigest::of(secret).to_hex();
             print(format!("secret = \"{secret}\"\nsecret_sha256 = \"{digest}\"\n"))
+        }
+        Command::Secret(SecretCommand::Key) => {
+            let key = SnapshotKey::generate().context("the system gives no random bytes")?;
+            print(format!("{}\n", *key.to_text()))
         }
         Command::Version(version) => print(version.text()),
         Command::Completions { shell } => {

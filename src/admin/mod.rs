@@ -44,13 +44,8 @@ pub enum AdminError {
 
 /// Takes the address, port 0 included, without serving yet.
 pub fn bind(address: SocketAddr) -> Result<Bound, AdminError> {
-    let bound = || -> io::Result<Bound> {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        Ok(Bound { listener, address, limits: LIMITS })
-    };
-    bound().map_err(|source| AdminError::Bind { address, source })
+    let bound = TcpListener::bind(address).and_then(Bound::new);
+    bound.map_err(|source| AdminError::Bind { address, source })
 }
 
 /// An admin listener that does not serve yet.
@@ -62,6 +57,24 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// A socket that listens already.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(listener: TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, limits: LIMITS })
+    }
+
+    /// A second descriptor of the socket, for another process.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn duplicate(&self) -> io::Result<TcpListener> {
+        self.listener.try_clone()
+    }
+
     /// Where it listens, with the port the system chose.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {

@@ -46,6 +46,7 @@ mod schema;
 pub mod secret;
 mod server;
 mod shape;
+pub mod snapshot;
 pub mod store;
 mod tree;
 mod units;

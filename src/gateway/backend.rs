@@ -11,13 +11,15 @@ use super::StartError;
 use crate::admin::Readiness;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::snapshot::SnapshotFile;
 use crate::store::redis::Keeper;
-use crate::store::{MemoryStore, RedisStore, Store};
+use crate::store::snapshot::{SnapshotError, refused};
+use crate::store::{MemoryStore, RedisStore, Store, Tally};
 use crate::telemetry::metrics::meter;
 
 /// Which store it is.
 pub(super) enum Backend {
-    Memory(Arc<MemoryStore>),
+    Memory(Arc<MemoryStore>, Option<Saved>),
     Redis(Arc<RedisStore>, Option<Box<Keeper>>),
 }
 
@@ -30,22 +32,46 @@ pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn
         return (Backend::Redis(Arc::clone(&store), Some(Box::new(keeper))), store);
     }
     let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(clock)));
-    (Backend::Memory(Arc::clone(&store)), store)
+    let issuer = config.server.issuer.as_str();
+    let saved = config.store.snapshot.clone().map(|file| Saved { file, issuer: issuer.into() });
+    (Backend::Memory(Arc::clone(&store), saved), store)
+}
+
+/// Where the memory store outlasts a restart.
+#[derive(Debug, Clone)]
+pub(super) struct Saved {
+    file: SnapshotFile,
+    issuer: Box<str>,
 }
 
 impl Backend {
     /// Collecting what has expired is the gateway's work for the memory store alone.
     pub(super) fn tidied(&self) -> Option<Arc<MemoryStore>> {
         match self {
-            Self::Memory(store) => Some(Arc::clone(store)),
+            Self::Memory(store, _) => Some(Arc::clone(store)),
             Self::Redis(..) => None,
         }
+    }
+
+    /// What is to be saved at the end and was saved at the last one.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        match self {
+            Self::Memory(store, Some(saved)) => {
+                Some(Memory { store: Arc::clone(store), saved: saved.clone() })
+            }
+            Self::Memory(_, None) | Self::Redis(..) => None,
+        }
+    }
+
+    /// Whether other processes see what is kept here.
+    pub(super) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(..))
     }
 
     /// A gateway is ready while its store is.
     pub(super) fn readiness(&self, readiness: Readiness) -> Readiness {
         match self {
-            Self::Memory(_) => readiness,
+            Self::Memory(..) => readiness,
             Self::Redis(store, _) => {
                 let store = Arc::clone(store);
                 readiness.check("store", move || store.is_ready())
@@ -58,7 +84,7 @@ impl Backend {
     pub(super) fn keep(&mut self) -> Result<Keeping, StartError> {
         let (stop, stopped) = watch::channel(false);
         let keeper = match self {
-            Self::Memory(_) => {
+            Self::Memory(..) => {
                 meter().store_up(true);
                 None
             }
@@ -67,6 +93,56 @@ impl Backend {
         let thread = keeper.map(|keeper| spawn(keeper, stopped)).transpose();
         Ok(Keeping { stop, thread: thread.map_err(StartError::Store)? })
     }
+}
+
+/// A memory store that outlasts restarts. Every call may block.
+#[derive(Debug, Clone)]
+pub(super) struct Memory {
+    store: Arc<MemoryStore>,
+    saved: Saved,
+}
+
+impl Memory {
+    /// Ends the store's work and writes down what it holds.
+    pub(super) fn save(&self) -> Result<Tally, SnapshotError> {
+        self.store.freeze();
+        self.store.save(&self.saved.file, &self.saved.issuer)
+    }
+
+    /// Makes what [`save`](Self::save) did undone. A snapshot of a store that goes on must not stay.
+    pub(super) fn resume(&self) -> Result<(), SnapshotError> {
+        let withdrawn = self.store.withdraw(&self.saved.file);
+        self.store.thaw();
+        withdrawn
+    }
+
+    /// Takes what the process before has written down, if it has.
+    pub(super) fn restore(&self) -> Result<Option<Tally>, SnapshotError> {
+        self.store.restore(&self.saved.file, &self.saved.issuer)
+    }
+
+    /// The same for a start, which goes on without what cannot be read.
+    pub(super) fn restore_or_tell(&self) {
+        let path = &self.saved.file.path;
+        match self.restore() {
+            Ok(Some(tally)) => told("read", tally),
+            Ok(None) => {}
+            Err(error) if error.is_refusal() => {
+                let aside = refused(path);
+                tracing::error!(
+                    snapshot = %path.display(), aside = %aside.display(), %error,
+                    "the snapshot is refused and set aside; the store begins empty"
+                );
+            }
+            Err(error) => tracing::error!(%error, "no snapshot; the store begins empty"),
+        }
+    }
+}
+
+/// Says what became of a snapshot.
+pub(super) fn told(what: &str, tally: Tally) {
+    let Tally { requests, expired, refused } = tally;
+    tracing::info!(requests, expired, refused, "the snapshot was {what}");
 }
 
 fn spawn(keeper: Keeper, stopped: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {

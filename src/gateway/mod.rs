@@ -1,38 +1,45 @@
-//! Assembly: configuration → sockets → store → endpoints → proxy and admin → run → drain. The one
+//! Assembly: configuration → sockets → store → endpoints → proxy and admin → run → leave. The one
 //! place where parts are wired; no part builds its collaborators.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use crate::admin::{self, Latch, Readiness};
 use crate::client::Limits;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::endpoints::{Endpoints, Shared};
-use crate::proxy::listener::{self, Bound};
-use crate::proxy::{Listeners, Proxy, SetupError};
+use crate::proxy::listener::{self, Bound, Inherited};
+use crate::proxy::{Listeners, Phase, Proxy, SetupError};
 use crate::store::Store;
+use crate::store::snapshot::SnapshotError;
 use crate::telemetry::metrics::meter;
 use crate::upstream::tls::TlsError;
 use crate::upstream::{Discovery, HttpClient};
 
-pub use serve::{ServeError, serve};
+pub use handover::HandoverError;
+pub use orders::{Order, Orders};
+pub use serve::{ServeError, Start, serve};
 
 use application::Joint;
 use backend::Backend;
 use chores::Chores;
+use handover::Predecessor;
+use leaving::{Leaving, Patience};
 
 mod application;
 mod backend;
 mod chores;
+mod handover;
+mod leaving;
+mod orders;
 mod page;
 mod serve;
-
-/// Longest wait for requests in flight after the listeners have closed.
-const DRAIN: Duration = Duration::from_secs(30);
+mod succession;
+pub mod systemd;
 
 /// A gateway whose sockets are bound and whose parts are wired, not yet running.
 pub struct Gateway {
@@ -41,9 +48,11 @@ pub struct Gateway {
     addresses: Vec<Listen>,
     mtls_addresses: Vec<Listen>,
     encrypted: bool,
-    admin: Option<admin::Bound>,
+    admin: Option<(Listen, admin::Bound)>,
     backend: Backend,
     shared: Shared,
+    patience: Patience,
+    predecessor: Option<Predecessor>,
 }
 
 /// Why a gateway does not start. Nothing is left running.
@@ -67,6 +76,15 @@ pub enum StartError {
     /// The proxy.
     #[error(transparent)]
     Proxy(#[from] SetupError),
+    /// A second descriptor of a socket.
+    #[error("no second descriptor of a socket: {0}")]
+    Descriptor(std::io::Error),
+    /// The gateway whose place was to be taken.
+    #[error("the running gateway was not replaced: {0}")]
+    Handover(#[from] HandoverError),
+    /// The end of a gateway that ran.
+    #[error("what is pending could not be saved: {0}")]
+    Snapshot(#[from] SnapshotError),
 }
 
 impl Gateway {
@@ -75,15 +93,23 @@ impl Gateway {
     /// # Errors
     /// [`StartError`]
     pub fn bind(config: Config) -> Result<Self, StartError> {
+        Self::inherit(config, &mut Inherited::default())
+    }
+
+    /// The same with sockets that are open already, for as many listeners as there are.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn inherit(config: Config, inherited: &mut Inherited) -> Result<Self, StartError> {
         // Two providers are linked, so rustls wants to be told. Fails where it was told already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let public = listener::bind(&config.server.listen)?;
-        let mtls = config.server.mtls.as_ref().map(|mtls| listener::bind(&mtls.listen));
+        let public = inherited.bind("public", &config.server.listen)?;
+        let mtls = config.server.mtls.as_ref().map(|mtls| inherited.bind("mtls", &mtls.listen));
         let listeners = Listeners { public, mtls: mtls.transpose().map_err(StartError::Mtls)? };
         let addresses = listeners.public.addresses();
         let mtls_addresses = listeners.mtls.as_ref().map(Bound::addresses).unwrap_or_default();
         let encrypted = config.server.tls.is_some();
-        let admin = config.admin.map(admin::bind).transpose()?;
+        let admin = config.admin.map(|address| private(address, inherited)).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let client = HttpClient::new(&config.upstream, &config.server.issuer)?;
         let (backend, store) = backend::open(&config, &clock);
@@ -94,8 +120,20 @@ impl Gateway {
             clock: Arc::clone(&clock),
         };
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
+        let patience = Patience::of(&config.server);
         let proxy = Proxy::new(listeners, Arc::clone(&joint), Arc::new(config), clock)?;
-        Ok(Self { proxy, joint, addresses, mtls_addresses, encrypted, admin, backend, shared })
+        Ok(Self {
+            proxy,
+            joint,
+            addresses,
+            mtls_addresses,
+            encrypted,
+            admin,
+            backend,
+            shared,
+            patience,
+            predecessor: None,
+        })
     }
 
     /// What the public listener is bound to, in the order of the configuration.
@@ -119,7 +157,7 @@ impl Gateway {
     /// What the admin listener is bound to.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(admin::Bound::address)
+        self.admin.as_ref().map(|(_, bound)| bound.address())
     }
 
     /// Looks for files that have changed.
@@ -134,42 +172,75 @@ impl Gateway {
         }
     }
 
-    /// Serves until `stop` ends, then fails readiness, takes no new connection and lets what is in
-    /// flight end.
+    /// Serves until `orders` end that.
     ///
     /// # Errors
-    /// [`StartError::Admin`] or [`StartError::Store`] where a thread cannot be started.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
-        let reload = self.reload();
-        let (stop_serving, serving) = watch::channel(false);
-        let (stop_admin, admin_stopped) = watch::channel(false);
-        let draining = Latch::new();
-        let readiness = self.backend.readiness(readiness(&self.shared, &draining));
-        let admin =
-            self.admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
+    /// [`StartError`]
+    pub async fn run(mut self, mut orders: Orders) -> Result<(), StartError> {
         let keeping = self.backend.keep()?;
         let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
-        let tidied = self.backend.tidied();
-        let chores = Chores::start(store, tidied, limits, reload);
-        let discovery = Arc::clone(&self.shared.discovery);
-        let serve = self.proxy.serve(serving.clone());
-        let work = async { tokio::join!(serve, discovery.keep_fresh(serving)) };
-        let stopping = async {
-            stop.await;
-            draining.set();
-            tracing::info!("stopping: no new connections are taken");
-            let _ = stop_serving.send(true);
-        };
-        tokio::join!(work, stopping);
-        self.joint.idle(DRAIN).await;
-        let _ = stop_admin.send(true);
+        let chores = Chores::start(store, self.backend.tidied(), limits, self.reload());
+        let served = self.serve(&mut orders).await;
         chores.stop();
         keeping.stop();
-        if let Some(admin) = admin {
-            let _ = tokio::task::spawn_blocking(move || admin.join()).await;
-        }
-        Ok(())
+        served
     }
+
+    async fn serve(mut self, orders: &mut Orders) -> Result<(), StartError> {
+        let begun = self.begin(orders).await?;
+        let Some(relieved) = begun else {
+            return Ok(());
+        };
+        let (phase, told) = watch::channel(Phase::Serving);
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        let (stop_fetching, fetching) = watch::channel(false);
+        let draining = Latch::new();
+        let readiness = self.backend.readiness(readiness(&self.shared, &draining));
+        let mut leaving = Leaving {
+            orders,
+            phase,
+            connections: self.proxy.connections(),
+            sockets: self.sockets()?,
+            memory: self.backend.memory(),
+            patience: self.patience,
+            draining,
+            stop_admin,
+        };
+        let run_admin =
+            |(_, admin): (_, admin::Bound)| admin.run(readiness, meter(), admin_stopped);
+        let admin = self.admin.map(run_admin).transpose()?;
+        let discovery = Arc::clone(&self.shared.discovery);
+        let serve = self.proxy.serve(told);
+        let steer = async {
+            relieved.tell();
+            let left = leaving.steer().await;
+            let _ = stop_fetching.send(true);
+            left
+        };
+        let work = async { tokio::join!(steer, serve, discovery.keep_fresh(fetching)).0 };
+        let left = tokio::select! {
+            left = work => left,
+            () = systemd::watchdog() => Ok(()),
+        };
+        let _ = leaving.stop_admin.send(true);
+        if let Some(admin) = admin {
+            let _ = spawn_blocking(move || admin.join()).await;
+        }
+        left.map_err(StartError::from)
+    }
+}
+
+/// The private listener: inherited, or taken.
+fn private(
+    address: SocketAddr,
+    inherited: &mut Inherited,
+) -> Result<(Listen, admin::Bound), StartError> {
+    let wanted = Listen::Tcp(address);
+    let bound = match inherited.tcp("admin", &wanted) {
+        Some(listener) => admin::Bound::new(listener).map_err(StartError::Descriptor)?,
+        None => admin::bind(address)?,
+    };
+    Ok((wanted, bound))
 }
 
 /// Ready means: the documents were fetched once, no published key has the name of another, and

@@ -19,6 +19,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 pub use application::Application;
+pub use phase::{Connections, Phase};
 pub use server::{Listeners, Proxy, SetupError};
 pub use tls::Credentials;
 
@@ -44,6 +45,7 @@ mod front;
 mod guard;
 mod headers;
 pub mod listener;
+mod phase;
 mod redirect;
 mod screen;
 mod server;
@@ -62,6 +64,7 @@ struct Gateway<A> {
     certificates: Option<Forwarded>,
     /// For the exchanges whose page is looked at.
     connector: Connector,
+    connections: Connections,
 }
 
 #[async_trait]
@@ -149,7 +152,9 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         {
             return Ok(());
         }
-        self.heard(session, response, context).await
+        self.heard(session, response, context).await?;
+        context.decided = Some(self.connections.decision());
+        Ok(())
     }
 
     fn upstream_response_body_filter(

@@ -1,5 +1,6 @@
 //! Puts the parts together and runs them.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use super::application::Application;
 use super::client_certificate::Forwarded;
 use super::front::Front;
 use super::headers::ForwardingFields;
-use super::listener::{Bound, unix_permissions};
+use super::listener::{Bound, Passed};
+use super::phase::{Connections, Phase, Words};
 use super::tls::{Credentials, TlsEnd};
 use super::upstream_peer::{UpstreamPeers, UpstreamTlsError};
 use crate::client::certificate::Authorities;
@@ -62,7 +64,7 @@ pub struct Proxy<A> {
 struct Listener {
     bound: Bound,
     tls: Option<Arc<Credentials>>,
-    end: Option<TlsEnd>,
+    end: Option<Arc<TlsEnd>>,
 }
 
 impl<A: Application> Proxy<A> {
@@ -98,6 +100,7 @@ impl<A: Application> Proxy<A> {
             application,
             config,
             clock,
+            connections: Connections::default(),
         };
         Ok(Self { public, mtls: second, gateway })
     }
@@ -109,31 +112,49 @@ impl<A: Application> Proxy<A> {
         listeners.into_iter().flatten().filter_map(|listener| listener.tls.clone()).collect()
     }
 
-    /// Serves on the runtime it is called on until `shutdown` turns true: then no connection is
-    /// accepted and idle ones are closed. Requests in flight are tasks of the runtime and go on
-    /// for as long as it lives; counting them is the application's, in
-    /// [`finished`](Application::finished).
+    /// The connections of clients, to wait for their end.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.gateway.connections.clone()
+    }
+
+    /// Second descriptors of all sockets, for another process.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sockets(&self) -> io::Result<Vec<Passed>> {
+        let listeners = [Some(&self.public), self.mtls.as_ref()];
+        let passed = listeners.into_iter().flatten().map(|listener| listener.bound.passed());
+        Ok(passed.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    /// Serves on the runtime it is called on and does as `phase` says until that is over. Requests in
+    /// flight are tasks of the runtime and go on for as long as it lives;
+    /// [`connections`](Self::connections) knows how many are left.
     ///
     /// The upstream's name is looked up before the first request is taken and every ten seconds
     /// from then on.
-    pub async fn serve(self, shutdown: watch::Receiver<bool>) {
+    pub async fn serve(self, phase: watch::Receiver<Phase>) {
         let upstream = Arc::clone(&self.gateway.upstream);
         // Clients queue meanwhile; where the look-up hangs they get 503 until it succeeds.
         let patience = self.gateway.config.upstream.connect_timeout;
         let _ = tokio::time::timeout(patience, upstream.resolve()).await;
         let conf = Arc::new(settings(&self.gateway.config));
         let limits = self.gateway.config.limits.clone();
-        let front = Front::new(Arc::new(http_proxy(&conf, self.gateway)), &limits);
-        let mtls = self.mtls.map(|mtls| mtls.serve(&front, shutdown.clone()));
+        let (words, connections) = (Words::new(), self.gateway.connections.clone());
+        let proxy = Arc::new(http_proxy(&conf, self.gateway));
+        let front = Front::new(proxy, &limits, connections, &words);
+        let mtls = self.mtls.map(|mtls| mtls.serve(&front, phase.clone()));
         let mtls = async {
             if let Some(mtls) = mtls {
                 mtls.await;
             }
         };
         tokio::join!(
-            self.public.serve(&front, shutdown.clone()),
+            self.public.serve(&front, phase.clone()),
             mtls,
-            upstream.keep_resolved(shutdown),
+            words.follow(phase.clone()),
+            upstream.keep_resolved(phase),
         );
     }
 }
@@ -141,7 +162,7 @@ impl<A: Application> Proxy<A> {
 impl Listener {
     fn new(bound: Bound, tls: Option<Credentials>) -> Result<Self, rustls::Error> {
         let tls = tls.map(Arc::new);
-        let end = tls.clone().map(TlsEnd::new).transpose()?;
+        let end = tls.clone().map(TlsEnd::new).transpose()?.map(Arc::new);
         Ok(Self { bound, tls, end })
     }
 
@@ -149,23 +170,55 @@ impl Listener {
         self.tls.as_ref().and_then(|tls| tls.authorities())
     }
 
-    async fn serve<P>(self, front: &Front<P>, shutdown: watch::Receiver<bool>)
+    async fn serve<P>(self, front: &Front<P>, mut phase: watch::Receiver<Phase>)
     where
         P: HttpServerApp + Send + Sync + 'static,
     {
-        let sockets = self.bound.addresses();
-        let fds = Arc::new(parking_lot::Mutex::new(self.bound.into_fds()));
-        let mut service = Service::new("gateway".to_owned(), front.with(self.end));
-        for socket in &sockets {
+        loop {
+            let now = *phase.borrow_and_update();
+            if now.is_over() {
+                break;
+            }
+            if now.accepts() {
+                self.accept(front, &mut phase).await;
+            } else if phase.changed().await.is_err() {
+                break;
+            }
+        }
+        self.bound.close(*phase.borrow());
+    }
+
+    /// Takes connections for as long as the phase says so. pingora closes the descriptors that it
+    /// gets, so it gets second ones.
+    async fn accept<P>(&self, front: &Front<P>, phase: &mut watch::Receiver<Phase>)
+    where
+        P: HttpServerApp + Send + Sync + 'static,
+    {
+        let fds = match self.bound.to_fds() {
+            Ok(fds) => Arc::new(parking_lot::Mutex::new(fds)),
+            Err(error) => {
+                tracing::error!(%error, "a listener cannot be used");
+                let _ = phase.wait_for(|phase| !phase.accepts()).await;
+                return;
+            }
+        };
+        let _accepting = front.connections().accepting();
+        let mut service = Service::new("gateway".to_owned(), front.with(self.end.clone()));
+        for socket in &self.bound.addresses() {
             match socket {
                 Listen::Tcp(address) => service.add_tcp(&address.to_string()),
                 Listen::Unix(path) => {
-                    service.add_uds(&path.to_string_lossy(), Some(unix_permissions()));
+                    service.add_uds(&path.to_string_lossy(), Some(self.bound.permissions(path)));
                 }
             }
         }
-        service.start_service(Some(fds), shutdown, 1).await;
-        remove_unix_sockets(&sockets);
+        let (stop, stopped) = watch::channel(false);
+        let until = async {
+            // Without a sender everything is over.
+            let _ = phase.wait_for(|phase| !phase.accepts()).await;
+            stop.send_replace(true);
+        };
+        tokio::join!(service.start_service(Some(fds), stopped, 1), until);
     }
 }
 
@@ -177,14 +230,5 @@ fn settings(config: &Config) -> ServerConf {
         upstream_keepalive_pool_size: 1024,
         ca_file: ca.map(|path: &PathBuf| path.display().to_string()),
         ..ServerConf::default()
-    }
-}
-
-/// pingora leaves them behind.
-fn remove_unix_sockets(sockets: &[Listen]) {
-    for socket in sockets {
-        if let Listen::Unix(path) = socket {
-            let _ = std::fs::remove_file(path);
-        }
     }
 }

@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::{Notify, watch};
 
+use super::phase::Phase;
 use crate::clock::Clock;
 use crate::config::Upstream;
 
@@ -140,9 +141,9 @@ impl UpstreamPeers {
 
     /// Looks the name up every ten seconds, and sooner when no address takes a connection, until
     /// shutdown.
-    pub(super) async fn keep_resolved(&self, mut shutdown: watch::Receiver<bool>) {
+    pub(super) async fn keep_resolved(&self, mut phase: watch::Receiver<Phase>) {
         let stopped = async {
-            let _ = shutdown.wait_for(|stop| *stop).await;
+            let _ = phase.wait_for(|phase| phase.is_over()).await;
         };
         tokio::select! {
             () = stopped => {}

@@ -14,7 +14,7 @@ use crate::oauth::request_uri::Reference;
 use crate::telemetry::metrics::StoreCause;
 
 pub use index::{Found, IndexKey};
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, Tally};
 pub use redis::RedisStore;
 
 mod account;
@@ -23,6 +23,7 @@ mod index;
 pub mod memory;
 pub mod redis;
 pub mod sealed;
+pub mod snapshot;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also
 /// where several replicas share the backend.

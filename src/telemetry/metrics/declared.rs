@@ -76,6 +76,8 @@ declare! {
         "Requests or connections refused by a limit.";
     STORE_ERRORS = "store_errors_total", Counter, ["op", "cause"],
         "Store operations that failed.";
+    DRAINING = "draining", Gauge, [],
+        "1 once the gateway was told to stop, while it finishes what is in flight.";
     STORE_UP = "store_up", Gauge, [],
         "1 while the store does its work, 0 while calls to it are refused at once.";
     GUARD_REFUSALS = "guard_refusals_total", Counter, ["place"],

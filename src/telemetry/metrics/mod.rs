@@ -54,6 +54,7 @@ pub struct Metrics {
     disclosures: Counter,
     rate_limited: Family<Counter, 1>,
     store_errors: Family<Counter, 2>,
+    draining: Gauge,
     store_up: Gauge,
     guard_refusals: Family<Counter, 1>,
     html_masked: Family<Counter, 1>,
@@ -102,6 +103,7 @@ impl Metrics {
                 declared::STORE_ERRORS,
                 [StoreOperation::COUNT, StoreCause::COUNT],
             ),
+            draining: single(r, declared::DRAINING, Vec::new()),
             store_up: single(r, declared::STORE_UP, Vec::new()),
             guard_refusals: Family::of(r, declared::GUARD_REFUSALS, GuardPlace::ALL),
             html_masked: Family::of(r, declared::HTML_MASKED, MaskResult::ALL),
@@ -181,6 +183,11 @@ impl Metrics {
     /// A store operation failed.
     pub fn store_error(&self, operation: StoreOperation, cause: StoreCause) {
         self.store_errors.at([place(operation), place(cause)], count);
+    }
+
+    /// Whether the gateway was told to stop.
+    pub fn draining(&self, draining: bool) {
+        self.draining.set(if draining { 1.0 } else { 0.0 });
     }
 
     /// Whether the store does its work.
