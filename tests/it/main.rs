@@ -36,6 +36,7 @@ mod real_servers;
 mod redis_store;
 mod replicas;
 mod store;
+mod succession;
 mod support;
 mod tampering;
 mod visits;

@@ -15,8 +15,8 @@ use crate::support::ports::free_port;
 use crate::support::redis::Redis;
 use crate::support::upstream::{Step, Upstream};
 
-const REDIRECT_URI: &str = "https://client.example/landing";
-const ISSUER: &str = "http://127.0.0.1:8080";
+pub(crate) const REDIRECT_URI: &str = "https://client.example/landing";
+pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Gateways side by side in front of one upstream, on one Redis.
@@ -27,7 +27,7 @@ struct Front {
 }
 
 /// Shows a login page, and from `/done?state=…` sends the browser to the client.
-async fn upstream() -> Upstream {
+pub(crate) async fn upstream() -> Upstream {
     let document =
         format!("{{\"issuer\":\"{ISSUER}\",\"authorization_endpoint\":\"{ISSUER}/authorize\"}}");
     Upstream::scripted(move |seen| {
@@ -92,7 +92,7 @@ impl Front {
     }
 }
 
-async fn push(url: &str, state: &str) -> Answer {
+pub(crate) async fn push(url: &str, state: &str) -> Answer {
     let form = [
         ("client_id", "the-client"),
         ("response_type", "code"),
@@ -103,26 +103,26 @@ async fn push(url: &str, state: &str) -> Answer {
     post_form(&format!("{url}/par"), &form, None).await
 }
 
-async fn redeem(url: &str, request_uri: &str) -> Answer {
+pub(crate) async fn redeem(url: &str, request_uri: &str) -> Answer {
     get(&format!("{url}/authorize?client_id=the-client&request_uri={request_uri}")).await
 }
 
 /// The browser that was given `started` comes to the end of its login at `url`.
-async fn complete(url: &str, started: &Answer, state: &str) -> Answer {
+pub(crate) async fn complete(url: &str, started: &Answer, state: &str) -> Answer {
     let cookie = started.header("set-cookie").expect("a ticket").split(';').next().unwrap();
     let request = Request::get(format!("{url}/done?state={state}")).header("cookie", cookie);
     send(request.body(Bytes::new()).unwrap()).await
 }
 
-fn is_completed(answer: &Answer) -> bool {
+pub(crate) fn is_completed(answer: &Answer) -> bool {
     answer.header("location").is_some_and(|location| location.contains("code=1"))
 }
 
-async fn is_ready(gateway: &Gateway) -> bool {
+pub(crate) async fn is_ready(gateway: &Gateway) -> bool {
     get(&format!("{}/readyz", gateway.admin_url.as_ref().unwrap())).await.status == 200
 }
 
-async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let begun = Instant::now();
     while !holds().await {
         assert!(begun.elapsed() < PATIENCE, "not {what}");

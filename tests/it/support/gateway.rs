@@ -1,5 +1,6 @@
 //! The gateway itself: the real binary, with a configuration file of its own.
 
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub struct Gateway {
     /// Address of the private listener, unless the configuration turns it off.
     pub admin_url: Option<String>,
     process: Process,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl Gateway {
@@ -28,11 +29,29 @@ impl Gateway {
     /// Panics with its output when it ends instead.
     pub async fn start(toml: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("gateway.toml");
+        let gateway = Self::start_in(folder.path(), toml).await;
+        Self { _folder: Some(folder), ..gateway }
+    }
+
+    /// The same in a folder that stays.
+    pub async fn start_in(folder: &Path, toml: &str) -> Self {
+        Self::listening(Self::spawn_in(folder, toml, &[]), toml).await
+    }
+
+    /// Runs `parapet serve` with the file and further arguments, and waits for nothing.
+    pub fn spawn_in(folder: &Path, toml: &str, arguments: &[&str]) -> Process {
+        let file = folder.join("gateway.toml");
         std::fs::write(&file, toml).expect("a file in it");
-        let mut process = Process::spawn(
-            Command::new(env!("CARGO_BIN_EXE_parapet")).args(["serve", "--config"]).arg(&file),
-        );
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parapet"));
+        // Nobody balances here, unless the test says so.
+        if !toml.contains("drain_delay") {
+            command.env("PARAPET__SERVER__DRAIN_DELAY", "0s");
+        }
+        Process::spawn(command.args(["serve", "--config"]).arg(&file).args(arguments))
+    }
+
+    /// Waits until this process listens.
+    pub async fn listening(mut process: Process, toml: &str) -> Self {
         let has_admin = has_admin(toml);
         let (url, admin_url) = process
             .wait_for(LIMIT, |output| {
@@ -42,12 +61,31 @@ impl Gateway {
             })
             .await;
         let mtls_url = address(&process.output(), "mtls on ");
-        Self { url, mtls_url, admin_url, process, _folder: folder }
+        Self { url, mtls_url, admin_url, process, _folder: None }
     }
 
     /// Everything it wrote so far to standard output and standard error.
     pub fn output(&self) -> String {
         self.process.output()
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        signal(name, &self.process.id().to_string());
+    }
+
+    /// Waits until it has ended by itself; gives its exit status and its whole output.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
+        let begun = std::time::Instant::now();
+        loop {
+            if let Some(status) = self.process.ended() {
+                return (status, self.process.output());
+            }
+            if begun.elapsed() > LIMIT {
+                self.process.fail("did not end");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Ends it at once, by SIGKILL.
