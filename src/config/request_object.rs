@@ -1,7 +1,9 @@
 //! `[request_object]`, `[[authorization_details]]` and `[client_keys]`: what is taken beside the
 //! plain form.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use jsonschema::{PatternOptions, Validator};
@@ -20,6 +22,10 @@ pub struct RequestObject {
     pub required: bool,
     /// How it may be signed, where `[request_object]` narrows the profile; asymmetric.
     pub signing_algorithms: Option<Vec<Algorithm>>,
+    /// The most by which `exp` may come after `nbf`, where that is less than the profile's.
+    pub max_lifetime: Option<Duration>,
+    /// The most that `nbf` may be ago, where that is less than the profile's.
+    pub max_age: Option<Duration>,
     /// Private keys for encrypted ones, published or not; `kid`s are unique.
     pub decryption_keys: Arc<DecryptionKeys>,
     /// The public parts of those that are published, as JWKs with `kid` and `use`. A key that is not
@@ -78,4 +84,6 @@ impl DetailsSchema {
 pub struct ClientKeysPolicy {
     /// Private, link-local and loopback ranges that a `jwks_uri` may lead to.
     pub allow_private_addresses: Vec<IpNet>,
+    /// Authorities beside the system's, PEM.
+    pub ca: Option<PathBuf>,
 }

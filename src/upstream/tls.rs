@@ -42,6 +42,19 @@ pub fn client_config(tls: &UpstreamTls) -> Result<ClientConfig, TlsError> {
     })
 }
 
+/// The client side's TLS settings towards servers anywhere: the system's authorities, and those of
+/// the file `ca` beside them.
+///
+/// # Errors
+/// [`TlsError`]
+pub fn public_client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let mut store = of_the_system();
+    if let Some(path) = ca {
+        add_file(&mut store, path)?;
+    }
+    Ok(ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
+}
+
 /// All certificates of a PEM file.
 ///
 /// # Errors
@@ -61,16 +74,26 @@ pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 }
 
 fn authorities(tls: &UpstreamTls) -> Result<RootCertStore, TlsError> {
-    let mut store = RootCertStore::empty();
-    match &tls.ca {
+    let store = match &tls.ca {
         Some(path) => {
-            for certificate in certificates(path)? {
-                store.add(certificate)?;
-            }
+            let mut store = RootCertStore::empty();
+            add_file(&mut store, path)?;
+            store
         }
-        None => {
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
+        None => of_the_system(),
+    };
     Ok(store)
+}
+
+fn add_file(store: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
+    for certificate in certificates(path)? {
+        store.add(certificate)?;
+    }
+    Ok(())
+}
+
+fn of_the_system() -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    store
 }

@@ -1,9 +1,15 @@
 //! What it costs to believe a token: reading it and verifying the signature, and of that the share
-//! of a key that is read anew each time. `cargo bench --bench jose`.
+//! of a key that is read anew each time. `cargo bench --bench jose`. As
+//! `cargo bench --bench jose -- forms FOLDER AUDIENCE ALGORITHM COUNT` it writes what
+//! `tests/bench/run` pushes instead: forms with a signed assertion, and with a signed request
+//! object besides, one a line, and the client whose key signed them.
 
-use std::time::{Duration, Instant};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,15 +29,107 @@ mod signing;
 const ROUNDS: u32 = 2_000;
 
 fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] => costs(),
+        ["verify"] => verifications(),
+        ["forms", folder, audience, algorithm, count] => {
+            let algorithm = [Algorithm::Es256, Algorithm::Ps256]
+                .into_iter()
+                .find(|known| known.to_string() == *algorithm)
+                .context("ES256 or PS256")?;
+            Forms::new(audience, algorithm).write(Path::new(folder), count.parse()?)
+        }
+        _ => bail!("forms FOLDER AUDIENCE ALGORITHM COUNT, or nothing"),
+    }
+}
+
+fn costs() -> anyhow::Result<()> {
+    verifications()?;
+    let (parsed, unparsed) = key_reading()?;
+    println!("ES256    {parsed:>8.1?} the signature alone, with a key kept parsed");
+    println!("ES256    {unparsed:>8.1?} the signature alone, with a key read each time");
+    Ok(())
+}
+
+fn verifications() -> anyhow::Result<()> {
     for algorithm in
         [Algorithm::Es256, Algorithm::Ps256, Algorithm::Rs256, Algorithm::Ed25519, Algorithm::Es512]
     {
         println!("{algorithm:8} {:>8.1?} a token", verification(algorithm)?);
     }
-    let (parsed, unparsed) = key_reading()?;
-    println!("ES256    {parsed:>8.1?} the signature alone, with a key kept parsed");
-    println!("ES256    {unparsed:>8.1?} the signature alone, with a key read each time");
     Ok(())
+}
+
+/// What a client that signs pushes.
+struct Forms<'a> {
+    audience: &'a str,
+    algorithm: Algorithm,
+    signer: signing::Signer,
+}
+
+impl<'a> Forms<'a> {
+    fn new(audience: &'a str, algorithm: Algorithm) -> Self {
+        Self { audience, algorithm, signer: signing::Signer::new(algorithm) }
+    }
+
+    /// `count` forms of each kind, good for four minutes.
+    fn write(&self, folder: &Path, count: usize) -> anyhow::Result<()> {
+        let (name, keys) = (self.algorithm, folder.join("keys.json"));
+        let client = format!(
+            "client_id = \"{CLIENT}\"\nauthentication = \"private_key_jwt\"\njwks_file = \"{}\"\n\
+             token_endpoint_auth_signing_alg = \"{name}\"\nrequest_object_signing_alg = \"{name}\"\n\
+             redirect_uris = [\"https://client.example.org/cb\"]\n",
+            keys.display()
+        );
+        fs::create_dir_all(folder.join("clients"))?;
+        fs::write(&keys, self.signer.jwks())?;
+        fs::write(folder.join("clients/signing.toml"), format!("[[clients]]\n{client}"))?;
+        let mut assertions = BufWriter::new(File::create(folder.join("assertion"))?);
+        let mut objects = BufWriter::new(File::create(folder.join("request-object"))?);
+        for number in 0..count {
+            writeln!(assertions, "{PARAMETERS}&state={number:012}&{}", self.proof(2 * number)?)?;
+            let object = self.request_object(number)?;
+            writeln!(objects, "request={object}&{}", self.proof(2 * number + 1)?)?;
+        }
+        assertions.flush()?;
+        Ok(objects.flush()?)
+    }
+
+    fn proof(&self, number: usize) -> anyhow::Result<String> {
+        let now = now()?;
+        let assertion = self.signer.token(&json!({
+            "iss": CLIENT, "sub": CLIENT, "aud": self.audience, "jti": format!("{number:016x}"),
+            "iat": now, "exp": now + 240,
+        }));
+        let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        Ok(format!("client_id={CLIENT}&client_assertion_type={kind}&client_assertion={assertion}"))
+    }
+
+    fn request_object(&self, number: usize) -> anyhow::Result<String> {
+        let now = now()?;
+        Ok(self.signer.token(&json!({
+            "iss": CLIENT, "client_id": CLIENT, "aud": self.audience, "nbf": now, "exp": now + 240,
+            "response_type": "code", "redirect_uri": "https://client.example.org/cb",
+            "scope": "openid profile email", "state": format!("{number:012}"),
+            "code_challenge": "K2-ltc83acc4h0c9w6ESC_rEMTJ3bww-uCHaoeK1t8U",
+            "code_challenge_method": "S256",
+        })))
+    }
+}
+
+const CLIENT: &str = "signing";
+
+const PARAMETERS: &str = "response_type=code&redirect_uri=https%3A%2F%2Fclient.example.org%2Fcb\
+    &scope=openid%20profile%20email&code_challenge_method=S256\
+    &code_challenge=K2-ltc83acc4h0c9w6ESC_rEMTJ3bww-uCHaoeK1t8U";
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "what the gateway checks by the real clock")]
+fn now() -> anyhow::Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
 
 /// One token, from its text to its claims.

@@ -43,7 +43,7 @@ fn registry() -> Registry {
         client("off", Authentication::None, false),
         client("a:b", Authentication::ClientSecretBasic(SecretDigest::of("s3")), true),
     ];
-    let policy = config::ClientKeysPolicy { allow_private_addresses: Vec::new() };
+    let policy = config::ClientKeysPolicy { allow_private_addresses: Vec::new(), ca: None };
     Registry::new(&clients, &par, &Arc::new(KeyFetcher::new(&policy, clock())))
 }
 

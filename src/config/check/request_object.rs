@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::keys::read_json;
+use super::upstream::Pem;
 use super::{Checker, Refused};
 use crate::config::address::network;
 use crate::config::file::{self, File};
@@ -53,6 +54,8 @@ impl Checker<'_> {
         let published = keys.iter().zip(&file.decryption_keys).filter(|(_, file)| file.publish);
         let published_keys = published.map(|(key, _)| key.public_jwk()).collect();
         all_fit.then(|| RequestObject {
+            max_lifetime: file.max_lifetime.map(|time| time.0),
+            max_age: file.max_age.map(|time| time.0),
             enabled: file.enabled,
             required: file.required,
             signing_algorithms: own,
@@ -109,7 +112,8 @@ impl Checker<'_> {
             network,
             "an address or a range such as \"10.0.0.0/8\"",
         );
-        Some(ClientKeysPolicy { allow_private_addresses: allow_private_addresses? })
+        let ca = self.pem("client_keys.ca", file.ca.as_deref(), Pem::Certificates);
+        Some(ClientKeysPolicy { allow_private_addresses: allow_private_addresses?, ca: ca.ok()? })
     }
 
     pub(super) fn authorization_details(

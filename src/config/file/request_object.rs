@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::units::Time;
 use crate::jose::Algorithm;
 use crate::jose::jwe::KeyManagement;
 
@@ -17,6 +18,14 @@ pub struct RequestObject {
     pub required: bool,
     /// How it may be signed. Empty: as the profile says.
     pub signing_algs: Vec<Algorithm>,
+    /// How long after `nbf` its `exp` may be at most; both are then needed. Absent: as the profile
+    /// says, which this can only tighten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lifetime: Option<Time>,
+    /// How long ago its `nbf` may be at most; it is then needed. Absent: as the profile says, which
+    /// this can only tighten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Time>,
     /// Private keys for encrypted request objects.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decryption_keys: Vec<DecryptionKey>,
@@ -28,6 +37,8 @@ impl Default for RequestObject {
             enabled: true,
             required: false,
             signing_algs: Vec::new(),
+            max_lifetime: None,
+            max_age: None,
             decryption_keys: Vec::new(),
         }
     }
@@ -77,4 +88,8 @@ pub struct AuthorizationDetails {
 pub struct ClientKeys {
     /// Private, link-local and loopback addresses and ranges that a `jwks_uri` may lead to.
     pub allow_private_addresses: Vec<String>,
+    /// File of certificates (PEM) of authorities that servers of key sets may have beside those that
+    /// the system knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::ObjectError;
+use super::{ObjectError, RequestObjects};
 use crate::client::Client;
 use crate::jose::claims::{self, TimeRules, Times};
 
@@ -19,7 +19,7 @@ const SHORTEST: Duration = Duration::from_secs(5);
 pub(super) fn judge(
     claims: &Map<String, Value>,
     client: &Client,
-    issuer: &str,
+    settings: &RequestObjects,
     now: Duration,
 ) -> Result<Option<Duration>, ObjectError> {
     if claims::required_text(claims, "client_id")? != &*client.client_id {
@@ -31,7 +31,7 @@ pub(super) fn judge(
         return Err(ObjectError::OtherIssuer);
     }
     let must_name = client.rules.request_object_needs_audience || claims.contains_key("aud");
-    if must_name && !claims::audience(claims)?.contains(issuer) {
+    if must_name && !claims::audience(claims)?.contains(&settings.issuer) {
         return Err(ObjectError::OtherAudience);
     }
     if claims::text(claims, "sub")?.is_some_and(|sub| sub == &*client.client_id) {
@@ -39,22 +39,28 @@ pub(super) fn judge(
     }
     claims::token_id(claims)?;
     let times = Times::read(claims)?;
-    times.check(&time_rules(client), now)?;
+    times.check(&settings.time_rules(client), now)?;
     Ok(times.expires.map(|expires| {
         let left = Duration::from_secs(expires.saturating_sub(now).as_secs());
         left.max(SHORTEST)
     }))
 }
 
-fn time_rules(client: &Client) -> TimeRules {
-    let window = client.rules.request_object_window;
-    TimeRules {
-        exp_required: window.is_some(),
-        nbf_required: window.is_some(),
-        early: client.rules.clock_skew,
-        late: client.rules.clock_skew,
-        longest_life: window,
-        oldest_nbf: window,
-        ..TimeRules::default()
+impl RequestObjects {
+    /// Those of the client's profile, or tighter ones of `[request_object]`.
+    fn time_rules(&self, client: &Client) -> TimeRules {
+        let window = client.rules.request_object_window;
+        let tighter = |own: Option<Duration>| own.into_iter().chain(window).min();
+        let longest_life = tighter(self.settings.max_lifetime);
+        let oldest_nbf = tighter(self.settings.max_age);
+        TimeRules {
+            exp_required: longest_life.is_some(),
+            nbf_required: longest_life.or(oldest_nbf).is_some(),
+            early: client.rules.clock_skew,
+            late: client.rules.clock_skew,
+            longest_life,
+            oldest_nbf,
+            ..TimeRules::default()
+        }
     }
 }

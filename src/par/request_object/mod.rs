@@ -64,7 +64,7 @@ impl RequestObjects {
         }
         let payload = self.payload(token, client).await?;
         let claims = json::object(&payload).map_err(|_| ObjectError::Unreadable)?;
-        let remaining = claims::judge(&claims, client, &self.issuer, now)?;
+        let remaining = claims::judge(&claims, client, self, now)?;
         Ok(Opened { parameters: members::parameters(&payload)?, remaining })
     }
 

@@ -1,6 +1,7 @@
 //! One fetch of a client's key set: bounded in size and time, without redirects, and only to where
 //! it may lead.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ type Http = Client<HttpsConnector<HttpConnector<Destinations>>, Empty<Bytes>>;
 #[derive(Debug)]
 pub struct KeyFetcher {
     allowed: Arc<[IpNet]>,
+    ca: Option<PathBuf>,
     pub(super) clock: Arc<dyn Clock>,
     over_tls: OnceLock<Option<Http>>,
     in_clear: OnceLock<Http>,
@@ -90,6 +92,7 @@ impl KeyFetcher {
     pub fn new(policy: &config::ClientKeysPolicy, clock: Arc<dyn Clock>) -> Self {
         Self {
             allowed: policy.allow_private_addresses.as_slice().into(),
+            ca: policy.ca.clone(),
             clock,
             over_tls: OnceLock::new(),
             in_clear: OnceLock::new(),
@@ -105,7 +108,8 @@ impl KeyFetcher {
     async fn ask(&self, uri: &Url) -> Result<Fetched, KeysFetchError> {
         let (http, destinations) = if uri.scheme() == "https" {
             let destinations = Destinations::over_tls(&self.allowed);
-            let http = self.over_tls.get_or_init(|| over_tls(destinations.clone()));
+            let http =
+                self.over_tls.get_or_init(|| over_tls(self.ca.as_deref(), destinations.clone()));
             (http.as_ref().ok_or(KeysFetchError::NoTls)?, destinations)
         } else {
             let destinations = Destinations::in_clear(&self.allowed);
@@ -151,9 +155,8 @@ fn connector(destinations: Destinations) -> HttpConnector<Destinations> {
     connector
 }
 
-fn over_tls(destinations: Destinations) -> Option<Http> {
-    let tls = config::UpstreamTls { ca: None, client_identity: None };
-    let settings = tls::client_config(&tls)
+fn over_tls(ca: Option<&Path>, destinations: Destinations) -> Option<Http> {
+    let settings = tls::public_client_config(ca)
         .inspect_err(|error| tracing::error!(%error, "no jwks_uri can be fetched"))
         .ok()?;
     let connector = HttpsConnectorBuilder::new()

@@ -124,6 +124,25 @@ async fn fapi2_ms_ensure_request_object_with_nbf_over_60_fails() {
     claims_end(&json!({ "nbf": now() - 70 * MINUTE }), CLAIM_REFUSED).await;
 }
 
+/// The windows of one region, tighter than those of the profile.
+async fn regional(changes: &Value) {
+    let tables = "[request_object]\nrequired = true\nmax_lifetime = \"10m\"\nmax_age = \"15m\"\n\
+                  [par]\nprofile = \"fapi2\"\nrequired = true";
+    let suite = Suite::start(tables, "").await;
+    suite.succeeds(&default(&suite.first)).await;
+    suite.ends(&default(&suite.first).claiming(changes), CLAIM_REFUSED).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fapi2_ms_australia_connectid_ensure_request_object_with_exp_over_10_fails() {
+    regional(&json!({ "exp": now() + 11 * MINUTE })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fapi2_ms_australia_connectid_ensure_request_object_with_nbf_over_15_fails() {
+    regional(&json!({ "nbf": now() - 16 * MINUTE, "exp": now() + MINUTE })).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fapi2_ms_ensure_request_object_without_exp_fails() {
     claims_end(&json!({ "exp": null }), CLAIM_REFUSED).await;

@@ -9,7 +9,7 @@
 //! | `ensure-server-handles-non-matching-intent-id` | the server, which knows the consents |
 //! | `ensure-token-endpoint-fails-with-mismatched-dpop-jkt`, `…-dpop-proof-jkt`, `ensure-pkce-code-verifier-required`, `incorrect-pkce-code-verifier-rejected`, `ensure-client-assertion-in-token-endpoint…`, `ensure-signed-client-assertion-with-RS256-fails`, `ensure-client-id-in-token-endpoint`, `ensure-authorization-code-is-bound-to-client`, `attempt-reuse-authorization-code-after-one-second`, `ensure-token-endpoint-fails-with-expired-auth-code`, `refresh-token` | the server's token endpoint |
 //! | `dpop-negative-tests`, `check-dpop-proof-nbf-exp`, `ensure-holder-of-key-required`, `access-token-type-header-case-sensitivity` | the resource |
-//! | `australia-connectid-…` | a regional profile with windows of its own, which the gateway does not have |
+//! | `australia-connectid-ensure-invalid-purpose-fails` | the server, whose parameter `purpose` is |
 
 mod fapi1;
 mod fapi2;

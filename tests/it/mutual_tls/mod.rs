@@ -14,6 +14,7 @@ use crate::support::tls::{Authority, Holder, client_config, expired, named, push
 
 mod dpop;
 mod headers;
+mod key_servers;
 mod reload;
 mod versions;
 

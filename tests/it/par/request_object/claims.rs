@@ -92,6 +92,41 @@ async fn b096_b097_b098_times_keep_their_window() {
 }
 
 #[tokio::test]
+async fn b099_windows_can_be_tighter_than_the_profiles_but_not_wider() {
+    let tables = "[request_object]\nmax_lifetime = \"10m\"\nmax_age = \"15m\"\n";
+    for (changes, accepted) in [
+        (json!({"exp": NOW + 600}), true),
+        (json!({"exp": NOW + 660}), false),
+        (json!({"nbf": NOW - 840, "exp": NOW - 240 + 60}), false),
+        (json!({"nbf": NOW - 540, "exp": NOW + 60}), true),
+        (json!({"nbf": NOW - 960, "exp": NOW + 60}), false),
+        (json!({"nbf": null}), false),
+        (json!({"exp": null}), false),
+    ] {
+        for profile in [Profile::Oauth, Profile::Fapi1] {
+            let answer = Office::with(profile, tables, "").push(&changed(&changes)).await;
+            if accepted {
+                assert_created(&answer);
+            } else {
+                assert_refused(&answer, 400, "invalid_request_object");
+            }
+        }
+    }
+    let age_alone = "[request_object]\nmax_age = \"15m\"\n";
+    let office = Office::with(Profile::Oauth, age_alone, "");
+    assert_created(&office.push(&changed(&json!({"exp": null}))).await);
+    let old = office.push(&changed(&json!({"exp": null, "nbf": NOW - 960}))).await;
+    assert_refused(&old, 400, "invalid_request_object");
+    let wider = "[request_object]\nmax_lifetime = \"3h\"\nmax_age = \"3h\"\n";
+    let office = Office::with(Profile::Fapi1, wider, "");
+    assert_refused(
+        &office.push(&changed(&json!({"exp": NOW + 4200}))).await,
+        400,
+        "invalid_request_object",
+    );
+}
+
+#[tokio::test]
 async fn b102_object_must_not_look_like_an_assertion() {
     let office = Office::open(Profile::Oauth);
     let answer = office.push(&changed(&json!({"sub": "jar"}))).await;
