@@ -21,7 +21,7 @@ mod successor;
 const MEETING: Duration = Duration::from_secs(120);
 
 /// Longest time for a new process to be ready for work.
-pub(super) const READINESS: Duration = Duration::from_secs(30);
+pub(super) const READINESS: Duration = Duration::from_secs(10);
 
 /// Longest time to read or write what the store holds, with what is in flight before that.
 const PASSING: Duration = Duration::from_secs(60);

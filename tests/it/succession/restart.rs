@@ -71,8 +71,8 @@ async fn a_restart_under_load_keeps_all_that_was_acknowledged() {
     }
 
     let gateway = Gateway::start_in(folder.path(), &toml).await;
-    assert_eq!(names(folder.path()), ["gateway.toml"], "it is removed once it is read");
     ready(&gateway).await;
+    assert_eq!(names(folder.path()), ["gateway.toml"], "it is removed once it is read");
     for request_uri in &acknowledged {
         redeem(&url, request_uri).await.unwrap_or_else(|error| panic!("lost: {error}"));
     }
@@ -103,8 +103,8 @@ async fn a_snapshot_that_is_torn_or_of_another_key_is_set_aside_and_the_start_go
     ] {
         std::fs::write(&file, content).unwrap();
         let gateway = Gateway::start_in(folder.path(), toml).await;
-        assert_eq!(names(folder.path()), ["gateway.toml", "pending.refused"]);
         ready(&gateway).await;
+        assert_eq!(names(folder.path()), ["gateway.toml", "pending.refused"]);
         assert!(redeem(&gateway.url, &request_uri).await.unwrap_err().contains("400"));
         push(&gateway.url, "s").await.unwrap();
         gateway.signal("KILL");

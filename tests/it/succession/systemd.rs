@@ -33,7 +33,7 @@ for argument in sys.argv[1:end]:
     opened.append((name, listener))
 # Away from the numbers that they are to have.
 kept = [os.dup(listener.fileno()) for _, listener in opened]
-kept = [os.dup2(fd, 50 + number) for number, fd in enumerate(kept)]
+kept = [os.dup2(fd, 50 + number, inheritable=False) for number, fd in enumerate(kept)]
 for number, fd in enumerate(kept):
     os.dup2(fd, 3 + number)
     os.set_inheritable(3 + number, True)
