@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use zeroize::Zeroizing;
 
 use super::{SnapshotError, failed};
 use crate::config::snapshot::SnapshotKey;
@@ -42,14 +43,14 @@ impl Pieces {
                 32
             }
         }
-        let mut derived = [0; 32];
+        let mut derived = Zeroizing::new([0; 32]);
         let salt = Salt::new(HKDF_SHA256, head.get(HEAD - SALT..).unwrap_or_default());
         let info = [b"parapet/v1/snapshot\0".as_slice(), issuer.as_bytes()];
         salt.extract(key.expose())
             .expand(&info, Length)
-            .and_then(|okm| okm.fill(&mut derived))
+            .and_then(|okm| okm.fill(derived.as_mut()))
             .map_err(|_| SnapshotError::Unsealed)?;
-        let key = UnboundKey::new(&AES_256_GCM, &derived).map_err(|_| SnapshotError::Unsealed)?;
+        let key = UnboundKey::new(&AES_256_GCM, derived.as_ref()).map_err(|_| SnapshotError::Unsealed)?;
         let associated = [head.as_slice(), issuer.as_bytes()].concat();
         Ok(Self { key: LessSafeKey::new(key), associated, number: 0 })
     }

@@ -22,7 +22,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_under_load_keeps_all_that_was_acknowledged() {
+async fn b234_a_restart_under_load_keeps_all_that_was_acknowledged() {
     let (upstream, folder) = (upstream().await, tempfile::tempdir().unwrap());
     let listen = format!("listen = [\"127.0.0.1:{}\"]", free_port());
     let toml = toml(&upstream, &listen, SNAPSHOT);
