@@ -50,7 +50,8 @@ impl Pieces {
             .expand(&info, Length)
             .and_then(|okm| okm.fill(derived.as_mut()))
             .map_err(|_| SnapshotError::Unsealed)?;
-        let key = UnboundKey::new(&AES_256_GCM, derived.as_ref()).map_err(|_| SnapshotError::Unsealed)?;
+        let key =
+            UnboundKey::new(&AES_256_GCM, derived.as_ref()).map_err(|_| SnapshotError::Unsealed)?;
         let associated = [head.as_slice(), issuer.as_bytes()].concat();
         Ok(Self { key: LessSafeKey::new(key), associated, number: 0 })
     }

@@ -21,6 +21,23 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Pushes until one is refused a connection; gives those that were acknowledged.
+async fn pushes(url: String, task: usize) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    while let Ok(request_uri) = push(&url, &format!("s{task}n{}", acknowledged.len())).await {
+        acknowledged.push(request_uri);
+    }
+    acknowledged
+}
+
+fn shows_nothing(dump: &[u8], reference: &str) {
+    for planted in ["the-client", "planted", "login_hint", "client.example", "started1", reference]
+    {
+        let shown = dump.windows(planted.len()).any(|part| part == planted.as_bytes());
+        assert!(!shown, "{planted}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b234_a_restart_under_load_keeps_all_that_was_acknowledged() {
     let (upstream, folder) = (upstream().await, tempfile::tempdir().unwrap());
@@ -38,19 +55,7 @@ async fn b234_a_restart_under_load_keeps_all_that_was_acknowledged() {
         let request_uri = push(&url, &state).await.unwrap();
         started.push((redeem(&url, &request_uri).await.unwrap(), state));
     }
-    // Pushes go on until one is refused a connection.
-    let pushing = (0..8).map(|task| {
-        let url = url.clone();
-        tokio::spawn(async move {
-            let mut acknowledged = Vec::new();
-            while let Ok(request_uri) = push(&url, &format!("s{task}n{}", acknowledged.len())).await
-            {
-                acknowledged.push(request_uri);
-            }
-            acknowledged
-        })
-    });
-    let pushing: Vec<_> = pushing.collect();
+    let pushing: Vec<_> = (0..8).map(|task| tokio::spawn(pushes(url.clone(), task))).collect();
     tokio::time::sleep(Duration::from_millis(700)).await;
     let (status, output) = gateway.stop();
     assert!(status.success(), "{output}");
@@ -62,13 +67,7 @@ async fn b234_a_restart_under_load_keeps_all_that_was_acknowledged() {
 
     let file = folder.path().join("pending");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let dump = std::fs::read(&file).unwrap();
-    let reference = spent.rsplit(':').next().unwrap();
-    for planted in ["the-client", "planted", "login_hint", "client.example", "started1", reference]
-    {
-        let shown = dump.windows(planted.len()).any(|part| part == planted.as_bytes());
-        assert!(!shown, "{planted}");
-    }
+    shows_nothing(&std::fs::read(&file).unwrap(), spent.rsplit(':').next().unwrap());
 
     let gateway = Gateway::start_in(folder.path(), &toml).await;
     ready(&gateway).await;
