@@ -61,6 +61,11 @@ pub trait Clock: Send + Sync + Debug {
     fn wall(&self) -> Timestamp {
         self.now()
     }
+
+    /// [`now`](Self::now) in nanoseconds since the Unix epoch, as finely as the clock knows it.
+    fn nanoseconds(&self) -> u64 {
+        self.now().as_millis().saturating_mul(1_000_000)
+    }
 }
 
 /// The machine's clock: wall time at start, carried on by the monotonic clock, so that a corrected
@@ -92,6 +97,11 @@ impl Clock for SystemClock {
 
     fn wall(&self) -> Timestamp {
         wall()
+    }
+
+    fn nanoseconds(&self) -> u64 {
+        let elapsed = u64::try_from(self.monotonic.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.wall.as_millis().saturating_mul(1_000_000).saturating_add(elapsed)
     }
 }
 

@@ -161,6 +161,12 @@ impl Endpoints {
         }
     }
 
+    /// Whether `path` is known to be that of the authorization endpoint.
+    #[must_use]
+    pub fn is_authorization_endpoint(&self, path: &str) -> bool {
+        self.discovery.authorization_path().is_some() && self.route(path) == Route::Authorize
+    }
+
     /// Answers a push; [`Peer`] is in the request's extensions.
     pub async fn push(&self, request: Request<Bytes>) -> Response<Bytes> {
         let Ok(response) = self.par.clone().oneshot(request).await;

@@ -13,7 +13,7 @@ use crate::config::profile::{Audience, Rules};
 use crate::config::{self, Authentication};
 use crate::jose::claims::{self, ClaimError, TimeRules, Times};
 use crate::jose::{
-    Algorithm, Authority, JwsError, KeySet, Policy, SharedSecret, Types, Unverified, Verified,
+    Algorithm, Authority, JwsError, KeySet, Policy, SharedSecret, Types, Unverified,
 };
 use crate::store::{ReplayKey, Store};
 use crate::upstream::Discovery;
@@ -125,8 +125,8 @@ impl Assertions {
             self.verify_for_nothing(token);
             return Err(AuthenticationError::UnknownClient);
         };
-        let verified = match signature(client, token).await {
-            Ok(verified) => verified,
+        let claims = match signed_claims(client, token).await {
+            Ok(claims) => claims,
             Err(error) => {
                 // A wrong signature was work enough.
                 if error != AssertionError::Token(JwsError::Signature).into() {
@@ -136,7 +136,7 @@ impl Assertions {
             }
         };
         let now = self.clock.now();
-        if let Some((key, until)) = self.claims(client, &verified.claims, named, now)? {
+        if let Some((key, until)) = self.claims(client, claims, named, now)? {
             let first = self.store.first_use(key, until).await;
             if !first.map_err(AuthenticationError::Store)? {
                 return Err(AssertionError::Replayed.into());
@@ -213,25 +213,26 @@ impl Assertions {
         } else {
             Authority::Keys(&self.decoys)
         };
-        let _ = std::hint::black_box(token.verify(&policy, authority).is_ok());
+        let _ = std::hint::black_box(token.verified_claims(&policy, authority).is_ok());
     }
 }
 
-/// Verifies the signature by the registered method.
-async fn signature(
+/// The claims, whose signature holds by the registered method.
+async fn signed_claims<'t>(
     client: &Client,
-    token: &Unverified<'_>,
-) -> Result<Verified, AuthenticationError> {
+    token: &'t Unverified<'_>,
+) -> Result<&'t Map<String, Value>, AuthenticationError> {
     let rules = client.rules;
     let allowed = |registered: &'_ Option<Algorithm>| {
         registered.map_or_else(|| rules.signing_algorithms.to_vec(), |algorithm| vec![algorithm])
     };
     let header = token.header();
-    let verified = match &client.authentication {
+    let claims = match &client.authentication {
         Authentication::ClientSecretJwt { secret, algorithm } => {
             let secret = SharedSecret::new(secret.expose().as_bytes());
             let allowed = allowed(algorithm);
-            token.verify(&policy(&allowed, rules.assertion_types), Authority::Secret(&secret))
+            let policy = policy(&allowed, rules.assertion_types);
+            token.verified_claims(&policy, Authority::Secret(&secret))
         }
         Authentication::PrivateKeyJwt { algorithm } => {
             let allowed = allowed(algorithm);
@@ -244,7 +245,8 @@ async fn signature(
                 None => None,
             };
             let keys = keys.ok_or(AssertionError::Token(JwsError::NoKey))?;
-            token.verify(&policy(&allowed, rules.assertion_types), Authority::Keys(&keys))
+            let policy = policy(&allowed, rules.assertion_types);
+            token.verified_claims(&policy, Authority::Keys(&keys))
         }
         Authentication::None
         | Authentication::ClientSecretBasic(_)
@@ -252,7 +254,7 @@ async fn signature(
         | Authentication::TlsClientAuth(_)
         | Authentication::SelfSignedTlsClientAuth => return Err(AuthenticationError::WrongMethod),
     };
-    Ok(verified.map_err(AssertionError::Token)?)
+    Ok(claims.map_err(AssertionError::Token)?)
 }
 
 const fn policy<'a>(algorithms: &'a [Algorithm], types: &'a [&'a str]) -> Policy<'a> {

@@ -331,4 +331,19 @@ pub struct Log {
     pub json: bool,
     /// A `tracing` filter such as `info` or `info,parapet::proxy=debug`.
     pub level: String,
+    /// Where the audit trail goes.
+    pub audit: AuditTrail,
+}
+
+/// `[log] audit`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditTrail {
+    /// Among the other lines.
+    Stderr,
+    /// Apart, on standard output.
+    Stdout,
+    /// Apart, at the end of this file.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
 }

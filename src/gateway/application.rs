@@ -59,6 +59,10 @@ impl Application for Joint {
         }
     }
 
+    fn is_authorization_endpoint(&self, path: &str) -> bool {
+        self.endpoints.is_authorization_endpoint(path)
+    }
+
     async fn answer(&self, route: Route, mut request: Request<Bytes>) -> Response<Bytes> {
         if route == Route::Metadata {
             return self.endpoints.metadata(request.method(), request.uri().path()).await;
@@ -315,6 +319,7 @@ fn log(exchange: &Exchange<'_>) {
         upstream: exchange.upstream_duration,
         route,
         request_id: exchange.request_id.as_str(),
+        trace_id: exchange.trace_id,
         client_address: exchange.peer.address,
         protocol: http::Version::HTTP_11,
     }

@@ -14,8 +14,10 @@ use crate::config::Config;
 use crate::config::snapshot::SnapshotFile;
 use crate::store::redis::Keeper;
 use crate::store::snapshot::{SnapshotError, refused};
+use crate::store::traced::{System, TracedStore};
 use crate::store::{MemoryStore, RedisStore, Store, Tally};
 use crate::telemetry::metrics::meter;
+use crate::telemetry::trace;
 
 /// Which store it is.
 pub(super) enum Backend {
@@ -23,8 +25,20 @@ pub(super) enum Backend {
     Redis(Arc<RedisStore>, Option<Box<Keeper>>),
 }
 
-/// The store of this configuration.
+/// The store of this configuration, its calls shown in traces where these are recorded.
 pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
+    let (backend, store) = bare(config, clock);
+    if !trace::is_on() {
+        return (backend, store);
+    }
+    let system = match &backend {
+        Backend::Memory(..) => System::Memory,
+        Backend::Redis(..) => System::Redis,
+    };
+    (backend, Arc::new(TracedStore::new(store, system)))
+}
+
+fn bare(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
     if let Some(redis) = config.store.redis.clone() {
         let issuer = config.server.issuer.as_str();
         let (store, keeper) = RedisStore::new(redis, issuer, Arc::clone(clock));

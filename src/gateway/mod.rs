@@ -35,6 +35,7 @@ mod backend;
 mod chores;
 mod handover;
 mod leaving;
+mod observe;
 mod orders;
 mod page;
 mod serve;

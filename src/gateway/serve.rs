@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::observe::{self, ObserveError};
 use super::{Gateway, Order, Orders, StartError, systemd};
 use crate::config::{Config, Listen};
 use crate::proxy::listener::{Inherited, Passed};
@@ -16,6 +17,9 @@ pub enum ServeError {
     /// The logs.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The audit trail or the traces.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
     /// The gateway.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -49,6 +53,7 @@ pub fn serve(config: Config, start: &Start) -> Result<(), ServeError> {
     let passed = systemd::passed(start.socket_names.as_deref()).map_err(ServeError::Sockets)?;
     let format = if config.log.json { LogFormat::Json } else { LogFormat::Text };
     let _flushed_at_the_end = telemetry::init(format, &config.log.level)?;
+    let _sent_at_the_end = observe::begin(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let given_up = config.given_up();

@@ -48,6 +48,7 @@ pub struct Unverified<'a> {
     message: &'a str,
     signature: &'a str,
     header: Header,
+    payload: Vec<u8>,
     claims: Map<String, Value>,
 }
 
@@ -64,6 +65,8 @@ pub struct Verified {
     pub header: Header,
     /// The payload. Every member was named once, at every depth.
     pub claims: Map<String, Value>,
+    /// The payload as the signer wrote it.
+    pub payload: Vec<u8>,
     /// `kid` of the key that verified, if it was a public key with a name.
     pub kid: Option<String>,
     /// Thumbprint of the key that verified (RFC 7638), if it was a public key.
@@ -74,6 +77,13 @@ impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified").field("header", &self.header).finish_non_exhaustive()
     }
+}
+
+/// The public key that verified; nothing where it was a secret.
+#[derive(Default)]
+struct SignedBy {
+    kid: Option<String>,
+    thumbprint: Option<String>,
 }
 
 /// Why a token is not believed. No text repeats what it says.
@@ -141,7 +151,7 @@ impl<'a> Unverified<'a> {
         let payload = json::base64url(payload).map_err(JwsError::Payload)?;
         let claims = json::object(&payload).map_err(JwsError::Payload)?;
         json::base64url(signature).map_err(JwsError::SignatureEncoding)?;
-        Ok(Self { message, signature, header, claims })
+        Ok(Self { message, signature, header, payload, claims })
     }
 
     /// What a claim says if it is text: enough to find out whose keys to ask, and for nothing else.
@@ -158,10 +168,25 @@ impl<'a> Unverified<'a> {
 
     /// Verifies the signature.
     pub fn verify(
-        &self,
+        self,
         policy: &Policy<'_>,
         authority: Authority<'_>,
     ) -> Result<Verified, JwsError> {
+        let SignedBy { kid, thumbprint } = self.signer(policy, authority)?;
+        let Self { header, payload, claims, .. } = self;
+        Ok(Verified { header, claims, payload, kid, thumbprint })
+    }
+
+    /// The claims, once the signature is verified.
+    pub fn verified_claims(
+        &self,
+        policy: &Policy<'_>,
+        authority: Authority<'_>,
+    ) -> Result<&Map<String, Value>, JwsError> {
+        self.signer(policy, authority).map(|_| &self.claims)
+    }
+
+    fn signer(&self, policy: &Policy<'_>, authority: Authority<'_>) -> Result<SignedBy, JwsError> {
         if !policy.algorithms.contains(&self.header.algorithm) {
             return Err(JwsError::Algorithm);
         }
@@ -184,29 +209,26 @@ impl<'a> Unverified<'a> {
         }
     }
 
-    fn verify_with<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Result<Verified, JwsError> {
+    fn verify_with<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Result<SignedBy, JwsError> {
         let (algorithm, message) = (self.header.algorithm, self.message.as_bytes());
         let mut fitting = keys.filter(|key| key.fits(algorithm)).peekable();
         fitting.peek().ok_or(JwsError::NoKey)?;
         let key = fitting.find(|key| key.verifies(algorithm, message, self.signature));
         let key = key.ok_or(JwsError::Signature)?;
-        Ok(Verified {
-            header: self.header.clone(),
-            claims: self.claims.clone(),
+        Ok(SignedBy {
             kid: key.kid().map(str::to_owned),
             thumbprint: Some(key.thumbprint().to_owned()),
         })
     }
 
-    fn verify_with_secret(&self, secret: &SharedSecret) -> Result<Verified, JwsError> {
+    fn verify_with_secret(&self, secret: &SharedSecret) -> Result<SignedBy, JwsError> {
         let algorithm = self.header.algorithm;
         if !algorithm.is_symmetric() {
             return Err(JwsError::NoKey);
         }
         secret.fits(algorithm)?;
         if secret.verifies(algorithm, self.message.as_bytes(), self.signature) {
-            let (header, claims) = (self.header.clone(), self.claims.clone());
-            Ok(Verified { header, claims, kid: None, thumbprint: None })
+            Ok(SignedBy::default())
         } else {
             Err(JwsError::Signature)
         }

@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::oauth::error::ErrorCode;
+use crate::telemetry::trace::TraceId;
 
 /// Where a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -222,6 +223,8 @@ pub struct Exchange<'a> {
     pub upstream_duration: Option<Duration>,
     /// The request's id.
     pub request_id: &'a RequestId,
+    /// The trace that it is a part of.
+    pub trace_id: Option<TraceId>,
     /// Who asked.
     pub peer: &'a Peer,
     /// What the proxy itself refused or failed with.
@@ -239,6 +242,9 @@ pub struct Exchange<'a> {
 pub trait Application: Send + Sync + 'static {
     /// Where a request goes.
     fn route(&self, head: &Parts) -> Route;
+
+    /// Whether `path` is known to be that of the authorization endpoint.
+    fn is_authorization_endpoint(&self, path: &str) -> bool;
 
     /// Answers [`Route::Par`] and [`Route::Metadata`]. [`Peer`] and [`RequestId`] are in the
     /// request's extensions.

@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::headers::X_REQUEST_ID;
 use super::phase::Decided;
 use crate::clock::Timestamp;
+use crate::telemetry::trace::Trace;
 
 /// The state of one exchange.
 pub(super) struct Context {
@@ -20,6 +21,8 @@ pub(super) struct Context {
     pub(super) request_id: RequestId,
     pub(super) peer: Peer,
     pub(super) route: Route,
+    /// Its place in a trace.
+    pub(super) trace: Trace,
     /// What goes upstream in the request's place.
     pub(super) forward: Option<Forward>,
     /// Whether the body was read ahead and is replayed.
@@ -50,6 +53,7 @@ impl Context {
             request_id: RequestId(HeaderValue::from_static("-")),
             peer: Peer { address: None, trusted: false, secure: false },
             route: Route::PassThrough,
+            trace: Trace::default(),
             forward: None,
             replayed: false,
             body: None,

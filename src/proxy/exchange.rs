@@ -20,7 +20,7 @@ use super::application::{Application, Means, PageFilter, PageHead};
 use super::context::Context;
 use super::failure::Failure;
 use super::steps::{MAX_VISIT_BYTES, is_readable_form, respond};
-use super::{Gateway, downstream, forward, headers};
+use super::{Gateway, downstream, forward, headers, tracing};
 
 /// Most attempts at one request, as pingora has it.
 const MOST_ATTEMPTS: usize = 16;
@@ -69,6 +69,7 @@ impl<A: Application> Gateway<A> {
         if let Some(refusal) = self.refused_body(session, context) {
             return respond(session, context, refusal).await;
         }
+        context.trace.upstream_begins();
         let asked = self.asked(session, context)?;
         let reached = Box::pin(self.reached(context, &asked));
         let mut answering = attended(session, reached).await?;
@@ -107,6 +108,7 @@ impl<A: Application> Gateway<A> {
         head.set_version(Version::HTTP_11);
         strip_hop_by_hop(&mut head);
         self.fields.apply(&mut head, &context.peer, &context.request_id)?;
+        tracing::carry(&mut head, &context.trace)?;
         forward::rewrite_head(&mut head, context)?;
         for name in CONDITIONS {
             head.remove_header(&name);
@@ -184,14 +186,15 @@ impl<A: Application> Gateway<A> {
             let piece = next_piece(session, &mut answering).await?;
             let is_end = piece.is_none();
             let ready = match piece {
-                Some(piece) => filter.feed(piece).await,
-                None => filter.end().await,
+                Some(piece) => context.trace.alongside(filter.feed(piece)).await,
+                None => context.trace.within("page", filter.end()).await,
             };
             let ready = match ready {
                 Ok(ready) => ready,
                 Err(page) if waiting.is_some() => {
                     if let Some(forward) = &context.forward {
-                        self.application.unanswered(&forward.flow).await;
+                        let unanswered = self.application.unanswered(&forward.flow);
+                        context.trace.alongside(unanswered).await;
                     }
                     return respond(session, context, *page).await;
                 }

@@ -51,6 +51,7 @@ mod screen;
 mod server;
 mod steps;
 mod tls;
+mod tracing;
 pub mod upstream_peer;
 
 /// pingora's phases, in the order in which it calls them.
@@ -112,6 +113,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
         context.upstream_asked = Some(self.clock.now());
+        context.trace.upstream_begins();
         self.upstream.pick().ok_or_else(|| {
             context.failure = Some(Failure::UNRESOLVED);
             Error::new_in(ErrorType::ConnectNoRoute)
@@ -125,6 +127,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         context: &mut Context,
     ) -> pingora::Result<()> {
         self.fields.apply(request, &context.peer, &context.request_id)?;
+        tracing::carry(request, &context.trace)?;
         // Anew for each attempt: a retry replays the body from its start.
         context.scan = (!context.judged && !session.is_body_empty())
             .then(|| self.application.body_scan(session.req_header(), &context.request_id))
@@ -213,7 +216,9 @@ impl<A: Application> ProxyHttp for Gateway<A> {
             (Some(answer), _) => Some(answer),
             (None, Some(code)) => {
                 let (peer, request_id) = (&context.peer, &context.request_id);
-                Some(self.application.failure(code, session.req_header(), peer, request_id))
+                let head = session.req_header();
+                let fail = || self.application.failure(code, head, peer, request_id);
+                Some(context.trace.around(fail))
             }
             (None, None) => None,
         };

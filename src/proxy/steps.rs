@@ -19,7 +19,7 @@ use super::failure::{self, Failure};
 use super::redirect::{Destination, conceal, destinations, hush, redirect, speaks_of_a_login};
 use super::screen::Fault;
 use super::{
-    Gateway, client_address, client_certificate, context, guard, headers, screen as judge,
+    Gateway, client_address, client_certificate, context, guard, headers, screen as judge, tracing,
 };
 use crate::client::certificate::Shown;
 use crate::oauth::error::ErrorCode;
@@ -42,6 +42,7 @@ impl<A: Application> Gateway<A> {
             context.peer.secure = true;
         }
         context.request_id = context::request_id(&context.peer, &head.headers);
+        context.trace = tracing::begin(head, context);
         context.route = self.application.route(head);
     }
 
@@ -62,7 +63,9 @@ impl<A: Application> Gateway<A> {
         }
         request.extensions_mut().insert(context.peer);
         request.extensions_mut().insert(context.request_id.clone());
-        let response = self.application.answer(context.route, request).await;
+        let answer = self.application.answer(context.route, request);
+        let step = if context.route == Route::Par { "push" } else { "metadata" };
+        let response = context.trace.within(step, answer).await;
         respond(session, context, response).await
     }
 
@@ -95,7 +98,8 @@ impl<A: Application> Gateway<A> {
             peer: &context.peer,
             request_id: &context.request_id,
         };
-        match self.application.authorize(visit).await {
+        let step = if context.route == Route::Authorize { "redeem" } else { "resume" };
+        match context.trace.within(step, self.application.authorize(visit)).await {
             // Whoever need not push passes; what their body says to other readers is not judged yet.
             Decision::Pass => context.judged = false,
             Decision::Forward(forward) => context.forward = Some(forward),
@@ -136,7 +140,8 @@ impl<A: Application> Gateway<A> {
         self.give_up(context).await;
         let code = failure.code.unwrap_or(ErrorCode::BadGateway);
         let head = session.req_header();
-        let response = self.application.failure(code, head, &context.peer, &context.request_id);
+        let fail = || self.application.failure(code, head, &context.peer, &context.request_id);
+        let response = context.trace.around(fail);
         respond(session, context, response).await
     }
 
@@ -153,7 +158,7 @@ impl<A: Application> Gateway<A> {
     /// Tells the application that the upstream has not answered and will not.
     pub(super) async fn give_up(&self, context: &Context) {
         if let (Some(forward), None) = (&context.forward, context.upstream_status) {
-            self.application.unanswered(&forward.flow).await;
+            context.trace.alongside(self.application.unanswered(&forward.flow)).await;
         }
     }
 
@@ -166,6 +171,7 @@ impl<A: Application> Gateway<A> {
     ) -> pingora::Result<()> {
         context.upstream_status = Some(response.status);
         context.upstream_answered = Some(self.clock.now());
+        self.upstream_answered(session.req_header(), context);
         self.fields.publish(response)?;
         self.follow(session, response, context).await?;
         if let Some(forward) = &context.forward {
@@ -218,7 +224,8 @@ impl<A: Application> Gateway<A> {
             peer: &context.peer,
             request_id: &context.request_id,
         };
-        match self.application.location(departure).await {
+        let departed = self.application.location(departure);
+        match context.trace.within("departure", departed).await {
             LocationOutcome::Keep => Ok(()),
             LocationOutcome::Replace { location, set_cookies } => {
                 redirect(response, destination, &location)?;
@@ -268,7 +275,8 @@ impl<A: Application> Gateway<A> {
         fault: Fault,
     ) -> pingora::Result<bool> {
         let head = session.req_header();
-        let response = failure::refusal(&*self.application, fault, head, context);
+        let refuse = || failure::refusal(&*self.application, fault, head, context);
+        let response = context.trace.around(refuse);
         let code = match fault.status {
             StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge,
             StatusCode::METHOD_NOT_ALLOWED => ErrorCode::MethodNotAllowed,
@@ -301,12 +309,15 @@ impl<A: Application> Gateway<A> {
                 .upstream_asked
                 .map(|asked| answered.unwrap_or(now).since(asked)),
             request_id: &context.request_id,
+            trace_id: context.trace.id(),
             peer: &context.peer,
             error: context.failure.and_then(|failure| failure.code),
             reason: context.failure.map(|failure| failure.reason),
             flow: context.forward.as_ref().map(|forward| &forward.flow),
         };
-        self.application.finished(exchange).await;
+        let status = exchange.status;
+        context.trace.alongside(self.application.finished(exchange)).await;
+        self.end_trace(session, context, status);
     }
 }
 

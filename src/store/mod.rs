@@ -16,6 +16,7 @@ use crate::telemetry::metrics::StoreCause;
 pub use index::{Found, IndexKey};
 pub use memory::{MemoryStore, Tally};
 pub use redis::RedisStore;
+pub use traced::TracedStore;
 
 mod account;
 mod due;
@@ -24,6 +25,7 @@ pub mod memory;
 pub mod redis;
 pub mod sealed;
 pub mod snapshot;
+pub mod traced;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also
 /// where several replicas share the backend.

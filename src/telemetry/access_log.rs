@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing::{Level, enabled, event};
 
 use super::metrics::RouteLabel;
+use super::trace::TraceId;
 
 /// The tracing target of the access log.
 pub const TARGET: &str = "parapet::access";
@@ -34,6 +35,8 @@ pub struct Access<'a> {
     pub route: RouteLabel,
     /// The gateway's number of the request.
     pub request_id: &'a str,
+    /// The trace that it is a part of.
+    pub trace_id: Option<TraceId>,
     /// The peer, or whom a trusted proxy names.
     pub client_address: Option<IpAddr>,
     /// `HTTP/1.1` and the like.
@@ -60,6 +63,7 @@ impl Access<'_> {
             upstream_ms = self.upstream.map(milliseconds),
             route = self.route.as_str(),
             request_id = self.request_id,
+            trace_id = self.trace_id.map(tracing::field::display),
             client_address = self.client_address.map(tracing::field::display),
             protocol = version(self.protocol),
         );
@@ -213,6 +217,7 @@ mod tests {
             upstream: Some(Duration::from_millis(1)),
             route: RouteLabel::Authorize,
             request_id: "5f0c",
+            trace_id: Some(TraceId([0xa1; 16])),
             client_address: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
             protocol: http::Version::HTTP_11,
         }
@@ -232,7 +237,8 @@ mod tests {
             "level": "INFO", "target": TARGET, "method": "GET", "path": "/authorize",
             "query": "client_id=…&state=…&response_type=code", "status": 302,
             "upstream_status": 302, "bytes": 0, "duration_ms": 1.5, "upstream_ms": 1.0,
-            "route": "authorize", "request_id": "5f0c", "client_address": "127.0.0.1",
+            "route": "authorize", "request_id": "5f0c",
+            "trace_id": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1", "client_address": "127.0.0.1",
             "protocol": "HTTP/1.1",
         });
         assert_eq!(line, expected);
@@ -245,12 +251,15 @@ mod tests {
             status: None,
             upstream_status: None,
             upstream: None,
+            trace_id: None,
             client_address: None,
             ..access()
         };
         let lines = logged_json(|| bare.log());
         let names: Vec<_> = lines[0].as_object().unwrap().keys().cloned().collect();
-        for absent in ["query", "status", "upstream_status", "upstream_ms", "client_address"] {
+        let absent =
+            ["query", "status", "upstream_status", "upstream_ms", "trace_id", "client_address"];
+        for absent in absent {
             assert!(!names.iter().any(|name| name == absent), "{absent}");
         }
     }

@@ -1,9 +1,11 @@
-//! What the gateway tells its operators: metrics, an audit trail, an access log, and all else that
-//! is logged. Lines go to standard error.
+//! What the gateway tells its operators: metrics, traces, an audit trail, an access log, and all else
+//! that is logged. Lines go to standard error, the audit trail where it is sent.
 
 pub mod access_log;
 pub mod audit;
+mod log_file;
 pub mod metrics;
+pub mod trace;
 mod writer;
 
 use std::io;

@@ -9,6 +9,7 @@
 mod admin;
 mod architecture;
 mod attacks;
+mod audit_trail;
 mod authorize;
 mod cli;
 mod config;
@@ -39,4 +40,5 @@ mod store;
 mod succession;
 mod support;
 mod tampering;
+mod traces;
 mod visits;

@@ -14,7 +14,7 @@ use super::file::{self, File, LogFormat};
 use super::secret::Secret;
 use super::shape::{describe, found};
 use super::tree::Node;
-use super::{Authorize, Config, Limits, Log, Par};
+use super::{AuditTrail, Authorize, Config, Limits, Log, Par};
 
 mod authentication;
 mod clients;
@@ -137,7 +137,25 @@ impl Checker<'_> {
             is_log_filter(&file.level).then(|| file.level.clone()),
             "a level such as \"info\", or levels by part such as \"info,parapet::proxy=debug\"",
         );
-        Some(Log { json: file.format == LogFormat::Json, level: level? })
+        let audit = self.expect(
+            "log.audit",
+            self.audit_trail(&file.audit),
+            "\"stderr\", \"stdout\", \"off\" or the path of a file, with a `/` in it",
+        );
+        Some(Log { json: file.format == LogFormat::Json, level: level?, audit: audit? })
+    }
+
+    /// A word that is none of the three is rather a slip than a file.
+    fn audit_trail(&self, text: &str) -> Option<AuditTrail> {
+        match text {
+            "stderr" => Some(AuditTrail::Stderr),
+            "stdout" => Some(AuditTrail::Stdout),
+            "off" => Some(AuditTrail::Off),
+            path if path.contains('/') && !path.ends_with('/') => {
+                Some(AuditTrail::File(self.file_path("log.audit", path)))
+            }
+            _ => None,
+        }
     }
 
     /// Adds the problem `message` of the key at `path`.

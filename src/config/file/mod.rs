@@ -331,11 +331,14 @@ pub struct Log {
     /// What is logged: a level such as `info`, or levels by part such as
     /// `info,parapet::proxy=debug`.
     pub level: String,
+    /// Where the audit trail goes: `stderr`, among the other lines; `stdout` or the path of a file,
+    /// apart, as JSON and whatever `level` is; or `off`.
+    pub audit: String,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Json, level: "info".to_owned() }
+        Self { format: LogFormat::Json, level: "info".to_owned(), audit: "stderr".to_owned() }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::config;
 use crate::jose::jwe::{self, ContentEncryption, DecryptionKeys, KeyManagement};
-use crate::jose::{Algorithm, Policy, Types, json};
+use crate::jose::{Algorithm, Policy, Types, Verified};
 use crate::oauth::parameters::Parameters;
 
 pub use error::ObjectError;
@@ -62,14 +62,13 @@ impl RequestObjects {
         if token.len() > LONGEST {
             return Err(ObjectError::TooLong);
         }
-        let payload = self.payload(token, client).await?;
-        let claims = json::object(&payload).map_err(|_| ObjectError::Unreadable)?;
-        let remaining = claims::judge(&claims, client, self, now)?;
-        Ok(Opened { parameters: members::parameters(&payload)?, remaining })
+        let signed = self.signed(token, client).await?;
+        let remaining = claims::judge(&signed.claims, client, self, now)?;
+        Ok(Opened { parameters: members::parameters(&signed.payload)?, remaining })
     }
 
     /// What the client signed.
-    async fn payload(&self, token: &str, client: &Client) -> Result<Vec<u8>, ObjectError> {
+    async fn signed(&self, token: &str, client: &Client) -> Result<Verified, ObjectError> {
         let keys = client.keys.as_ref().ok_or(ObjectError::NoKeys)?;
         let algorithms = self.algorithms(client);
         let policy = Policy {

@@ -7,35 +7,34 @@ use super::ObjectError;
 use crate::client::ClientKeys;
 use crate::jose::algorithm::Family;
 use crate::jose::jwe::{Decrypted, JweError};
-use crate::jose::{Algorithm, Authority, JwsError, Policy, Unverified, json, jws};
+use crate::jose::{Algorithm, Authority, JwsError, Policy, Unverified, Verified, jws};
 
-/// The payload of a signed token.
+/// A signed token.
 pub(super) async fn verified(
     token: &str,
     policy: &Policy<'_>,
     keys: &ClientKeys,
-) -> Result<Vec<u8>, ObjectError> {
-    check(token, policy, keys).await.ok_or(ObjectError::NoKeys)??;
-    payload(token)
+) -> Result<Verified, ObjectError> {
+    Ok(check(token, policy, keys).await.ok_or(ObjectError::NoKeys)??)
 }
 
-/// The payload of a signed token in what was decrypted. Claims without a signature are none (RFC 9101
+/// The signed token in what was decrypted. Claims without a signature are none (RFC 9101
 /// §10.5). Whatever depends on the decryption has one text and about one duration.
 pub(super) async fn verified_inside(
     decrypted: Result<Decrypted, JweError>,
     policy: &Policy<'_>,
     keys: &ClientKeys,
-) -> Result<Vec<u8>, ObjectError> {
+) -> Result<Verified, ObjectError> {
     match decrypted {
         Ok(found) => {
             let inner = str::from_utf8(&found.plaintext).unwrap_or_default();
             let outcome = check(inner, policy, keys).await;
             // The signature takes most of the time.
-            if !matches!(outcome, Some(Ok(()) | Err(JwsError::Signature))) {
+            if !matches!(outcome, Some(Ok(_) | Err(JwsError::Signature))) {
                 verify_a_dummy(policy.algorithms, keys).await;
             }
             match outcome {
-                Some(Ok(())) => payload(inner),
+                Some(Ok(verified)) => Ok(verified),
                 Some(Err(_)) | None => Err(ObjectError::Unverified),
             }
         }
@@ -53,24 +52,19 @@ pub(super) async fn verified_inside(
     }
 }
 
-/// Whether the token is good; `None` where the client's keys could never be had.
+/// The token, if it is good; `None` where the client's keys could never be had.
 async fn check(
     token: &str,
     policy: &Policy<'_>,
     keys: &ClientKeys,
-) -> Option<Result<(), JwsError>> {
+) -> Option<Result<Verified, JwsError>> {
     let unverified = match Unverified::parse(token, policy.max_bytes) {
         Ok(unverified) => unverified,
         Err(error) => return Some(Err(error)),
     };
     let header = unverified.header();
     let keys = keys.for_token(header.kid.as_deref(), header.algorithm).await?;
-    Some(unverified.verify(policy, Authority::Keys(&keys)).map(|_| ()))
-}
-
-fn payload(token: &str) -> Result<Vec<u8>, ObjectError> {
-    let payload = token.split('.').nth(1).unwrap_or_default();
-    json::base64url(payload).map_err(|_| ObjectError::Unreadable)
+    Some(unverified.verify(policy, Authority::Keys(&keys)))
 }
 
 /// Takes as long as a signature of the client that does not hold.

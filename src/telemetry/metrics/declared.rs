@@ -98,7 +98,13 @@ declare! {
     CLIENT_KEYS_FETCH = "client_keys_fetch_total", Counter, ["result"],
         "Fetches of clients' keys from their jwks_uri.";
     LOG_LINES_DROPPED = "log_lines_dropped_total", Counter, [],
-        "Log lines lost because standard error was too slow.";
+        "Log lines lost because standard error was too slow or took none.";
+    AUDIT_LINES_DROPPED = "audit_lines_dropped_total", Counter, [],
+        "Audit lines lost because their own stream was too slow or took none.";
+    SPANS_SENT = "trace_spans_sent_total", Counter, [],
+        "Spans that the collector took.";
+    SPANS_DROPPED = "trace_spans_dropped_total", Counter, [],
+        "Spans lost because the collector was too slow or took none.";
     BUILD_INFO = "build_info", Gauge, ["version"],
         "1, with the version that runs.";
     CONFIG_INFO = "config_info", Gauge, ["hash"],

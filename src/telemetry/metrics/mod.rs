@@ -7,6 +7,7 @@ mod declared;
 mod family;
 mod labels;
 mod status;
+mod told;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -28,6 +29,7 @@ pub use labels::{
 };
 use labels::{Error, Label};
 use status::Status;
+use told::Told;
 
 /// The metrics of this process. Made on first use; any number of calls, from any thread.
 #[must_use]
@@ -63,7 +65,7 @@ pub struct Metrics {
     upstream_errors: Family<Counter, 1>,
     metadata_fetch: Family<Counter, 1>,
     client_keys_fetch: Family<Counter, 1>,
-    log_lines_dropped: Counter,
+    told: Told,
     config_info: Mutex<Option<Gauge>>,
 }
 
@@ -116,7 +118,7 @@ impl Metrics {
             upstream_errors: Family::of(r, declared::UPSTREAM_ERRORS, UpstreamErrorKind::ALL),
             metadata_fetch: Family::of(r, declared::METADATA_FETCH, FetchResult::ALL),
             client_keys_fetch: Family::of(r, declared::CLIENT_KEYS_FETCH, FetchResult::ALL),
-            log_lines_dropped: single(r, declared::LOG_LINES_DROPPED, Vec::new()),
+            told: Told::new(r),
             config_info: Mutex::new(None),
             recorder,
         }
@@ -236,11 +238,6 @@ impl Metrics {
     /// A client's `jwks_uri` was fetched, or not.
     pub fn client_keys_fetch(&self, result: FetchResult) {
         self.client_keys_fetch.at([place(result)], count);
-    }
-
-    /// A log line was lost.
-    pub fn log_line_dropped(&self) {
-        self.log_lines_dropped.increment(1);
     }
 
     /// The configuration in use, by its hash; the one before shows 0.

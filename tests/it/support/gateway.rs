@@ -28,8 +28,14 @@ impl Gateway {
     ///
     /// Panics with its output when it ends instead.
     pub async fn start(toml: &str) -> Self {
+        Self::start_with(toml, &[]).await
+    }
+
+    /// The same with these environment variables.
+    pub async fn start_with(toml: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let gateway = Self::start_in(folder.path(), toml).await;
+        let process = Self::spawn_with(folder.path(), toml, &[], variables);
+        let gateway = Self::listening(process, toml).await;
         Self { _folder: Some(folder), ..gateway }
     }
 
@@ -40,6 +46,15 @@ impl Gateway {
 
     /// Runs `parapet serve` with the file and further arguments, and waits for nothing.
     pub fn spawn_in(folder: &Path, toml: &str, arguments: &[&str]) -> Process {
+        Self::spawn_with(folder, toml, arguments, &[])
+    }
+
+    fn spawn_with(
+        folder: &Path,
+        toml: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Process {
         let file = folder.join("gateway.toml");
         std::fs::write(&file, toml).expect("a file in it");
         let mut command = Command::new(env!("CARGO_BIN_EXE_parapet"));
@@ -47,6 +62,7 @@ impl Gateway {
         if !toml.contains("drain_delay") {
             command.env("PARAPET__SERVER__DRAIN_DELAY", "0s");
         }
+        command.envs(variables.iter().copied());
         Process::spawn(command.args(["serve", "--config"]).arg(&file).args(arguments))
     }
 

@@ -84,6 +84,10 @@ impl Application for Script {
         }
     }
 
+    fn is_authorization_endpoint(&self, path: &str) -> bool {
+        path == "/authorize"
+    }
+
     async fn answer(&self, route: Route, request: Request<Bytes>) -> Response<Bytes> {
         let peer = request.extensions().get::<Peer>().unwrap().address;
         let id = request.extensions().get::<RequestId>().unwrap().as_str().to_owned();

@@ -1,14 +1,21 @@
 //! The audit trail: one line per push, redeem, completion and failed authentication.
 //!
-//! Target `parapet::audit`. Event names and fields are stable (`docs/logs.md`). Every field comes
-//! out of a closed set or was made by the gateway; absent ones are left out.
+//! Target `parapet::audit`, among the other lines or in a stream apart. Event names and fields are
+//! stable (`docs/logs.md`, `docs/audit.schema.json`). Every field comes out of a closed set or was made
+//! by the gateway; absent ones are left out.
+
+mod stream;
 
 use std::net::IpAddr;
 
+use serde::Serialize;
 use tracing::{Level, enabled, event};
 
 use super::metrics::AuthMethod;
+use super::trace;
 use crate::oauth::error::ErrorCode;
+use stream::Stream;
+pub use stream::{AuditError, Destination, open};
 
 /// The tracing target of the trail.
 pub const TARGET: &str = "parapet::audit";
@@ -93,25 +100,88 @@ impl<'a> Line<'a> {
     const fn new(event: &'static str, at: Circumstances<'a>) -> Self {
         Self { event, at, auth_method: None, error: None, reason: None }
     }
+
+    fn noted(&self) {
+        trace::note("parapet.event", self.event);
+        for (name, value) in [
+            ("parapet.auth_method", self.auth_method.map(AuthMethod::as_str)),
+            ("parapet.error", self.error),
+            ("parapet.reason", self.reason),
+        ] {
+            if let Some(value) = value {
+                trace::note(name, value);
+            }
+        }
+    }
 }
 
-/// Writes the line; tracing wants the level as a constant.
+/// The fields of a line, in their order.
+#[derive(Serialize)]
+struct Fields<'a> {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_address: Option<IpAddr>,
+}
+
+impl<'a> From<Line<'a>> for Fields<'a> {
+    fn from(line: Line<'a>) -> Self {
+        Self {
+            event: line.event,
+            client_id: line.at.client_id,
+            auth_method: line.auth_method.map(AuthMethod::as_str),
+            error: line.error,
+            reason: line.reason,
+            reference: line.at.reference,
+            request_id: line.at.request_id,
+            trace_id: trace::current_id().map(|id| id.to_string()),
+            client_address: line.at.client_address,
+        }
+    }
+}
+
+/// Writes the line to where the trail goes, and says the same of the current span.
 fn line(level: Level, line: Line<'_>) {
+    line.noted();
+    match stream::stream() {
+        Some(Stream::Off) => {}
+        Some(Stream::Apart(lines)) => {
+            lines.line(stream::json(level.as_str(), TARGET, Fields::from(line)));
+        }
+        None => among_the_others(level, line),
+    }
+}
+
+/// tracing wants the level as a constant.
+fn among_the_others(level: Level, line: Line<'_>) {
     macro_rules! write {
         ($level:expr) => {
             if enabled!(target: TARGET, $level) {
-                let address = line.at.client_address.map(tracing::field::display);
+                let fields = Fields::from(line);
                 event!(
                     target: TARGET,
                     $level,
-                    event = line.event,
-                    client_id = line.at.client_id,
-                    auth_method = line.auth_method.map(AuthMethod::as_str),
-                    error = line.error,
-                    reason = line.reason,
-                    reference = line.at.reference,
-                    request_id = line.at.request_id,
-                    client_address = address,
+                    event = fields.event,
+                    client_id = fields.client_id,
+                    auth_method = fields.auth_method,
+                    error = fields.error,
+                    reason = fields.reason,
+                    reference = fields.reference,
+                    request_id = fields.request_id,
+                    trace_id = fields.trace_id,
+                    client_address = fields.client_address.map(tracing::field::display),
                 );
             }
         };
@@ -127,7 +197,8 @@ fn line(level: Level, line: Line<'_>) {
 mod tests {
     use serde_json::Value;
 
-    use super::super::testing::logged_json;
+    use super::super::testing::{Sink, logged_json};
+    use super::super::writer;
     use super::*;
 
     const KNOWN: Circumstances<'static> = Circumstances {
@@ -169,7 +240,7 @@ mod tests {
 
     #[test]
     fn event_names_are_stable_and_documented() {
-        let document = include_str!("../../docs/logs.md");
+        let document = include_str!("../../../docs/logs.md");
         let error = ErrorCode::InvalidRequest;
         let lines = logged_json(|| {
             push_accepted(KNOWN, AuthMethod::None);
@@ -201,5 +272,57 @@ mod tests {
         for name in expected {
             assert!(document.contains(&format!("| `{name}` |")), "{name} is not documented");
         }
+    }
+
+    fn one_of_each() {
+        let error = ErrorCode::InvalidRequest;
+        push_accepted(KNOWN, AuthMethod::ClientSecretBasic);
+        push_refused(KNOWN, AuthMethod::None, error, "duplicate_parameter");
+        redeem_accepted(KNOWN, "ok");
+        redeem_refused(KNOWN, error, "other_client");
+        completion_code(KNOWN);
+        completion_error(KNOWN);
+        completion_refused(KNOWN, "lost_race");
+        let unknown =
+            Circumstances { client_id: None, reference: None, client_address: None, ..KNOWN };
+        client_authentication_failed(unknown, AuthMethod::None, "mismatch");
+    }
+
+    /// The schema that is shipped takes every line, and no field that it does not name.
+    #[test]
+    fn every_line_is_as_the_schema_says() {
+        let schema = include_str!("../../../docs/audit.schema.json");
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let lines = logged_json(one_of_each);
+        assert_eq!(lines.len(), 8);
+        for line in &lines {
+            let faults: Vec<_> = validator.iter_errors(line).map(|e| e.to_string()).collect();
+            assert!(faults.is_empty(), "{line}: {faults:?}");
+        }
+        let mut odd = lines[0].clone();
+        odd["state"] = "x".into();
+        assert!(!validator.is_valid(&odd));
+        odd = lines[0].clone();
+        odd["event"] = "push.lost".into();
+        assert!(!validator.is_valid(&odd));
+        let events = schema["properties"]["event"]["enum"].as_array().unwrap();
+        let mut emitted: Vec<_> = lines.iter().map(|line| line["event"].clone()).collect();
+        emitted.dedup();
+        assert_eq!(events.len(), emitted.len());
+    }
+
+    #[test]
+    fn a_line_apart_is_the_line_among_the_others() {
+        let sink = Sink::default();
+        let (lines, guard) = writer::start("audit", sink.clone(), 9, |_| {}).unwrap();
+        let line = Line { reason: Some("ok"), ..Line::new("redeem.accepted", KNOWN) };
+        lines.line(stream::json("INFO", TARGET, Fields::from(line)));
+        drop(guard);
+        let text = String::from_utf8(sink.0.lock().clone()).unwrap();
+        let apart: Value = serde_json::from_str(text.strip_suffix('\n').unwrap()).unwrap();
+        let among = logged_json(|| redeem_accepted(KNOWN, "ok")).remove(0);
+        assert_eq!(apart["timestamp"].as_str().unwrap().len(), 27, "{apart}");
+        assert_eq!(without_time(apart), without_time(among));
     }
 }
