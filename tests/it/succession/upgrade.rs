@@ -1,13 +1,17 @@
 //! One process takes the place of another on the same host and port.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::{Load, SNAPSHOT, complete, push, redeem, some_time, toml};
-use crate::replicas::{is_ready, until, upstream};
+use crate::replicas::{ISSUER, REDIRECT_URI, is_ready, until, upstream};
 use crate::support::gateway::Gateway;
 use crate::support::http::get;
 use crate::support::redis::Redis;
+use crate::support::upstream::{Step, Upstream};
 
 const SOCKET: &str = "upgrade_socket = \"upgrade.sock\"\ndrain_timeout = \"10s\"";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -123,4 +127,59 @@ async fn a_process_that_cannot_take_over_leaves_the_old_one_at_work() {
     redeem(&url, &request_uri).await.unwrap();
     assert!(is_ready(&gateway).await);
     assert_eq!(get(&format!("{url}/elsewhere")).await.status, 200);
+}
+
+/// An upstream that lets nobody end a login before it is told to.
+async fn holding() -> (Upstream, Arc<Notify>) {
+    let go = Arc::new(Notify::new());
+    let told = Arc::clone(&go);
+    let upstream = Upstream::scripted(move |seen| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-length:";
+        if seen.target.contains("/.well-known/") {
+            let document = format!(
+                "{{\"issuer\":\"{ISSUER}\",\"authorization_endpoint\":\"{ISSUER}/authorize\"}}"
+            );
+            return vec![Step::Bytes(
+                format!("{head} {}\r\n\r\n{document}", document.len()).into(),
+            )];
+        }
+        let Some(state) = seen.target.strip_prefix("/done?") else {
+            return vec![Step::Bytes(format!("{head} 5\r\n\r\nlogin").into())];
+        };
+        let location = format!("location: {REDIRECT_URI}?code=1&{state}\r\n");
+        let answer = format!("HTTP/1.1 302 Found\r\n{location}content-length: 0\r\n\r\n");
+        vec![Step::Await(Arc::clone(&told)), Step::Bytes(answer.into())]
+    })
+    .await;
+    (upstream, go)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_old_process_still_spends_the_new_one_knows() {
+    let (upstream, go) = holding().await;
+    let folder = tempfile::tempdir().unwrap();
+    let toml = toml(&upstream, SOCKET, SNAPSHOT);
+    let old = Gateway::start_in(folder.path(), &toml).await;
+    until("ready", async || is_ready(&old).await).await;
+    let url = old.url.clone();
+    let request_uri = push(&url, "held").await.unwrap();
+    let ticket = redeem(&url, &request_uri).await.unwrap();
+    let own = url.clone();
+    let ending = tokio::spawn(async move { complete(&own, &ticket, "held").await });
+    upstream.until(|seen| seen.target.starts_with("/done?")).await;
+
+    let mut new = Gateway::spawn_in(folder.path(), &toml, &["--upgrade"]);
+    new.wait_for(LIMIT, |output| output.contains(WAITS).then_some(())).await;
+    old.signal("QUIT");
+    until("paused", async || old.output().contains("no connections are taken")).await;
+    // Who comes now waits for the new process.
+    let own = url.clone();
+    let late = tokio::spawn(async move { push(&own, "late").await });
+    go.notify_one();
+    ending.await.unwrap().unwrap();
+    let (status, output) = old.ended().await;
+    assert!(status.success() && !output.contains("do without the store"), "{output}");
+    let _new = Gateway::listening(new, &toml).await;
+    late.await.unwrap().unwrap();
+    assert!(redeem(&url, &request_uri).await.unwrap_err().contains("400"), "it was spent");
 }
