@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Missing Debian packages are installed by the targets that need them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-continuation fuzz fmt lint docs book schema tools servers
+.PHONY: help demo test bench bench-continuation fuzz fmt lint docs book pictures schema tools servers
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,10 @@ docs: ## Write docs/configuration.md and docs/conformance.md anew and build the 
 	mv docs/configuration.md.new docs/configuration.md
 	PARAPET_WRITE_DOCS=1 cargo test --quiet --test it conformance::the_document
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
+
+pictures: ## Make the pictures in docs/images anew
+	@.ci/need cmake chromium chromium-driver
+	PARAPET_WRITE_DOCS=1 cargo test --quiet --test it watch::picture
 
 book: ## Make a book of the documents in target/book
 	docs/book/build

@@ -105,6 +105,25 @@ impl Clock for SystemClock {
     }
 }
 
+/// How long something took, finer than a [`Clock`] tells: for metrics alone, nothing is decided by it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins to count.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "measures, and decides nothing")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since then.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
 pub struct ManualClock(AtomicU64);

@@ -20,6 +20,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::client::dpop::Nonces;
 use crate::client::{Limits, Peer, Registry};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -47,6 +48,8 @@ pub struct Endpoints {
     guard: Option<authorize::Guard>,
     registry: Arc<Registry>,
     discovery: Arc<Discovery>,
+    fetcher: Arc<KeyFetcher>,
+    nonces: Arc<Nonces>,
 }
 
 /// What the endpoints share with the rest of the gateway, and what outlives them.
@@ -81,6 +84,27 @@ impl Endpoints {
     pub fn new(config: &Config, shared: &Shared) -> Self {
         let fetcher = Arc::new(KeyFetcher::new(&config.client_keys, Arc::clone(&shared.clock)));
         let registry = Arc::new(Registry::new(&config.clients, &config.par, &fetcher));
+        Self::of(config, shared, (registry, fetcher, Arc::default()))
+    }
+
+    /// Those of another configuration in the place of `self`, with the clients' keys that were
+    /// fetched, where they still come from the same address, and the nonces that were handed out.
+    #[must_use]
+    pub fn succeeded_by(&self, config: &Config, shared: &Shared) -> Self {
+        let fetcher = if self.fetcher.keeps(&config.client_keys) {
+            Arc::clone(&self.fetcher)
+        } else {
+            Arc::new(KeyFetcher::new(&config.client_keys, Arc::clone(&shared.clock)))
+        };
+        let registry = self.registry.succeeded_by(&config.clients, &config.par, &fetcher);
+        Self::of(config, shared, (Arc::new(registry), fetcher, Arc::clone(&self.nonces)))
+    }
+
+    fn of(
+        config: &Config,
+        shared: &Shared,
+        (registry, fetcher, nonces): (Arc<Registry>, Arc<KeyFetcher>, Arc<Nonces>),
+    ) -> Self {
         let random: Arc<dyn SecureRandom + Send + Sync> = Arc::new(SystemRandom::new());
         let par = par::Endpoint::new(
             config,
@@ -91,6 +115,7 @@ impl Endpoints {
                 discovery: Arc::clone(&shared.discovery),
                 random: Arc::clone(&random),
                 clock: Arc::clone(&shared.clock),
+                nonces: Arc::clone(&nonces),
             },
         );
         let authorize = authorize::Endpoint::new(
@@ -121,7 +146,15 @@ impl Endpoints {
             ),
             registry,
             discovery: Arc::clone(&shared.discovery),
+            fetcher,
+            nonces,
         }
+    }
+
+    /// The upstream's documents.
+    #[must_use]
+    pub fn discovery(&self) -> &Arc<Discovery> {
+        &self.discovery
     }
 
     /// Looks whether files with clients' keys have changed. To be called now and then, off the

@@ -1,21 +1,17 @@
 //! The program: reads the command line, does what it says, and answers with an exit code.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 use parapet::config::snapshot::SnapshotKey;
-use parapet::config::{self, Environment, Loaded, Problems, Secret, SecretDigest};
-use parapet::gateway::Start;
+use parapet::config::{self, Environment, Place, Problems, Reading, Secret, SecretDigest};
+use parapet::gateway::{Read, Start};
 
-use cli::{Cli, Command, ConfigCommand, SecretCommand};
+use cli::{Cli, Command, ConfigCommand, NOT_GOOD, SecretCommand, load, print};
 
 mod cli;
 
-/// Exit code of a bad configuration. clap answers a bad command line with 2.
-const BAD_CONFIGURATION: u8 = 1;
 /// Exit code of a failure while running.
 const FAILURE: u8 = 3;
 
@@ -23,11 +19,11 @@ fn main() -> ExitCode {
     // Fails only where a provider is installed already, which then serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             if let Some(problems) = error.downcast_ref::<Problems>() {
                 eprint!("{problems}");
-                return ExitCode::from(BAD_CONFIGURATION);
+                return ExitCode::from(NOT_GOOD);
             }
             eprintln!("parapet: {error:#}");
             ExitCode::from(FAILURE)
@@ -35,12 +31,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(serve) => {
-            let names = Environment::of_process().value("LISTEN_FDNAMES").map(str::to_owned);
-            let start = Start { upgrade: serve.upgrade, socket_names: names };
-            Ok(parapet::gateway::serve(load(&serve.file.config)?.config, &start)?)
+            let environment = Environment::of_process();
+            let socket_names = environment.value("LISTEN_FDNAMES").map(str::to_owned);
+            let place = Place::new(&serve.file.config, environment);
+            let Reading { outcome, sources } = place.read();
+            let read = Read { place, loaded: outcome?, sources };
+            parapet::gateway::serve(read, &Start { upgrade: serve.upgrade, socket_names })?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Check(file) => {
             let clients = match load(&file.config)?.config.clients.len() {
@@ -66,6 +66,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             let key = SnapshotKey::generate().context("the system gives no random bytes")?;
             print(format!("{}\n", *key.to_text()))
         }
+        Command::Doctor(doctor) => doctor.run(),
+        Command::Push(push) => push.run(),
+        Command::Healthcheck(check) => check.run(),
         Command::Version(version) => print(version.text()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -77,19 +80,5 @@ fn run(command: Command) -> anyhow::Result<()> {
             clap_mangen::Man::new(Cli::command()).render(&mut page)?;
             print(page)
         }
-    }
-}
-
-fn load(path: &Path) -> Result<Loaded, Problems> {
-    config::load(path, &Environment::of_process())
-}
-
-/// Writes to standard output. A reader that went away has seen enough.
-fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_ref()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
     }
 }

@@ -1,8 +1,10 @@
-//! The private listener: probes and metrics, on a thread and runtime of its own, so that it answers
+//! The private listener: probes, metrics and a status page, on a thread and runtime of its own, so that it answers
 //! however busy the gateway is.
 
+mod host;
 mod readiness;
 mod routes;
+pub mod status;
 
 use std::convert::Infallible;
 use std::io;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use http::header::HOST;
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,7 +25,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 pub use readiness::{Latch, Readiness};
-use routes::Routes;
+use routes::{Asked, Routes};
+pub use status::Status;
 
 use crate::telemetry::Metrics;
 
@@ -30,22 +34,22 @@ use crate::telemetry::Metrics;
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address} ([admin] listen): {source}")]
+    #[error("cannot listen on {address} ([admin] listen): {problem}")]
     Bind {
         /// The address asked for.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        problem: io::Error,
     },
     /// No thread or no runtime.
     #[error("cannot start the admin thread: {0}")]
-    Start(#[source] io::Error),
+    Start(io::Error),
 }
 
 /// Takes the address, port 0 included, without serving yet.
 pub fn bind(address: SocketAddr) -> Result<Bound, AdminError> {
     let bound = TcpListener::bind(address).and_then(Bound::new);
-    bound.map_err(|source| AdminError::Bind { address, source })
+    bound.map_err(|problem| AdminError::Bind { address, problem })
 }
 
 /// An admin listener that does not serve yet.
@@ -54,6 +58,7 @@ pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
+    status: Option<Status>,
 }
 
 impl Bound {
@@ -64,7 +69,7 @@ impl Bound {
     pub fn new(listener: TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, limits: LIMITS })
+        Ok(Self { listener, address, limits: LIMITS, status: None })
     }
 
     /// A second descriptor of the socket, for another process.
@@ -73,6 +78,12 @@ impl Bound {
     /// What the system says.
     pub fn duplicate(&self) -> io::Result<TcpListener> {
         self.listener.try_clone()
+    }
+
+    /// Shows this at `/status`; without it there is no such page.
+    #[must_use]
+    pub fn with_status(self, status: Status) -> Self {
+        Self { status: Some(status), ..self }
     }
 
     /// Where it listens, with the port the system chose.
@@ -89,7 +100,7 @@ impl Bound {
         metrics: &'static Metrics,
         shutdown: watch::Receiver<bool>,
     ) -> Result<JoinHandle<()>, AdminError> {
-        let routes = Arc::new(Routes { readiness: checks, metrics });
+        let routes = Arc::new(Routes { readiness: checks, metrics, status: self.status });
         let server = Server { routes, shutdown, limits: self.limits };
         let (runtime, listener) = enter(self.listener).map_err(AdminError::Start)?;
         thread::Builder::new()
@@ -157,7 +168,12 @@ impl Server {
         let (routes, limits) = (Arc::clone(&self.routes), self.limits);
         let mut shutdown = self.shutdown.clone();
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            let answer = routes.answer(request.method(), request.uri()).map(Full::new);
+            let asked = Asked {
+                method: request.method(),
+                target: request.uri(),
+                host: request.headers().get(HOST),
+            };
+            let answer = routes.answer(&asked).map(Full::new);
             async { Ok::<_, Infallible>(answer) }
         });
         let mut connection = Box::pin(

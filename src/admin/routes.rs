@@ -5,7 +5,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
+use super::host;
 use super::readiness::Readiness;
+use super::status::{Refresh, Status};
 use crate::answer;
 use crate::oauth::error::ErrorCode;
 use crate::telemetry::Metrics;
@@ -15,28 +17,58 @@ use crate::telemetry::Metrics;
 pub(super) struct Routes {
     pub(super) readiness: Readiness,
     pub(super) metrics: &'static Metrics,
+    pub(super) status: Option<Status>,
+}
+
+/// What is read of a request.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a Method,
+    pub(super) target: &'a Uri,
+    pub(super) host: Option<&'a HeaderValue>,
 }
 
 impl Routes {
     /// The answer to one request.
-    pub(super) fn answer(&self, method: &Method, target: &Uri) -> Response<Bytes> {
-        let path = target.path();
-        if !matches!(path, "/livez" | "/readyz" | "/startupz" | "/metrics") {
+    pub(super) fn answer(&self, asked: &Asked<'_>) -> Response<Bytes> {
+        let path = asked.target.path();
+        let status = self.status.as_ref().filter(|_| matches!(path, "/status" | "/status.json"));
+        if status.is_none() && !matches!(path, "/livez" | "/readyz" | "/startupz" | "/metrics") {
             return answer::refusal(ErrorCode::NotFound, "there is no such page here");
         }
-        if method != Method::GET && method != Method::HEAD {
+        if asked.method != Method::GET && asked.method != Method::HEAD {
             let refusal = answer::refusal(ErrorCode::MethodNotAllowed, "only GET and HEAD");
             return answer::with_allow(refusal, "GET, HEAD");
         }
-        match path {
-            "/livez" => state(Vec::new(), Detail::Short),
-            "/metrics" => reply(
-                StatusCode::OK,
-                "text/plain; version=0.0.4; charset=utf-8",
-                self.metrics.render(),
-            ),
-            _ => state(self.readiness.verdicts(), Detail::wanted(target.query())),
+        if let Some(status) = status {
+            return self.status(status, asked);
         }
+        match path {
+            "/livez" => state(&Readiness::new(), Detail::Short),
+            "/metrics" => self.metrics(),
+            _ => state(&self.readiness, Detail::wanted(asked.target.query())),
+        }
+    }
+
+    fn metrics(&self) -> Response<Bytes> {
+        self.metrics.ready(self.readiness.verdicts().iter().all(|&(_, holds)| holds));
+        let text = self.metrics.render();
+        reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+    }
+
+    fn status(&self, status: &Status, asked: &Asked<'_>) -> Response<Bytes> {
+        if !host::is_nobodys_name(asked.host) {
+            let words = "ask for this page by address or as localhost: another name could be \
+                         anybody's";
+            return answer::refusal(ErrorCode::InvalidRequest, words);
+        }
+        let checks = self.readiness.verdicts();
+        if asked.target.path() == "/status.json" {
+            return status.json(&checks, self.metrics);
+        }
+        let refresh =
+            if asked.target.query() == Some("pause") { Refresh::Paused } else { Refresh::Itself };
+        status.page(&checks, self.metrics, refresh)
     }
 }
 
@@ -55,9 +87,10 @@ impl Detail {
     }
 }
 
-/// 200 `{"status":"ok"}` where all hold, else 503 `{"status":"unavailable"}`; with `checks` on
-/// demand.
-fn state(verdicts: Vec<(&'static str, bool)>, detail: Detail) -> Response<Bytes> {
+/// 200 `{"status":"ok"}` where all checks hold, else 503 `{"status":"unavailable"}`; on demand with
+/// `checks`, `reasons` for those that fail, and `information` where there is some.
+fn state(readiness: &Readiness, detail: Detail) -> Response<Bytes> {
+    let verdicts = readiness.verdicts();
     let (status, word) = if verdicts.iter().all(|&(_, holds)| holds) {
         (StatusCode::OK, "ok")
     } else {
@@ -66,9 +99,18 @@ fn state(verdicts: Vec<(&'static str, bool)>, detail: Detail) -> Response<Bytes>
     let body = match detail {
         Detail::Short => json!({ "status": word }),
         Detail::Verbose => {
-            let checks: Map<String, Value> =
-                verdicts.into_iter().map(|(name, holds)| (name.to_owned(), holds.into())).collect();
-            json!({ "status": word, "checks": checks })
+            let by_name = |verdicts: Vec<(&'static str, bool)>| -> Map<String, Value> {
+                verdicts.into_iter().map(|(name, holds)| (name.to_owned(), holds.into())).collect()
+            };
+            let (checks, reasons) = (by_name(verdicts), readiness.reasons());
+            match by_name(readiness.facts()) {
+                facts if facts.is_empty() => {
+                    json!({ "status": word, "checks": checks, "reasons": reasons })
+                }
+                facts => json!({
+                    "status": word, "checks": checks, "reasons": reasons, "information": facts,
+                }),
+            }
         }
     };
     reply(status, "application/json", body.to_string())
@@ -90,12 +132,17 @@ mod tests {
     use crate::telemetry::meter;
 
     fn routes(latch: &Latch) -> Routes {
-        let readiness = Readiness::new().latch("listener", latch).check("store", || true);
-        Routes { readiness, metrics: meter() }
+        let readiness = Readiness::new().latch("listener", latch);
+        let readiness = readiness.because("it does not listen yet").check("store", || true);
+        Routes { readiness, metrics: meter(), status: None }
+    }
+
+    fn answered(routes: &Routes, method: &Method, target: &str) -> Response<Bytes> {
+        routes.answer(&Asked { method, target: &target.parse().unwrap(), host: None })
     }
 
     fn ask(routes: &Routes, method: &Method, target: &str) -> (u16, String) {
-        let answer = routes.answer(method, &target.parse().unwrap());
+        let answer = answered(routes, method, target);
         (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
     }
 
@@ -110,7 +157,11 @@ mod tests {
         let (_, reasons) = get("/readyz?verbose");
         assert_eq!(
             serde_json::from_str::<Value>(&reasons).unwrap(),
-            json!({"status": "unavailable", "checks": {"listener": false, "store": true}})
+            json!({
+                "status": "unavailable",
+                "checks": {"listener": false, "store": true},
+                "reasons": ["it does not listen yet"],
+            })
         );
         latch.set();
         assert_eq!(get("/readyz").0, 200);
@@ -118,9 +169,27 @@ mod tests {
     }
 
     #[test]
+    fn facts_are_told_and_decide_nothing() {
+        let readiness = Readiness::new().check("store", || true).fact("last_reload", || false);
+        let routes = Routes { readiness, metrics: meter(), status: None };
+        assert_eq!(ask(&routes, &Method::GET, "/readyz"), (200, r#"{"status":"ok"}"#.into()));
+        let (status, told) = ask(&routes, &Method::GET, "/readyz?verbose");
+        assert_eq!(status, 200);
+        assert_eq!(
+            serde_json::from_str::<Value>(&told).unwrap(),
+            json!({
+                "status": "ok",
+                "checks": {"store": true},
+                "reasons": [],
+                "information": {"last_reload": false},
+            })
+        );
+    }
+
+    #[test]
     fn metrics_are_prometheus_text() {
         let routes = routes(&Latch::new());
-        let answer = routes.answer(&Method::GET, &"/metrics".parse().unwrap());
+        let answer = answered(&routes, &Method::GET, "/metrics");
         let content_type = answer.headers()["content-type"].to_str().unwrap();
         assert!(content_type.starts_with("text/plain; version=0.0.4"));
         assert!(answer.body().starts_with(b"# HELP parapet_"));
@@ -135,7 +204,7 @@ mod tests {
             assert!(serde_json::from_str::<Value>(&body).is_ok());
         }
         for method in [Method::POST, Method::OPTIONS, Method::DELETE] {
-            let answer = routes.answer(&method, &"/livez".parse().unwrap());
+            let answer = answered(&routes, &method, "/livez");
             assert_eq!(
                 (answer.status().as_u16(), &answer.headers()["allow"]),
                 (405, &HeaderValue::from_static("GET, HEAD"))

@@ -16,7 +16,7 @@ use crate::oauth::parameters::{Encoder, Parameters};
 use crate::oauth::request_uri::Reference;
 use crate::oauth::target::{Traits, fold_path};
 use crate::store::Continuation;
-use crate::telemetry::metrics::{StoreOperation, meter};
+use crate::telemetry::metrics::{ResealResult, StoreOperation, meter};
 
 /// An answer of the upstream that sends the browser elsewhere.
 #[derive(Debug, Clone, Copy)]
@@ -101,9 +101,11 @@ impl Endpoint {
                     let error = AuthorizeError::Unconcealed;
                     Onward::Refused(page(error, departure.headers, departure.peer))
                 };
+                meter().reseal(ResealResult::Hidden);
                 HeaderValue::from_str(&location).map_or_else(refused, Onward::Concealed)
             }
             Err(error) => {
+                meter().reseal(ResealResult::Refused);
                 if let AuthorizeError::Store(operation, store_error) = error {
                     meter().store_error(operation, store_error.cause());
                 }

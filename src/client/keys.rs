@@ -20,7 +20,7 @@ pub enum ClientKeys {
     /// In a file that may change.
     File(KeyFile),
     /// At the client's `jwks_uri` (RFC 7591 §2).
-    Remote(RemoteKeys),
+    Remote(Arc<RemoteKeys>),
 }
 
 /// Keys in a file. A version that cannot be read leaves those of the last one.
@@ -49,9 +49,10 @@ enum FileError {
 }
 
 impl ClientKeys {
-    /// The keys of a client as configured. Nothing is fetched yet.
+    /// The keys of a client as configured. Nothing is fetched yet: what `last`, the same client's keys
+    /// until now, had from the same address goes on.
     #[must_use]
-    pub fn new(keys: &config::ClientKeys, fetcher: &Arc<KeyFetcher>) -> Self {
+    pub fn new(keys: &config::ClientKeys, fetcher: &Arc<KeyFetcher>, last: Option<&Self>) -> Self {
         match keys {
             config::ClientKeys::Inline(set) => {
                 // The configuration was refused where it held no set.
@@ -59,9 +60,12 @@ impl ClientKeys {
                 Self::Inline(Arc::new(set))
             }
             config::ClientKeys::File(path) => Self::File(KeyFile::open(path)),
-            config::ClientKeys::Uri(uri) => {
-                Self::Remote(RemoteKeys::new(uri.clone(), Arc::clone(fetcher)))
-            }
+            config::ClientKeys::Uri(uri) => match last {
+                Some(Self::Remote(last)) if last.are_at(uri, fetcher) => {
+                    Self::Remote(Arc::clone(last))
+                }
+                _ => Self::Remote(Arc::new(RemoteKeys::new(uri.clone(), Arc::clone(fetcher)))),
+            },
         }
     }
 

@@ -8,18 +8,23 @@ use std::time::Duration;
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
-use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
+use super::budgets::{Budgets, Cells, cells};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
+use crate::telemetry::metrics::LimitKind;
 
 /// A client that authenticated from an address lately is never held up by others' failures there.
 const TRUST: Duration = Duration::from_secs(3600);
 
-/// Most addresses that are remembered as blocked or trusted.
-const MOST_ADDRESSES: u64 = 100_000;
+/// Most addresses that are remembered: as having failed, as blocked, as trusted. Beyond, the oldest
+/// are forgotten: who fails from that many addresses is not to be held up by counting them.
+pub(super) const MOST_ADDRESSES: u64 = 100_000;
+
+/// The longest time that a rate can be of.
+pub(super) const LONGEST_PER: Duration = Duration::from_secs(3600);
 
 /// The two budgets of `[limits]`.
 #[derive(Debug)]
@@ -28,6 +33,7 @@ pub struct Limits {
     failures: Keyed<IpAddr>,
     blocked: Cache<IpAddr, Timestamp>,
     trusted: Cache<(Arc<str>, IpAddr), ()>,
+    spent: (Cells<Arc<str>>, Cells<IpAddr>),
     clock: Arc<dyn Clock>,
 }
 
@@ -35,30 +41,39 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryAfter(pub Duration);
 
-type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, OurClock, NoOpMiddleware<Nanos>>;
+type Keyed<K> = RateLimiter<K, Budgets<K>, OurClock, NoOpMiddleware<Nanos>>;
 
 impl Limits {
     /// Full budgets.
     #[must_use]
     pub fn new(limits: &config::Limits, clock: Arc<dyn Clock>) -> Self {
-        let ours = OurClock(Arc::clone(&clock));
+        let spent = (cells(), cells());
+        let (pushes, failures) = keyed(limits, &spent, &clock);
         Self {
-            pushes: RateLimiter::new(
-                quota(limits.pushes_per_client),
-                DashMapStateStore::default(),
-                ours.clone(),
-            ),
-            failures: RateLimiter::new(
-                quota(limits.failures_per_address),
-                DashMapStateStore::default(),
-                ours,
-            ),
+            pushes,
+            failures,
             blocked: Cache::builder()
                 .max_capacity(MOST_ADDRESSES)
-                .time_to_live(limits.failures_per_address.per)
+                .time_to_live(LONGEST_PER)
                 .build(),
             trusted: Cache::builder().max_capacity(MOST_ADDRESSES).time_to_idle(TRUST).build(),
+            spent,
             clock,
+        }
+    }
+
+    /// Budgets of another size. What is used up is full again when it would have been, or sooner where
+    /// the whole new budget comes back sooner.
+    #[must_use]
+    pub fn resized(&self, limits: &config::Limits) -> Self {
+        let (pushes, failures) = keyed(limits, &self.spent, &self.clock);
+        Self {
+            pushes,
+            failures,
+            blocked: self.blocked.clone(),
+            trusted: self.trusted.clone(),
+            spent: self.spent.clone(),
+            clock: Arc::clone(&self.clock),
         }
     }
 
@@ -107,13 +122,40 @@ impl Limits {
         })
     }
 
+    /// How much is remembered now.
+    #[must_use]
+    pub fn tracked(&self) -> [(LimitKind, u64); 4] {
+        // What was noted a moment ago counts once it is settled.
+        self.tidy();
+        [
+            (LimitKind::Clients, self.spent.0.entry_count()),
+            (LimitKind::Addresses, self.spent.1.entry_count()),
+            (LimitKind::Blocked, self.blocked.entry_count()),
+            (LimitKind::Trusted, self.trusted.entry_count()),
+        ]
+    }
+
     /// Forgets budgets that are full again. To be called now and then.
     pub fn tidy(&self) {
-        self.pushes.retain_recent();
-        self.failures.retain_recent();
+        self.spent.0.run_pending_tasks();
+        self.spent.1.run_pending_tasks();
         self.blocked.run_pending_tasks();
         self.trusted.run_pending_tasks();
     }
+}
+
+fn keyed(
+    limits: &config::Limits,
+    (pushes, failures): &(Cells<Arc<str>>, Cells<IpAddr>),
+    clock: &Arc<dyn Clock>,
+) -> (Keyed<Arc<str>>, Keyed<IpAddr>) {
+    let ours = OurClock(Arc::clone(clock));
+    let pushes = Budgets::over(pushes, &ours, limits.pushes_per_client);
+    let failures = Budgets::over(failures, &ours, limits.failures_per_address);
+    (
+        RateLimiter::new(quota(limits.pushes_per_client), pushes, ours.clone()),
+        RateLimiter::new(quota(limits.failures_per_address), failures, ours),
+    )
 }
 
 fn quota(rate: config::Rate) -> Quota {
@@ -135,7 +177,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// Our clock, as the limiter wants it.
 #[derive(Debug, Clone)]
-struct OurClock(Arc<dyn Clock>);
+pub(super) struct OurClock(Arc<dyn Clock>);
 
 impl GovernorClock for OurClock {
     type Instant = Nanos;
@@ -152,8 +194,12 @@ mod tests {
 
     fn limits() -> (Limits, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+        (Limits::new(&settings(), Arc::<ManualClock>::clone(&clock)), clock)
+    }
+
+    fn settings() -> config::Limits {
         let rate = |count, per| config::Rate { count: NonZeroU32::new(count).unwrap(), per };
-        let settings = config::Limits {
+        config::Limits {
             pushes_per_client: rate(2, Duration::from_secs(1)),
             failures_per_address: rate(3, Duration::from_secs(60)),
             connections: 1,
@@ -161,8 +207,7 @@ mod tests {
             keepalive_timeout: Duration::from_secs(1),
             body_timeout: Duration::from_secs(1),
             write_timeout: Duration::from_secs(1),
-        };
-        (Limits::new(&settings, Arc::<ManualClock>::clone(&clock)), clock)
+        }
     }
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -210,6 +255,64 @@ mod tests {
         let (limits, _clock) = limits();
         let policy = limits.trusted.policy();
         assert_eq!((policy.time_to_idle(), policy.time_to_live()), (Some(TRUST), None));
+    }
+
+    #[test]
+    fn budgets_of_another_size_are_as_used_up() {
+        let (limits, clock) = limits();
+        let client: Arc<str> = "one".into();
+        let rate = |count| config::Rate {
+            count: NonZeroU32::new(count).unwrap(),
+            per: Duration::from_secs(60),
+        };
+        clock.advance(Duration::from_secs(5));
+        assert!(limits.push(&client).is_ok() && limits.push(&client).is_ok());
+        assert!(limits.push(&client).is_err());
+        let same = limits.resized(&settings());
+        assert!(same.push(&client).is_err());
+        let wider = config::Limits {
+            pushes_per_client: rate(6),
+            failures_per_address: rate(1),
+            ..settings()
+        };
+        let wider = same.resized(&wider);
+        // A second of the minute in which six come back was used.
+        let more = (0..9).filter(|_| wider.push(&client).is_ok()).count();
+        assert_eq!(more, 5);
+        limits.failed(HOME);
+        wider.failed(HOME);
+        assert!(wider.may_try(HOME, "one").is_err() && limits.may_try(HOME, "one").is_err());
+        // The whole budget of `same` comes back in a second.
+        assert!(same.push(&client).is_err());
+        clock.advance(Duration::from_millis(500));
+        assert!(same.push(&client).is_ok() && same.push(&client).is_err());
+        clock.advance(Duration::from_secs(60));
+        assert!(wider.push(&client).is_ok() && wider.may_try(HOME, "one").is_ok());
+    }
+
+    #[test]
+    fn a_million_addresses_take_bounded_room() {
+        let (limits, _clock) = limits();
+        for number in 0..1_000_000_u32 {
+            limits.failed(IpAddr::V4((0x0a00_0000 + number).into()));
+            if number.is_multiple_of(50_000) {
+                limits.tidy();
+            }
+        }
+        limits.tidy();
+        let kept = limits.spent.1.entry_count();
+        assert!((1..=MOST_ADDRESSES).contains(&kept), "{kept}");
+        // The last to fail are still counted.
+        let last = IpAddr::V4((0x0a00_0000 + 999_999).into());
+        for _ in 0..3 {
+            limits.failed(last);
+        }
+        assert!(limits.may_try(last, "one").is_err());
+        for number in 0..200_000_u32 {
+            limits.succeeded(IpAddr::V4(number.into()), &"one".into());
+        }
+        limits.tidy();
+        assert!(limits.trusted.entry_count() <= MOST_ADDRESSES);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub use limits::Limits;
 mod addresses;
 pub mod assertion;
 pub mod authentication;
+mod budgets;
 pub mod certificate;
 pub mod dpop;
 pub mod keys;
@@ -79,6 +80,18 @@ impl Registry {
     /// The clients of the configuration, with what `[par]` says where their table is silent.
     #[must_use]
     pub fn new(clients: &[config::Client], par: &config::Par, fetcher: &Arc<KeyFetcher>) -> Self {
+        let nobody = Self { clients: HashMap::new(), by_address: Addresses::of([].into_iter()) };
+        nobody.succeeded_by(clients, par, fetcher)
+    }
+
+    /// The same in the place of `self`; keys that were fetched from an address are kept with it.
+    #[must_use]
+    pub fn succeeded_by(
+        &self,
+        clients: &[config::Client],
+        par: &config::Par,
+        fetcher: &Arc<KeyFetcher>,
+    ) -> Self {
         let clients: HashMap<_, _> = clients
             .iter()
             .map(|client| {
@@ -88,7 +101,10 @@ impl Registry {
                     client_id: Arc::clone(&client_id),
                     rules,
                     authentication: client.authentication.clone(),
-                    keys: client.keys.as_ref().map(|keys| ClientKeys::new(keys, fetcher)),
+                    keys: client.keys.as_ref().map(|keys| {
+                        let last = self.find(&client_id).and_then(|last| last.keys.as_ref());
+                        ClientKeys::new(keys, fetcher, last)
+                    }),
                     request_object: client.request_object,
                     redirect_uris: client.redirect_uris.clone(),
                     scopes: client.scopes.clone(),

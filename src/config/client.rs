@@ -10,7 +10,7 @@ use url::Url;
 use super::distinguished_name::DistinguishedName;
 use super::file::AuthenticationMethod;
 use super::profile::Profile;
-use super::secret::{Secret, SecretDigest};
+use super::secret::{RollOver, Secret, SecretDigest};
 use crate::jose::Algorithm;
 use crate::jose::jwe::{ContentEncryption, KeyManagement};
 
@@ -53,13 +53,13 @@ pub enum Authentication {
     /// Public client: its `client_id` alone.
     None,
     /// `Authorization: Basic`
-    ClientSecretBasic(SecretDigest),
+    ClientSecretBasic(RollOver<SecretDigest>),
     /// `client_secret` in the form.
-    ClientSecretPost(SecretDigest),
+    ClientSecretPost(RollOver<SecretDigest>),
     /// Assertion keyed with the secret (RFC 7523 §2.2).
     ClientSecretJwt {
         /// The secret itself; a digest cannot key anything.
-        secret: Secret,
+        secret: RollOver<Secret>,
         /// The only algorithm taken; symmetric. `None`: any symmetric one of the profile.
         algorithm: Option<Algorithm>,
     },

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 
 use super::REFERENCE;
+use super::fixed;
 use super::profile_table;
 use super::schema::{Kind, items, kind, properties, schema, text, variable};
 use super::shape::expected;
@@ -32,6 +33,8 @@ This page is written from the types that read the file, by `parapet config docs`
   be set so. An unknown variable that begins with `PARAPET__` is an error.
 - Unknown keys are errors. A key that says \"not yet supported\" is refused, never ignored.
 - A newline at the end of a secret's file is not part of the secret.
+- What is marked with *restart* cannot change while the gateway runs; [everything
+  else](operations.md#changing-the-configuration-while-it-runs) can.
 ";
 
 /// Where a table stands.
@@ -84,10 +87,14 @@ fn section(page: &mut String, table: &Json, place: &Place) {
         [] => "",
         _ => text(table, "description").unwrap_or_default(),
     };
+    let restart = match fixed::restart(&place.path) {
+        Some(fixed::Restart::Presence) => " Adding or taking away this table: *restart*.",
+        Some(fixed::Restart::Key) | None => "",
+    };
     // Writing to a String cannot fail.
     let _ = write!(page, "\n## {}\n\n", place.title());
     if !description.is_empty() {
-        let _ = write!(page, "{description}\n\n");
+        let _ = write!(page, "{description}{restart}\n\n");
     }
     let mut inner = Vec::new();
     let mut rows = String::new();
@@ -142,6 +149,9 @@ fn row(rows: &mut String, key: &str, (table, schema): (&Json, &Json), place: &Pl
             name.unwrap_or_default(),
             description.unwrap_or_default().replace('\n', " ")
         );
+    }
+    if !place.in_list && fixed::restart(&place.within(key, false).path).is_some() {
+        meaning.push_str(" *restart*");
     }
     let kind = if schema.get("oneOf").is_some() {
         "choice".to_owned()

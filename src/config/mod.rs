@@ -18,15 +18,19 @@ pub use documentation::documentation;
 pub use environment::Environment;
 pub use file::{AuthenticationMethod, ClientCertificateHeader, File};
 pub use identity::{IdentityError, read_authorities, read_identity};
+pub use place::{Place, Reading};
 pub use preset::{PostQuery, Preset};
+pub use private_listener::private_listener;
 pub use profile::{Profile, Rules};
 pub use request_object::{
     AuthorizationDetailsType, ClientKeysPolicy, DetailsSchema, RequestObject,
 };
 pub use schema::schema_text;
-pub use secret::{Secret, SecretDigest};
+pub use secret::{RollOver, Secret, SecretDigest};
 pub use server::{Listen, Server, ServerMtls, ServerTls, TlsListener};
+pub use sources::Sources;
 pub use store::Store;
+pub use units::Time;
 
 mod address;
 mod check;
@@ -36,9 +40,12 @@ mod distinguished_name;
 mod documentation;
 mod environment;
 mod file;
+mod fixed;
 mod identity;
 mod overlay;
+mod place;
 pub mod preset;
+mod private_listener;
 pub mod profile;
 mod profile_table;
 mod request_object;
@@ -47,6 +54,7 @@ pub mod secret;
 mod server;
 mod shape;
 pub mod snapshot;
+mod sources;
 pub mod store;
 mod tree;
 mod units;
@@ -56,24 +64,7 @@ pub const REFERENCE: &str = include_str!("../../gateway.toml");
 
 /// The configuration in `path` with its client files, under the environment's overrides.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Problems> {
-    let mut problems = Problems::default();
-    let mut root = tree::Node::read(path, 0)?;
-    overlay::variables(&mut root, environment, &mut problems);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    overlay::client_files(&mut root, folder, &mut problems);
-    let json = shape::conform(&root, &mut problems);
-    let loaded = match serde_json::from_value::<File>(json) {
-        Ok(mut merged) => {
-            let config = check::check(&merged, &root, environment, &mut problems);
-            merged.clients_dir = None;
-            config.map(|config| Loaded { config, merged })
-        }
-        Err(error) => {
-            problems.add(Problem::new(root.origin.clone(), error.to_string()));
-            None
-        }
-    };
-    problems.or(loaded)
+    Place::new(path, environment.clone()).read().outcome
 }
 
 /// What [`load`] gives.
@@ -112,6 +103,8 @@ pub struct Config {
     pub log: Log,
     /// `[[clients]]`, those of the drop-in folder included; `client_id`s are unique.
     pub clients: Vec<Client>,
+    /// The first twelve hex digits of the SHA-256 of what `parapet config show` prints, secrets hidden.
+    pub fingerprint: String,
 }
 
 impl Config {

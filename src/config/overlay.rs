@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::diagnostic::{Origin, Problem, Problems, nearest};
 use super::environment::Environment;
 use super::schema::{Kind, VARIABLE_PREFIX, kind, settable, variable};
+use super::sources::Sources;
 use super::tree::{Entry, Node, Table, Value};
 
 /// Sets every key that a `PARAPET__…` variable names.
@@ -71,14 +72,18 @@ fn set(table: &mut Table, path: &[&str], node: &Node) {
 }
 
 /// Appends the `[[clients]]` tables of every `*.toml` in `clients_dir`, in the order of the names.
-pub(super) fn client_files(root: &mut Node, main_folder: &Path, problems: &mut Problems) {
+pub(super) fn client_files(
+    root: &mut Node,
+    main_folder: &Path,
+    (problems, sources): (&mut Problems, &mut Sources),
+) {
     let Some(named) = root.find("clients_dir") else {
         return;
     };
     let Some(folder) = named.as_str().map(|text| main_folder.join(text)) else {
         return;
     };
-    let paths = match toml_files(&folder) {
+    let paths = match toml_files(&folder, sources) {
         Ok(paths) => paths,
         Err(error) => {
             let message = format!("`clients_dir`: cannot read {}: {error}", folder.display());
@@ -87,22 +92,16 @@ pub(super) fn client_files(root: &mut Node, main_folder: &Path, problems: &mut P
         }
     };
     for (index, path) in paths.iter().enumerate() {
-        match Node::read(path, index + 1) {
+        match Node::read(path, index + 1, sources) {
             Ok(file) => append_clients(root, file, problems),
             Err(problem) => problems.add(problem),
         }
     }
 }
 
-fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
+fn toml_files(folder: &Path, sources: &mut Sources) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = sources.list(folder)?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     Ok(paths)
 }
 

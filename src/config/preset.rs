@@ -77,6 +77,17 @@ const GLEWLWYD: Ways = Ways { beside_handle: &["g_continue"], max_target_bytes: 
 const KEYCLOAK: Ways = Ways { keeps_request: true, ..GENERIC };
 const DUENDE: Ways = Ways { authorize_paths: &["/connect/authorize/callback"], ..GENERIC };
 
+/// Every row.
+pub const ALL: [Preset; 7] = [
+    Preset::Generic,
+    Preset::OidcProvider,
+    Preset::DjangoOauthToolkit,
+    Preset::LemonldapNg,
+    Preset::Glewlwyd,
+    Preset::Keycloak,
+    Preset::Duende,
+];
+
 impl Preset {
     /// The row of the table.
     #[must_use]

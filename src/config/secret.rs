@@ -120,6 +120,40 @@ impl SecretDigest {
     }
 }
 
+/// A secret and, while it is rolled over, the one before it. Where there is none before, the same
+/// stands twice: whoever compares does the same work, and the time tells nobody which one matched or
+/// whether there are two.
+#[derive(Debug, Clone)]
+pub struct RollOver<S> {
+    current: S,
+    previous: S,
+}
+
+impl<S: Clone> RollOver<S> {
+    /// `current`, and `previous` where it is still taken.
+    #[must_use]
+    pub fn new(current: S, previous: Option<S>) -> Self {
+        let previous = previous.unwrap_or_else(|| current.clone());
+        Self { current, previous }
+    }
+
+    /// Both, the current one first.
+    #[must_use]
+    pub const fn both(&self) -> [&S; 2] {
+        [&self.current, &self.previous]
+    }
+}
+
+impl RollOver<SecretDigest> {
+    /// Whether `presented` is one of the two, in a time that tells nothing of either.
+    #[must_use]
+    pub fn matches(&self, presented: &str) -> bool {
+        let presented = SecretDigest::of(presented).0;
+        let [current, previous] = self.both().map(|digest| digest.0.ct_eq(&presented));
+        bool::from(current | previous)
+    }
+}
+
 impl fmt::Debug for SecretDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretDigest(…)")
@@ -160,6 +194,17 @@ mod tests {
         {
             assert!(SecretDigest::parse(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn while_a_secret_is_rolled_over_both_are_right() {
+        let of = SecretDigest::of;
+        let both = RollOver::new(of("new"), Some(of("old")));
+        assert!(both.matches("new") && both.matches("old"));
+        assert!(!both.matches("") && !both.matches("other"));
+        let one = RollOver::new(of("new"), None);
+        assert!(one.matches("new") && !one.matches("old") && !one.matches(""));
+        assert!(!format!("{both:?}{one:?}").contains("new"));
     }
 
     #[test]

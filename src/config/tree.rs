@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Origin, Problem, Source};
+use super::sources::{Sources, text};
 
 /// A value and its place.
 #[derive(Clone)]
@@ -40,8 +41,8 @@ pub(super) struct Entry {
 
 impl Node {
     /// Reads and parses the file at `path`.
-    pub(super) fn read(path: &Path, rank: usize) -> Result<Self, Problem> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+    pub(super) fn read(path: &Path, rank: usize, sources: &mut Sources) -> Result<Self, Problem> {
+        let text = sources.read(path).and_then(text).map_err(|error| {
             Problem::new(Origin::unreadable(path), format!("cannot be read: {error}"))
         })?;
         let source = Arc::new(Source { rank, path: path.to_owned(), text });

@@ -13,8 +13,8 @@ use super::page::{Filter, Masked};
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AnswerBy, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
 use crate::client;
-use crate::config::Issuer;
-use crate::endpoints::{self, Endpoints};
+use crate::config::{Config, Issuer};
+use crate::endpoints::{self, Endpoints, Shared};
 use crate::oauth::error::ErrorCode;
 use crate::proxy::application::{
     BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Means, PageFilter, PageHead,
@@ -23,6 +23,7 @@ use crate::proxy::application::{
 use crate::proxy::{self, Application};
 use crate::telemetry::access_log::Access;
 use crate::telemetry::metrics::{RouteLabel, UpstreamErrorKind, meter};
+use crate::upstream::Discovery;
 
 /// The endpoints as the proxy sees them.
 pub(super) struct Joint {
@@ -33,6 +34,19 @@ pub(super) struct Joint {
 impl Joint {
     pub(super) fn new(endpoints: Endpoints, issuer: &Issuer) -> Self {
         Self { endpoints, https: issuer.is_https() }
+    }
+
+    /// What another configuration makes, in the place of `self`.
+    pub(super) fn succeeded_by(&self, config: &Config, shared: &Shared) -> Self {
+        Self {
+            endpoints: self.endpoints.succeeded_by(config, shared),
+            https: config.server.issuer.is_https(),
+        }
+    }
+
+    /// The upstream's documents.
+    pub(super) fn discovery(&self) -> &Arc<Discovery> {
+        self.endpoints.discovery()
     }
 
     /// Reads files again that may change while the gateway runs.
@@ -303,6 +317,9 @@ fn log(exchange: &Exchange<'_>) {
     };
     let status = exchange.status.map(|status| status.as_u16());
     meter().http_request(exchange.method, route, status.unwrap_or(0), exchange.duration);
+    if let (Some(status), Some(took)) = (exchange.upstream_status, exchange.upstream_duration) {
+        meter().upstream_request(route, status.into(), took);
+    }
     if exchange.upstream_status.is_none()
         && let Some(kind) = exchange.error.and_then(upstream_error)
     {

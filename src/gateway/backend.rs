@@ -15,7 +15,7 @@ use crate::config::snapshot::SnapshotFile;
 use crate::store::redis::Keeper;
 use crate::store::snapshot::{SnapshotError, refused};
 use crate::store::traced::{System, TracedStore};
-use crate::store::{MemoryStore, RedisStore, Store, Tally};
+use crate::store::{Measured, MemoryStore, RedisStore, Store, Tally};
 use crate::telemetry::metrics::meter;
 use crate::telemetry::trace;
 
@@ -43,12 +43,15 @@ fn bare(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
         let issuer = config.server.issuer.as_str();
         let (store, keeper) = RedisStore::new(redis, issuer, Arc::clone(clock));
         let store = Arc::new(store);
-        return (Backend::Redis(Arc::clone(&store), Some(Box::new(keeper))), store);
+        let measured = Measured::new(Arc::<RedisStore>::clone(&store));
+        return (Backend::Redis(store, Some(Box::new(keeper))), Arc::new(measured));
     }
     let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(clock)));
+    meter().store_room(config.store.max_bytes);
     let issuer = config.server.issuer.as_str();
     let saved = config.store.snapshot.clone().map(|file| Saved { file, issuer: issuer.into() });
-    (Backend::Memory(Arc::clone(&store), saved), store)
+    let measured = Measured::new(Arc::<MemoryStore>::clone(&store));
+    (Backend::Memory(store, saved), Arc::new(measured))
 }
 
 /// Where the memory store outlasts a restart.
@@ -85,10 +88,23 @@ impl Backend {
     /// A gateway is ready while its store is.
     pub(super) fn readiness(&self, readiness: Readiness) -> Readiness {
         match self {
-            Self::Memory(..) => readiness,
+            Self::Memory(..) => readiness.check("store", || true),
             Self::Redis(store, _) => {
                 let store = Arc::clone(store);
-                readiness.check("store", move || store.is_ready())
+                readiness
+                    .check("store", move || store.is_ready())
+                    .because("Redis does not answer, or throws out what it should keep")
+            }
+        }
+    }
+
+    /// Its name, and whether it does its work.
+    pub(super) fn health(&self) -> (&'static str, Box<dyn Fn() -> bool + Send + Sync>) {
+        match self {
+            Self::Memory(..) => ("memory", Box::new(|| true)),
+            Self::Redis(store, _) => {
+                let store = Arc::clone(store);
+                ("redis", Box::new(move || store.is_ready()))
             }
         }
     }

@@ -42,6 +42,9 @@ impl Chores {
                 beats = beats.wrapping_add(1);
                 if beats.is_multiple_of(SLOW) {
                     limits.tidy();
+                    for (kind, number) in limits.tracked() {
+                        meter().limits_tracked(kind, number);
+                    }
                     reload();
                     meter().upkeep();
                 }

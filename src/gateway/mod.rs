@@ -13,22 +13,25 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::endpoints::{Endpoints, Shared};
 use crate::proxy::listener::{self, Bound, Inherited};
-use crate::proxy::{Listeners, Phase, Proxy, SetupError};
+use crate::proxy::{Listeners, Phase, Proxy, Renewal, SetupError};
 use crate::store::Store;
 use crate::store::snapshot::SnapshotError;
+use crate::telemetry::Reloads;
 use crate::telemetry::metrics::meter;
 use crate::upstream::tls::TlsError;
 use crate::upstream::{Discovery, HttpClient};
 
 pub use handover::HandoverError;
 pub use orders::{Order, Orders};
-pub use serve::{ServeError, Start, serve};
+pub use reload::ReloadError;
+pub use serve::{Read, ServeError, Start, serve};
 
 use application::Joint;
 use backend::Backend;
 use chores::Chores;
 use handover::Predecessor;
 use leaving::{Leaving, Patience};
+use overview::Overview;
 
 mod application;
 mod backend;
@@ -37,7 +40,9 @@ mod handover;
 mod leaving;
 mod observe;
 mod orders;
+mod overview;
 mod page;
+mod reload;
 mod serve;
 mod succession;
 pub mod systemd;
@@ -45,7 +50,7 @@ pub mod systemd;
 /// A gateway whose sockets are bound and whose parts are wired, not yet running.
 pub struct Gateway {
     proxy: Proxy<Joint>,
-    joint: Arc<Joint>,
+    renewal: Renewal<Joint>,
     addresses: Vec<Listen>,
     mtls_addresses: Vec<Listen>,
     encrypted: bool,
@@ -54,6 +59,8 @@ pub struct Gateway {
     shared: Shared,
     patience: Patience,
     predecessor: Option<Predecessor>,
+    overview: Overview,
+    reloads: Reloads,
 }
 
 /// Why a gateway does not start. Nothing is left running.
@@ -120,12 +127,15 @@ impl Gateway {
             limits: Arc::new(Limits::new(&config.limits, Arc::clone(&clock))),
             clock: Arc::clone(&clock),
         };
+        let overview = Overview::new(&clock);
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
+        let reloads = Reloads::new(&config.fingerprint, clock.now());
         let patience = Patience::of(&config.server);
-        let proxy = Proxy::new(listeners, Arc::clone(&joint), Arc::new(config), clock)?;
+        let proxy = Proxy::new(listeners, joint, Arc::new(config), clock)?;
+        let renewal = proxy.renewal();
         Ok(Self {
             proxy,
-            joint,
+            renewal,
             addresses,
             mtls_addresses,
             encrypted,
@@ -134,6 +144,8 @@ impl Gateway {
             shared,
             patience,
             predecessor: None,
+            overview,
+            reloads,
         })
     }
 
@@ -161,16 +173,35 @@ impl Gateway {
         self.admin.as_ref().map(|(_, bound)| bound.address())
     }
 
-    /// Looks for files that have changed.
+    /// Looks for files that have changed, those that the parts in use follow themselves.
     fn reload(&self) -> impl Fn() + Send + 'static {
-        let (joint, clock) = (Arc::clone(&self.joint), Arc::clone(&self.shared.clock));
-        let credentials = self.proxy.credentials();
+        let (renewal, clock) = (self.renewal.clone(), Arc::clone(&self.shared.clock));
         move || {
-            joint.reload();
-            for credentials in &credentials {
-                credentials.refresh(clock.now());
-            }
+            renewal.application().reload();
+            renewal.refresh_credentials(clock.now());
         }
+    }
+
+    /// What the status page shows.
+    fn status(&self) -> admin::Status {
+        let parts = (self.backend.health(), self.renewal.clone(), self.reloads.clone());
+        self.overview.status(&self.shared, parts)
+    }
+
+    /// Ready means: the documents were fetched once, no published key has the name of another, the
+    /// store does its work, and nobody is leaving. A refused reload is told beside it.
+    fn readiness(&self, draining: &Latch) -> Readiness {
+        let (documents, keys) = (self.renewal.clone(), self.renewal.clone());
+        let (draining, reloads) = (draining.clone(), self.reloads.clone());
+        let readiness = Readiness::new()
+            .check("metadata", move || documents.application().discovery().current().is_some())
+            .because("the upstream's metadata were not fetched yet")
+            .check("keys", move || keys.application().discovery().key_names_differ())
+            .because("a key of the upstream has the kid of a key that the gateway publishes")
+            .check("serving", move || !draining.is_set())
+            .because("the gateway is stopping")
+            .fact("last_reload", move || reloads.is_last_good());
+        self.backend.readiness(readiness)
     }
 
     /// Serves until `orders` end that.
@@ -180,7 +211,12 @@ impl Gateway {
     pub async fn run(mut self, mut orders: Orders) -> Result<(), StartError> {
         let keeping = self.backend.keep()?;
         let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
-        let chores = Chores::start(store, self.backend.tidied(), limits, self.reload());
+        let (reload, watched) = (self.reload(), self.overview.sampler());
+        let slow = move || {
+            reload();
+            watched();
+        };
+        let chores = Chores::start(store, self.backend.tidied(), limits, slow);
         let served = self.serve(&mut orders).await;
         chores.stop();
         keeping.stop();
@@ -196,7 +232,7 @@ impl Gateway {
         let (stop_admin, admin_stopped) = watch::channel(false);
         let (stop_fetching, fetching) = watch::channel(false);
         let draining = Latch::new();
-        let readiness = self.backend.readiness(readiness(&self.shared, &draining));
+        let (readiness, status) = (self.readiness(&draining), self.status());
         let mut leaving = Leaving {
             orders,
             phase,
@@ -207,10 +243,11 @@ impl Gateway {
             draining,
             stop_admin,
         };
-        let run_admin =
-            |(_, admin): (_, admin::Bound)| admin.run(readiness, meter(), admin_stopped);
+        let run_admin = |(_, admin): (_, admin::Bound)| {
+            admin.with_status(status).run(readiness, meter(), admin_stopped)
+        };
         let admin = self.admin.map(run_admin).transpose()?;
-        let discovery = Arc::clone(&self.shared.discovery);
+        let renewal = self.renewal;
         let serve = self.proxy.serve(told);
         let steer = async {
             relieved.tell();
@@ -218,7 +255,7 @@ impl Gateway {
             let _ = stop_fetching.send(true);
             left
         };
-        let work = async { tokio::join!(steer, serve, discovery.keep_fresh(fetching)).0 };
+        let work = async { tokio::join!(steer, serve, keep_fresh(&renewal, fetching)).0 };
         let left = tokio::select! {
             left = work => left,
             () = systemd::watchdog() => Ok(()),
@@ -244,16 +281,16 @@ fn private(
     Ok((wanted, bound))
 }
 
-/// Ready means: the documents were fetched once, no published key has the name of another, and
-/// nobody is leaving.
-fn readiness(shared: &Shared, draining: &Latch) -> Readiness {
-    let discovery = Arc::clone(&shared.discovery);
-    let keys = Arc::clone(&shared.discovery);
-    let draining = draining.clone();
-    Readiness::new()
-        .check("metadata", move || discovery.current().is_some())
-        .check("keys", move || keys.key_names_differ())
-        .check("serving", move || !draining.is_set())
+/// Keeps the upstream's documents fresh, whichever upstream it is, until `serving` changes.
+async fn keep_fresh(renewal: &Renewal<Joint>, serving: watch::Receiver<bool>) {
+    let mut changes = renewal.changes();
+    loop {
+        let discovery = Arc::clone(renewal.application().discovery());
+        tokio::select! {
+            () = discovery.keep_fresh(serving.clone()) => return,
+            _ = changes.changed() => {}
+        }
+    }
 }
 
 /// What the metrics say of the store.

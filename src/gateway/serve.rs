@@ -4,10 +4,12 @@ use std::io::{self, Write as _};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
 
 use super::observe::{self, ObserveError};
+use super::reload::Reloader;
 use super::{Gateway, Order, Orders, StartError, systemd};
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, Loaded, Place, Sources};
 use crate::proxy::listener::{Inherited, Passed};
 use crate::telemetry::{self, LogError, LogFormat};
 
@@ -43,14 +45,25 @@ pub struct Start {
     pub socket_names: Option<String>,
 }
 
-/// Runs a gateway until SIGTERM or SIGINT, or until after SIGQUIT another process has taken over. Each
-/// bound address is a line on standard output.
+/// A configuration as it was read.
+pub struct Read {
+    /// Where from.
+    pub place: Place,
+    /// What it says.
+    pub loaded: Loaded,
+    /// The files that it consists of.
+    pub sources: Sources,
+}
+
+/// Runs a gateway with what was read, and again whenever that changes, until SIGTERM or SIGINT, or until
+/// after SIGQUIT another process has taken over. Each bound address is a line on standard output.
 ///
 /// # Errors
 /// [`ServeError`]
-pub fn serve(config: Config, start: &Start) -> Result<(), ServeError> {
+pub fn serve(read: Read, start: &Start) -> Result<(), ServeError> {
     // Takes variables away, so it comes before any thread.
     let passed = systemd::passed(start.socket_names.as_deref()).map_err(ServeError::Sockets)?;
+    let Read { place, loaded: Loaded { config, merged }, sources } = read;
     let format = if config.log.json { LogFormat::Json } else { LogFormat::Text };
     let _flushed_at_the_end = telemetry::init(format, &config.log.level)?;
     let _sent_at_the_end = observe::begin(&config)?;
@@ -65,6 +78,9 @@ pub fn serve(config: Config, start: &Start) -> Result<(), ServeError> {
         for given_up in given_up {
             tracing::warn!("{given_up}");
         }
+        let reloader = Reloader::new(&gateway, place, (merged, sources))?;
+        let mut background = JoinSet::new();
+        background.spawn(reloader.run());
         announce(&gateway)?;
         let (give, orders) = Orders::channel();
         let listen = obey(&give)?;

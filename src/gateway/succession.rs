@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::handover::{HandoverError, Predecessor, READINESS, Relieved, Snapshot};
 use super::orders::Orders;
-use super::{Gateway, StartError, readiness, systemd};
+use super::{Gateway, StartError, systemd};
 use crate::admin::Latch;
 use crate::config::{Config, Listen};
 use crate::proxy::listener::{Inherited, Opener, Passed, name};
@@ -82,12 +82,12 @@ impl Gateway {
 
     /// Waits until this gateway would be ready. The one before it serves meanwhile.
     async fn ready_for_work(&self) -> Result<(), HandoverError> {
-        let checks = self.backend.readiness(readiness(&self.shared, &Latch::new()));
+        let checks = self.readiness(&Latch::new());
         let failing = || checks.verdicts().into_iter().find(|(_, holds)| !holds);
         let ready = async {
             loop {
                 // What it answers stands in the checks.
-                let _ = self.shared.discovery.available().await;
+                let _ = self.renewal.application().discovery().available().await;
                 if failing().is_none() {
                     return;
                 }

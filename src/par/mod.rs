@@ -16,14 +16,14 @@ use crate::client::dpop::{self, DpopError};
 use crate::client::{
     Assertions, Authenticated, AuthenticationError, Client, Limits, Registry, authenticate,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::config;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::parameters::{ParameterError, Parameters, value_in};
 use crate::oauth::request_uri::{RandomnessError, Reference};
 use crate::store::{IndexKey, Lifetimes, PushedRequest, Store, StoreError};
 use crate::telemetry::audit;
-use crate::telemetry::metrics::{AuthVerdict, meter};
+use crate::telemetry::metrics::{AuthVerdict, PushForm, meter};
 use crate::upstream::Discovery;
 
 pub use error::ParError;
@@ -75,6 +75,8 @@ pub struct Collaborators {
     pub random: Arc<dyn SecureRandom + Send + Sync>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What `DPoP` proofs must carry where nonces are asked for.
+    pub nonces: Arc<dpop::Nonces>,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,7 @@ impl Endpoint {
             discovery: with.discovery,
             random: with.random,
             clock: with.clock,
-            dpop: dpop::Verifier::new(config),
+            dpop: dpop::Verifier::with(config, with.nonces),
             request_objects: RequestObjects::new(config),
             settings: Settings {
                 issuer: config.server.issuer.as_str().to_owned(),
@@ -122,11 +124,11 @@ impl Endpoint {
     /// # Errors
     /// None: a refusal is an answer.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Infallible> {
-        let began = self.clock.now();
+        let began = Stopwatch::start();
         let mut trail = Trail::new(&request);
         let outcome = self.push(&request, &mut trail).await;
-        let took = self.clock.now().since(began);
-        meter().push(outcome.as_ref().err().map(ParError::code), trail.method, took);
+        let error = outcome.as_ref().err().map(ParError::code);
+        meter().push(error, trail.method, trail.form, began.elapsed());
         Ok(match outcome {
             Ok(accepted) => {
                 let fingerprint = accepted.reference.fingerprint();
@@ -159,6 +161,9 @@ impl Endpoint {
         }
         media_type_is_form(request.headers())?;
         let form = Parameters::parse(request.body())?;
+        if form.count("request") > 0 {
+            trail.form = PushForm::RequestObject;
+        }
         let client = self.authenticated(request.headers(), &form, trail).await?;
         if request.uri().query().is_some_and(|query| !query.is_empty()) {
             return Err(ParError::Query);
@@ -200,7 +205,12 @@ impl Endpoint {
             })?;
         }
         let outcome = match &presented {
-            Ok(presented) => authenticate(&self.registry, presented, &self.assertions).await,
+            Ok(presented) => {
+                let began = Stopwatch::start();
+                let outcome = authenticate(&self.registry, presented, &self.assertions).await;
+                meter().client_auth_duration(trail.method, began.elapsed());
+                outcome
+            }
             Err(error) => Err(error.clone()),
         };
         let verdict =

@@ -11,7 +11,7 @@ use crate::client::certificate::Shown;
 use crate::client::{AuthenticationError, Peer};
 use crate::oauth::error::ErrorCode;
 use crate::telemetry::audit::{self, Circumstances};
-use crate::telemetry::metrics::{AuthMethod, RateScope, StoreOperation, meter};
+use crate::telemetry::metrics::{AuthMethod, PushForm, RateScope, StoreOperation, meter};
 
 /// What is known of a push so far.
 pub(super) struct Trail {
@@ -19,6 +19,7 @@ pub(super) struct Trail {
     pub(super) insecure: bool,
     pub(super) certificate: Shown,
     pub(super) method: AuthMethod,
+    pub(super) form: PushForm,
     pub(super) client_id: Option<Arc<str>>,
 }
 
@@ -34,6 +35,7 @@ impl Trail {
             peer,
             certificate: request.extensions().get::<Shown>().cloned().unwrap_or_default(),
             method: AuthMethod::Unknown,
+            form: PushForm::Plain,
             client_id: None,
         }
     }
@@ -77,7 +79,7 @@ impl Trail {
 
 /// Logs and counts a push that was refused before it could be read.
 pub fn refused_unread(code: ErrorCode, peer: &Peer) {
-    meter().push(Some(code), AuthMethod::Unknown, Duration::ZERO);
+    meter().push(Some(code), AuthMethod::Unknown, PushForm::Plain, Duration::ZERO);
     let at = Circumstances {
         client_id: None,
         request_id: &peer.request_id,

@@ -2,45 +2,51 @@
 //! stream, and gives it to pingora's proxy.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::apps::{HttpServerApp as _, ServerApp};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use super::application::Application;
+use super::current::Current;
 use super::guard::{Bounds, Connection, Guarded, expect_head};
 use super::phase::{Connections, Words};
-use super::tls::TlsEnd;
-use crate::config::Limits;
+use super::{Gateway, Phases};
+use crate::config::TlsListener;
+use crate::telemetry::metrics::{RateScope, meter};
 
-/// The application that a listener serves.
-pub(super) struct Front<P> {
-    proxy: Arc<P>,
-    room: Arc<Semaphore>,
-    bounds: Bounds,
+/// The application that a listener serves. Limits and certificates are those of the configuration in
+/// use when a connection is made.
+pub(super) struct Front<A: Application> {
+    proxy: Arc<HttpProxy<Phases<A>>>,
+    current: Arc<Current<A>>,
+    taken: Arc<AtomicUsize>,
+    listener: TlsListener,
     connections: Connections,
     leaving: watch::Receiver<bool>,
-    tls: Option<Arc<TlsEnd>>,
+    closing: watch::Receiver<bool>,
 }
 
-impl<P> Front<P> {
-    /// A listener without TLS.
+impl<A: Application> Front<A> {
+    /// For the public listener.
     pub(super) fn new(
-        proxy: Arc<P>,
-        limits: &Limits,
-        connections: Connections,
+        proxy: HttpProxy<Phases<A>>,
+        current: Arc<Current<A>>,
         words: &Words,
     ) -> Self {
-        let (head, idle) = (limits.header_timeout, limits.keepalive_timeout);
         Self {
-            proxy,
-            room: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
-            bounds: Bounds { head, idle, closing: words.closing.clone() },
-            connections,
+            proxy: Arc::new(proxy),
+            connections: current.load().connections.clone(),
+            current,
+            taken: Arc::default(),
+            listener: TlsListener::Public,
             leaving: words.leaving.clone(),
-            tls: None,
+            closing: words.closing.clone(),
         }
     }
 
@@ -49,44 +55,53 @@ impl<P> Front<P> {
         &self.connections
     }
 
-    /// The same with another way to end TLS, or none; both share their room.
-    pub(super) fn with(&self, tls: Option<Arc<TlsEnd>>) -> Self {
+    /// The same for this listener; both share their room.
+    pub(super) fn on(&self, listener: TlsListener) -> Self {
         Self {
             proxy: Arc::clone(&self.proxy),
-            room: Arc::clone(&self.room),
-            bounds: self.bounds.clone(),
+            current: Arc::clone(&self.current),
+            taken: Arc::clone(&self.taken),
+            listener,
             connections: self.connections.clone(),
             leaving: self.leaving.clone(),
-            tls,
+            closing: self.closing.clone(),
         }
     }
 
+    /// The same.
+    pub(super) fn again(&self) -> Self {
+        self.on(self.listener)
+    }
+
     /// `None` where the handshake failed or took longer than a head may.
-    async fn guarded(&self, stream: Stream) -> Option<Guarded> {
-        let Some(tls) = &self.tls else {
-            return Some(Guarded::new(stream, self.bounds.clone(), Connection::default()));
+    async fn guarded(&self, stream: Stream, gateway: Arc<Gateway<A>>) -> Option<Guarded> {
+        let limits = &gateway.config.limits;
+        let (head, idle) = (limits.header_timeout, limits.keepalive_timeout);
+        let bounds = Bounds { head, idle, closing: self.closing.clone() };
+        let Some(tls) = gateway.tls.of(self.listener) else {
+            return Some(Guarded::new(stream, bounds, Connection::default()));
         };
-        let handshake = tls.handshake(Guarded::open(stream, self.bounds.clone()));
-        let (stream, connection) =
-            tokio::time::timeout(self.bounds.head, handshake).await.ok().flatten()?;
-        Some(Guarded::new(stream, self.bounds.clone(), connection))
+        let handshake = tls.handshake(Guarded::open(stream, bounds.clone()));
+        let (stream, connection) = tokio::time::timeout(head, handshake).await.ok().flatten()?;
+        Some(Guarded::new(stream, bounds, connection))
     }
 }
 
 #[async_trait]
-impl<P> ServerApp for Front<P>
-where
-    P: HttpServerApp + Send + Sync + 'static,
-{
+impl<A: Application> ServerApp for Front<A> {
     async fn process_new(
         self: &Arc<Self>,
         stream: Stream,
         _shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let _open = self.connections.opened();
+        let gateway = self.current.load();
         // A connection above the cap is closed at once: to answer it would cost what the cap saves.
-        let _permit = Arc::clone(&self.room).try_acquire_owned().ok()?;
-        let guarded: Stream = Box::new(self.guarded(stream).await?);
+        let Some(_place) = Place::take(&self.taken, gateway.config.limits.connections) else {
+            meter().rate_limited(RateScope::Connections);
+            return None;
+        };
+        let guarded: Stream = Box::new(self.guarded(stream, gateway).await?);
         let mut session = ServerSession::new_http1(guarded);
         // Zero is pingora's word for "no own timer": the guard bounds the wait.
         session.set_keepalive((!*self.leaving.borrow()).then_some(0));
@@ -104,4 +119,40 @@ where
     /// Nothing: pingora's own way would drop connections whose request is on its way. The guard closes
     /// those that are idle.
     async fn cleanup(&self) {}
+}
+
+/// The place of one connection, free again when dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// `None` where `most` are taken.
+    fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let one_more = |taken: usize| (taken < most).then(|| taken + 1);
+        taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_as_many_as_the_limit_says_now() {
+        let taken = Arc::default();
+        let first = Place::take(&taken, 2).unwrap();
+        let second = Place::take(&taken, 2).unwrap();
+        assert!(Place::take(&taken, 2).is_none());
+        let third = Place::take(&taken, 3).unwrap();
+        drop((first, second));
+        assert!(Place::take(&taken, 1).is_none());
+        drop(third);
+        assert!(Place::take(&taken, 1).is_some());
+    }
 }

@@ -2,8 +2,9 @@
 //! pingora on the way of a request.
 //!
 //! [`bind`](listener::bind) takes the sockets, [`Proxy::new`] checks what can be wrong,
-//! [`Proxy::serve`] runs until shutdown. Each phase of `Gateway` is a few lines that call a named
-//! function.
+//! [`Proxy::serve`] runs until shutdown. Each phase of `Phases` is a few lines that call a named
+//! function of the `Gateway` that the configuration in use makes; [`Renewal`] puts another in its
+//! place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +20,16 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 pub use application::Application;
+pub use current::{Prepared, Renewal};
 pub use phase::{Connections, Phase};
 pub use server::{Listeners, Proxy, SetupError};
-pub use tls::Credentials;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::telemetry::metrics::{GuardPlace, meter};
 use application::Route;
 use client_certificate::Forwarded;
-use context::Context;
+use current::{Current, Served, TlsEnds};
 use failure::Failure;
 use headers::ForwardingFields;
 use steps::{closed, may_carry_a_handle, screen};
@@ -37,6 +39,7 @@ pub mod application;
 mod client_address;
 mod client_certificate;
 mod context;
+mod current;
 mod downstream;
 mod exchange;
 mod failure;
@@ -54,7 +57,7 @@ mod tls;
 mod tracing;
 pub mod upstream_peer;
 
-/// pingora's phases, in the order in which it calls them.
+/// What one configuration makes of the public side.
 struct Gateway<A> {
     application: Arc<A>,
     config: Arc<Config>,
@@ -64,16 +67,21 @@ struct Gateway<A> {
     /// How certificates in header fields are taken.
     certificates: Option<Forwarded>,
     /// For the exchanges whose page is looked at.
-    connector: Connector,
+    connector: Arc<Connector>,
     connections: Connections,
+    tls: TlsEnds,
 }
 
-#[async_trait]
-impl<A: Application> ProxyHttp for Gateway<A> {
-    type CTX = Context;
+/// pingora's phases, in the order in which it calls them.
+struct Phases<A>(Arc<Current<A>>);
 
-    fn new_ctx(&self) -> Context {
-        Context::new(self.clock.now())
+#[async_trait]
+impl<A: Application> ProxyHttp for Phases<A> {
+    type CTX = Served<A>;
+
+    /// The head of a request is complete.
+    fn new_ctx(&self) -> Served<A> {
+        Served::new(self.0.load())
     }
 
     /// None: pingora's compression stays out of the way.
@@ -82,39 +90,45 @@ impl<A: Application> ProxyHttp for Gateway<A> {
     async fn early_request_filter(
         &self,
         session: &mut Session,
-        context: &mut Context,
+        served: &mut Served<A>,
     ) -> pingora::Result<()> {
+        let Served { by: gateway, context } = served;
         guard::head_is_complete(session);
-        session.set_total_drain_timeout(Some(self.config.limits.body_timeout));
-        session.set_write_timeout(Some(self.config.limits.write_timeout));
-        self.introduce(session, context);
+        session.set_total_drain_timeout(Some(gateway.config.limits.body_timeout));
+        session.set_write_timeout(Some(gateway.config.limits.write_timeout));
+        gateway.introduce(session, context);
         Ok(())
     }
 
     async fn request_filter(
         &self,
         session: &mut Session,
-        context: &mut Context,
+        served: &mut Served<A>,
     ) -> pingora::Result<bool> {
+        let Served { by: gateway, context } = served;
         if let Err(fault) = screen(session, context.route) {
-            return self.refuse(session, context, fault).await;
+            meter().guard_refusal(GuardPlace::Target);
+            return gateway.refuse(session, context, fault).await;
         }
         match context.route {
-            Route::Par | Route::Metadata => self.answer(session, context).await,
-            Route::Authorize => self.visit(session, context).await,
-            Route::PassThrough if may_carry_a_handle(session) => self.visit(session, context).await,
-            Route::PassThrough => self.pass(session, context).await,
+            Route::Par | Route::Metadata => gateway.answer(session, context).await,
+            Route::Authorize => gateway.visit(session, context).await,
+            Route::PassThrough if may_carry_a_handle(session) => {
+                gateway.visit(session, context).await
+            }
+            Route::PassThrough => gateway.pass(session, context).await,
         }
     }
 
     async fn upstream_peer(
         &self,
         _session: &mut Session,
-        context: &mut Context,
+        served: &mut Served<A>,
     ) -> pingora::Result<Box<HttpPeer>> {
-        context.upstream_asked = Some(self.clock.now());
+        let Served { by: gateway, context } = served;
+        context.upstream_asked = Some(gateway.clock.now());
         context.trace.upstream_begins();
-        self.upstream.pick().ok_or_else(|| {
+        gateway.upstream.pick().ok_or_else(|| {
             context.failure = Some(Failure::UNRESOLVED);
             Error::new_in(ErrorType::ConnectNoRoute)
         })
@@ -124,13 +138,14 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        context: &mut Context,
+        served: &mut Served<A>,
     ) -> pingora::Result<()> {
-        self.fields.apply(request, &context.peer, &context.request_id)?;
+        let Served { by: gateway, context } = served;
+        gateway.fields.apply(request, &context.peer, &context.request_id)?;
         tracing::carry(request, &context.trace)?;
         // Anew for each attempt: a retry replays the body from its start.
         context.scan = (!context.judged && !session.is_body_empty())
-            .then(|| self.application.body_scan(session.req_header(), &context.request_id))
+            .then(|| gateway.application.body_scan(session.req_header(), &context.request_id))
             .flatten();
         forward::rewrite_head(request, context)
     }
@@ -140,8 +155,9 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        context: &mut Context,
+        served: &mut Served<A>,
     ) -> pingora::Result<()> {
+        let context = &mut served.context;
         forward::rewrite_body(body, end_of_stream, context)
     }
 
@@ -149,14 +165,15 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        context: &mut Context,
+        served: &mut Served<A>,
     ) -> pingora::Result<()> {
+        let Served { by: gateway, context } = served;
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS
         {
             return Ok(());
         }
-        self.heard(session, response, context).await?;
-        context.decided = Some(self.connections.decision());
+        gateway.heard(session, response, context).await?;
+        context.decided = Some(gateway.connections.decision());
         Ok(())
     }
 
@@ -165,8 +182,9 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        context: &mut Context,
+        served: &mut Served<A>,
     ) -> pingora::Result<Option<Duration>> {
+        let context = &mut served.context;
         if let (Some(piece), true) = (body, context.concealed) {
             piece.clear();
         }
@@ -177,11 +195,12 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         &self,
         _session: &mut Session,
         _peer: &HttpPeer,
-        context: &mut Context,
+        served: &mut Served<A>,
         mut error: Box<Error>,
     ) -> Box<Error> {
+        let Served { by: gateway, context } = served;
         // Nothing was sent yet, so any method may try the next address.
-        error.set_retry(self.has_another(context));
+        error.set_retry(gateway.has_another(context));
         error
     }
 
@@ -190,9 +209,10 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        context: &mut Context,
+        served: &mut Served<A>,
         client_reused: bool,
     ) -> Box<Error> {
+        let context = &mut served.context;
         let repeatable = context.is_repeatable(&session.req_header().method)
             && !session.retry_buffer_truncated()
             && session.response_written().is_none()
@@ -209,15 +229,16 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         &self,
         session: &mut Session,
         error: &Error,
-        context: &mut Context,
+        served: &mut Served<A>,
     ) -> FailToProxy {
+        let Served { by: gateway, context } = served;
         let failure = *context.failure.get_or_insert_with(|| Failure::of(error));
         let response = match (context.answer.take(), failure.code) {
             (Some(answer), _) => Some(answer),
             (None, Some(code)) => {
                 let (peer, request_id) = (&context.peer, &context.request_id);
                 let head = session.req_header();
-                let fail = || self.application.failure(code, head, peer, request_id);
+                let fail = || gateway.application.failure(code, head, peer, request_id);
                 Some(context.trace.around(fail))
             }
             (None, None) => None,
@@ -226,7 +247,7 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         let Some(response) = response.filter(|_| !begun) else {
             return closed(0);
         };
-        self.give_up(context).await;
+        gateway.give_up(context).await;
         let status = response.status().as_u16();
         session.set_keepalive(None);
         // Whoever does not take the answer is gone.
@@ -234,29 +255,31 @@ impl<A: Application> ProxyHttp for Gateway<A> {
         closed(status)
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, served: &mut Served<A>) {
+        let Served { by: gateway, context } = served;
         if let (Some(error), None) = (error, context.failure) {
             context.failure = Some(Failure::of(error));
         }
-        self.finished(session, context).await;
+        gateway.finished(session, context).await;
     }
 
     /// The access log tells failures; pingora's own lines would tell them again, with the query.
-    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Served<A>, _: &Error) -> bool {
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _: &Session,
-        _: &Context,
+        _: &Served<A>,
         _: &Error,
         _: ProxyWarnLogContext,
     ) -> bool {
         true
     }
 
-    fn request_summary(&self, session: &Session, context: &Context) -> String {
+    fn request_summary(&self, session: &Session, served: &Served<A>) -> String {
+        let context = &served.context;
         let head = session.req_header();
         format!("{} {} {}", context.request_id.as_str(), head.method, head.uri.path())
     }

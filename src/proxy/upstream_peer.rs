@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use pingora::protocols::tls::CaType;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::utils::tls::CertKey;
+use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::{Notify, watch};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
 use super::phase::Phase;
 use crate::clock::Clock;
@@ -51,10 +55,15 @@ pub(super) struct UpstreamPeers {
     clock: Arc<dyn Clock>,
 }
 
+#[derive(Clone)]
 struct Template {
     https: bool,
     sni: String,
     identity: Option<Arc<CertKey>>,
+    /// Authorities to believe; `None` for those of the system.
+    authorities: Option<Arc<CaType>>,
+    /// What the TLS files held; connections of other files are not used.
+    files: u64,
     connect_timeout: Duration,
     read_timeout: Duration,
 }
@@ -68,9 +77,10 @@ impl UpstreamPeers {
             }
             _ => None,
         };
-        if let Some(ca) = config.tls.ca.as_ref().filter(|_| config.url.https) {
-            check_authorities(&show(ca))?;
-        }
+        let authorities = match config.tls.ca.as_ref().filter(|_| config.url.https) {
+            Some(ca) => Some(authorities(&show(ca))?),
+            None => None,
+        };
         let upstream = Self {
             host: config.url.host.clone(),
             port: config.url.port,
@@ -78,7 +88,9 @@ impl UpstreamPeers {
                 https: config.url.https,
                 // rustls takes an address for a name where it is one; an empty name fails.
                 sni: if config.url.https { config.url.host.clone() } else { String::new() },
+                files: number_of(config),
                 identity,
+                authorities,
                 connect_timeout: config.connect_timeout,
                 read_timeout: config.read_timeout,
             },
@@ -92,6 +104,26 @@ impl UpstreamPeers {
             upstream.keep(&[SocketAddr::new(address, upstream.port)]);
         }
         Ok(upstream)
+    }
+
+    /// Whether `other` is of the same server, reached in the same way.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let of = |peers: &Self| {
+            let template = &peers.template;
+            (template.https, template.files, template.connect_timeout, template.read_timeout)
+        };
+        (&self.host, self.port, of(self)) == (&other.host, other.port, of(other))
+    }
+
+    /// The same, with what `other` knows of the same name.
+    pub(super) fn knowing_addresses_of(self, other: &Self) -> Self {
+        if (&self.host, self.port) == (&other.host, other.port) {
+            let known = other.peers.load();
+            let known: Vec<_> =
+                known.iter().filter_map(|peer| peer._address.as_inet().copied()).collect();
+            self.keep(&known);
+        }
+        self
     }
 
     /// How many addresses are known.
@@ -187,6 +219,8 @@ impl Template {
             Some(identity) => HttpPeer::new_mtls(address, self.sni.clone(), Arc::clone(identity)),
             None => HttpPeer::new(address, self.https, self.sni.clone()),
         };
+        peer.options.ca.clone_from(&self.authorities);
+        peer.group_key = self.files;
         peer.options.connection_timeout = Some(self.connect_timeout);
         // The handshake gets as long again as the connection.
         peer.options.total_connection_timeout = Some(self.connect_timeout.saturating_mul(2));
@@ -226,12 +260,36 @@ fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, UpstreamTlsE
     Ok(found)
 }
 
-fn check_authorities(file: &str) -> Result<(), UpstreamTlsError> {
+fn authorities(file: &str) -> Result<Arc<CaType>, UpstreamTlsError> {
     let mut roots = rustls::RootCertStore::empty();
+    let mut wrapped = Vec::new();
     for certificate in certificates(file)? {
+        // pingora panics on what is no X.509.
+        X509Certificate::from_der(&certificate).map_err(|error| UpstreamTlsError::Unusable {
+            file: file.to_owned(),
+            problem: error.to_string(),
+        })?;
+        wrapped.push(WrappedX509::new(certificate.to_vec(), parse_x509));
         roots.add(certificate).map_err(|error| unusable(file, &error))?;
     }
-    Ok(())
+    Ok(wrapped.into())
+}
+
+/// A number for what the TLS files hold; zero without any.
+fn number_of(config: &Upstream) -> u64 {
+    let identity = config.tls.client_identity.as_ref();
+    let files = [config.tls.ca.as_ref(), identity.map(|(certificate, _)| certificate)];
+    let files = files.into_iter().chain([identity.map(|(_, key)| key)]).flatten();
+    let mut whole = Context::new(&SHA256);
+    let mut any = false;
+    for file in files {
+        any = true;
+        let content = std::fs::read(file).unwrap_or_default();
+        whole.update(digest(&SHA256, &content).as_ref());
+    }
+    let digest = whole.finish();
+    let number = digest.as_ref().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    if any { number } else { 0 }
 }
 
 fn client_identity(certificate: &str, key: &str) -> Result<CertKey, UpstreamTlsError> {
@@ -267,10 +325,10 @@ mod tests {
             ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
         {
             std::fs::write(&file, content).unwrap();
-            for error in [check_authorities(&path).err(), client_identity(&path, &path).err()] {
+            for error in [authorities(&path).err(), client_identity(&path, &path).err()] {
                 assert!(error.unwrap().to_string().contains(&path), "{content:?}");
             }
         }
-        assert!(check_authorities("/nowhere/ca.pem").is_err());
+        assert!(authorities("/nowhere/ca.pem").is_err());
     }
 }

@@ -14,6 +14,7 @@ use crate::oauth::request_uri::Reference;
 use crate::telemetry::metrics::StoreCause;
 
 pub use index::{Found, IndexKey};
+pub use measured::Measured;
 pub use memory::{MemoryStore, Tally};
 pub use redis::RedisStore;
 pub use traced::TracedStore;
@@ -21,6 +22,7 @@ pub use traced::TracedStore;
 mod account;
 mod due;
 mod index;
+mod measured;
 pub mod memory;
 pub mod redis;
 pub mod sealed;

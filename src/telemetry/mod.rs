@@ -3,22 +3,28 @@
 
 pub mod access_log;
 pub mod audit;
+pub mod history;
 mod log_file;
 pub mod metrics;
+pub mod recent;
+mod reloads;
 pub mod trace;
 mod writer;
 
 use std::io;
 
+use parking_lot::Mutex;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 pub use metrics::{Metrics, meter};
+pub use reloads::{RefusedReload, ReloadStatus, Reloads};
 pub use writer::LogGuard;
 
 /// How a log line looks.
@@ -50,10 +56,28 @@ pub enum LogError {
 /// Libraries that log through the `log` crate are heard too, from `warn` on. Lines are written by a
 /// thread of their own: keep the guard until the end.
 pub fn init(format: LogFormat, level: &str) -> Result<LogGuard, LogError> {
-    let filter = filter(level)?;
+    let (filter, handle) = reload::Layer::new(filter(level)?);
     let (writer, guard) = writer::to_stderr()?;
     Registry::default().with(filter).with(layer(format, writer)).try_init()?;
+    *FILTER.lock() = Some(handle);
     Ok(guard)
+}
+
+/// What [`init`] set the level of.
+static FILTER: Mutex<Option<reload::Handle<EnvFilter, Registry>>> = Mutex::new(None);
+
+/// Changes the `level` that [`init`] was told, for every line from now on. Without effect where logs
+/// were not set up here.
+///
+/// # Errors
+/// [`LogError::Level`]
+pub fn change_level(level: &str) -> Result<(), LogError> {
+    let filter = filter(level)?;
+    if let Some(handle) = &*FILTER.lock() {
+        // Fails only where the subscriber is gone, and nobody logs any more.
+        let _ = handle.reload(filter);
+    }
+    Ok(())
 }
 
 /// Judges a `[log] level` without setting anything up.

@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, watch};
 
 use super::key_document::{KeyDocument, KeyDocuments};
+use super::last_fetch::LastFetch;
 use super::{Capabilities, FetchError, HttpClient};
 use crate::config;
-use crate::telemetry::metrics::{FetchResult, meter};
 
 /// A metadata document: a JSON object.
 pub type Document = Map<String, Value>;
@@ -39,6 +39,7 @@ pub struct Discovery {
     failures: AtomicU64,
     issuer: String,
     other_issuer_told: AtomicBool,
+    last_fetch: LastFetch,
     keys: KeyDocuments,
 }
 
@@ -69,8 +70,28 @@ impl Discovery {
             failures: AtomicU64::new(0),
             issuer: config.server.issuer.as_str().to_owned(),
             other_issuer_told: AtomicBool::new(false),
+            last_fetch: LastFetch::default(),
             keys: KeyDocuments::new(config.published_keys()),
         }
+    }
+
+    /// The same for another configuration. What is known of the upstream is taken over where it is the
+    /// same upstream, whose documents lie in the same places.
+    #[must_use]
+    pub fn succeeded_by(&self, client: HttpClient, config: &config::Config) -> Self {
+        let new = Self::new(client, config);
+        let of = |one: &Self| {
+            let (places, own) = (one.places.clone(), one.own_place.clone());
+            (one.internal_origin.clone(), places, own, one.authorization_path.clone())
+        };
+        if of(self) == of(&new) {
+            new.current.store(self.current());
+            new.keys.take_over(&self.keys);
+            let told = self.other_issuer_told.load(Ordering::Relaxed);
+            new.other_issuer_told.store(told, Ordering::Relaxed);
+            new.last_fetch.take_over(&self.last_fetch);
+        }
+        new
     }
 
     /// The public paths under which metadata is served.
@@ -103,6 +124,12 @@ impl Discovery {
             return Err(FetchError::JustFailed);
         }
         self.refresh().await
+    }
+
+    /// Whether the documents could be fetched at the last try; `None` before the first.
+    #[must_use]
+    pub fn last_fetch_succeeded(&self) -> Option<bool> {
+        self.last_fetch.succeeded()
     }
 
     /// The path of the authorization endpoint, once it is known.
@@ -142,7 +169,7 @@ impl Discovery {
 
     /// Fetches now and then until `stop` changes. To be run in the background.
     pub async fn keep_fresh(&self, mut stop: watch::Receiver<bool>) {
-        let mut reachable = None;
+        let mut reachable = self.current.load().as_ref().map(|_| true);
         loop {
             let result = self.refresh().await;
             if reachable != Some(result.is_ok()) {
@@ -165,15 +192,7 @@ impl Discovery {
 
     async fn refresh(&self) -> Result<Arc<Snapshot>, FetchError> {
         let fetched = self.fetch().await;
-        meter().metadata_fetch(match &fetched {
-            Ok(_) => FetchResult::Ok,
-            Err(FetchError::Timeout) => FetchResult::Timeout,
-            Err(FetchError::Status(_)) => FetchResult::Status,
-            Err(FetchError::NotJson | FetchError::Body(_)) => FetchResult::Malformed,
-            Err(FetchError::Unreachable(_) | FetchError::JustFailed | FetchError::Path(_)) => {
-                FetchResult::Unavailable
-            }
-        });
+        self.last_fetch.note(&fetched);
         if fetched.is_err() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
@@ -288,7 +307,8 @@ impl AuthorizationPath {
 
 /// The public paths of metadata for an issuer with this path (RFC 8414 §3.1, `OpenID` Connect
 /// Discovery §4): inserted before it and appended to it.
-fn places(issuer_path: &str) -> Vec<String> {
+#[must_use]
+pub fn places(issuer_path: &str) -> Vec<String> {
     let mut places = vec![
         format!("{issuer_path}/.well-known/openid-configuration"),
         format!("/.well-known/oauth-authorization-server{issuer_path}"),

@@ -59,6 +59,17 @@ impl KeyDocuments {
         }
     }
 
+    /// Takes over the last good document of the same upstream.
+    pub(super) fn take_over(&self, other: &Self) {
+        if let Some(document) = other.last.load_full() {
+            self.clash.store(other.clash(), Ordering::Relaxed);
+            self.judge(&document);
+            self.last.store(Some(document));
+        }
+        let told = other.elsewhere_told.load(Ordering::Relaxed);
+        self.elsewhere_told.store(told, Ordering::Relaxed);
+    }
+
     /// Looks at the upstream's keys where ours go among them.
     pub(super) async fn look(&self, client: &HttpClient, place: &KeysPlace) {
         if self.own.is_empty() {

@@ -14,15 +14,19 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::config;
 
+pub use call::{CallError, Caller};
 pub use capabilities::Capabilities;
 pub use discovery::{Discovery, Document, Snapshot};
 pub use key_document::{KeyDocument, KeysPlace};
 
+pub mod call;
 pub mod capabilities;
 pub mod discovery;
 pub mod key_document;
 pub mod key_set;
+mod last_fetch;
 pub mod tls;
+mod watched;
 
 /// Largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -118,7 +122,8 @@ impl HttpClient {
     }
 }
 
-fn headers(upstream: &config::Upstream, issuer: &config::Issuer) -> HeaderMap {
+/// What every request of the gateway's own has.
+pub(crate) fn headers(upstream: &config::Upstream, issuer: &config::Issuer) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

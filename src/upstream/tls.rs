@@ -2,11 +2,15 @@
 //! where the upstream asks for one.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
+pub(super) use super::watched::Shown;
+use super::watched::Watched;
 use crate::config::UpstreamTls;
 
 /// Why the TLS files cannot be used.
@@ -33,7 +37,24 @@ pub enum TlsError {
 /// # Errors
 /// [`TlsError`]
 pub fn client_config(tls: &UpstreamTls) -> Result<ClientConfig, TlsError> {
-    let builder = ClientConfig::builder().with_root_certificates(authorities(tls)?);
+    shows(tls, ClientConfig::builder().with_root_certificates(authorities(tls)?))
+}
+
+/// The same, for whoever wants to see what servers show.
+pub(super) fn watched_client_config(
+    tls: &UpstreamTls,
+    shown: &Shown,
+) -> Result<ClientConfig, TlsError> {
+    let verifier = Watched::new(authorities(tls)?, shown.clone());
+    let builder = ClientConfig::builder().dangerous();
+    shows(tls, builder.with_custom_certificate_verifier(Arc::new(verifier)))
+}
+
+/// Our side of the handshake.
+fn shows(
+    tls: &UpstreamTls,
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+) -> Result<ClientConfig, TlsError> {
     Ok(match &tls.client_identity {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {

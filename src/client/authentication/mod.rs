@@ -14,7 +14,7 @@ use super::assertion::{
 use super::certificate::{Certificate, CertificateFault, Shown, is_among, is_named};
 use super::{Client, Registry};
 use crate::clock::Timestamp;
-use crate::config::{Authentication, SecretDigest};
+use crate::config::{Authentication, RollOver, SecretDigest};
 use crate::jose::Unverified;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::names;
@@ -330,9 +330,9 @@ fn compare(
 ) -> Result<(), AuthenticationError> {
     match (registered, proof) {
         (Some(Authentication::None), Proof::None) => Ok(()),
-        (Some(Authentication::ClientSecretBasic(digest)), Proof::Basic(secret))
-        | (Some(Authentication::ClientSecretPost(digest)), Proof::Post(secret)) => {
-            if digest.matches(secret) { Ok(()) } else { Err(AuthenticationError::WrongSecret) }
+        (Some(Authentication::ClientSecretBasic(digests)), Proof::Basic(secret))
+        | (Some(Authentication::ClientSecretPost(digests)), Proof::Post(secret)) => {
+            if digests.matches(secret) { Ok(()) } else { Err(AuthenticationError::WrongSecret) }
         }
         (Some(_), Proof::None) => Err(AuthenticationError::Missing),
         (Some(_), Proof::Basic(secret) | Proof::Post(secret)) => {
@@ -349,7 +349,8 @@ fn compare(
 }
 
 fn compare_for_nothing(secret: &str) {
-    let _ = std::hint::black_box(SecretDigest::from_bytes([0; 32]).matches(secret));
+    let nobody = RollOver::new(SecretDigest::from_bytes([0; 32]), None);
+    let _ = std::hint::black_box(nobody.matches(secret));
 }
 
 /// `client_id` and secret of `Basic` credentials, both form-encoded inside (RFC 6749 §2.3.1).

@@ -37,14 +37,21 @@ fn registry() -> Registry {
         advertise: true,
     };
     let clients = [
-        client("basic", Authentication::ClientSecretBasic(SecretDigest::of("s:1 %+é")), true),
-        client("post", Authentication::ClientSecretPost(SecretDigest::of("s2")), true),
+        client("basic", Authentication::ClientSecretBasic(secret("s:1 %+é")), true),
+        client("post", Authentication::ClientSecretPost(secret("s2")), true),
         client("public", Authentication::None, true),
         client("off", Authentication::None, false),
-        client("a:b", Authentication::ClientSecretBasic(SecretDigest::of("s3")), true),
+        client("a:b", Authentication::ClientSecretBasic(secret("s3")), true),
     ];
+    let rolled = RollOver::new(SecretDigest::of("new"), Some(SecretDigest::of("old")));
+    let rolled = client("rolled", Authentication::ClientSecretPost(rolled), true);
+    let clients: Vec<_> = clients.into_iter().chain([rolled]).collect();
     let policy = config::ClientKeysPolicy { allow_private_addresses: Vec::new(), ca: None };
     Registry::new(&clients, &par, &Arc::new(KeyFetcher::new(&policy, clock())))
+}
+
+fn secret(text: &str) -> RollOver<SecretDigest> {
+    RollOver::new(SecretDigest::of(text), None)
 }
 
 fn clock() -> Arc<ManualClock> {
@@ -95,6 +102,9 @@ type Presentation = (Option<&'static str>, &'static str, Result<&'static str, E>
 
 const REGISTERED_AGAINST_PRESENTED: &[Presentation] = &[
     (None, "client_id=post&client_secret=s2", Ok("post")),
+    (None, "client_id=rolled&client_secret=new", Ok("rolled")),
+    (None, "client_id=rolled&client_secret=old", Ok("rolled")),
+    (None, "client_id=rolled&client_secret=older", Err(E::WrongSecret)),
     (None, "client_id=public", Ok("public")),
     (None, "", Err(E::Missing)),
     (None, "client_secret=s2", Err(E::Missing)),

@@ -3,6 +3,7 @@
 //! [`Verifier::verify`] judges the header; what it gives names the key and the mark under which the
 //! proof is remembered, which is for the caller to do last, so that a refused push spends no proof.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -18,7 +19,7 @@ use crate::oauth::request_uri::RandomnessError;
 use crate::store::ReplayKey;
 use crate::upstream::Capabilities;
 
-use nonce::Nonces;
+pub use nonce::Nonces;
 use target::Targets;
 
 mod nonce;
@@ -36,7 +37,7 @@ pub const WINDOW: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct Verifier {
     targets: Targets,
-    nonces: Option<Nonces>,
+    nonces: Option<Arc<Nonces>>,
 }
 
 /// A proof that holds, if it is the first of its kind.
@@ -114,9 +115,15 @@ impl Verifier {
     /// As configured.
     #[must_use]
     pub fn new(config: &config::Config) -> Self {
+        Self::with(config, Arc::default())
+    }
+
+    /// As configured, with nonces that may have been handed out under another configuration.
+    #[must_use]
+    pub fn with(config: &config::Config, nonces: Arc<Nonces>) -> Self {
         Self {
             targets: Targets::new(&config.server, &config.par.path),
-            nonces: config.par.dpop_nonce.then(Nonces::default),
+            nonces: config.par.dpop_nonce.then_some(nonces),
         }
     }
 

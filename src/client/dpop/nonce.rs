@@ -18,7 +18,7 @@ const SLICE: Duration = Duration::from_secs(300);
 
 /// The nonces of one process. Its key is drawn when it is first needed, and ends with it.
 #[derive(Debug, Default)]
-pub(super) struct Nonces(OnceLock<Key>);
+pub struct Nonces(OnceLock<Key>);
 
 /// What makes nonces.
 #[derive(Debug)]

@@ -3,15 +3,8 @@
 use super::{Checker, Refused};
 use crate::config::diagnostic::Problem;
 use crate::config::file::{self, AuthenticationMethod, File};
-use crate::config::secret::{Secret, SecretDigest};
 use crate::config::{Authentication, CertificateName, DistinguishedName};
 use crate::jose::Algorithm;
-
-/// The secret of a client, in one of its spellings.
-enum ClientSecret {
-    Plain(Secret),
-    Digest(SecretDigest),
-}
 
 impl Checker<'_> {
     pub(super) fn authentication(
@@ -20,32 +13,22 @@ impl Checker<'_> {
         whole: &File,
         path: &str,
     ) -> Option<Authentication> {
-        let secret = self.client_secret(file, path);
+        let secret = self.client_secrets(file, path);
         let name = self.certificate_name(file, path);
         let algorithm = self.assertion_algorithm(file, path);
         match file.authentication {
             AuthenticationMethod::None => Some(Authentication::None),
             AuthenticationMethod::ClientSecretBasic => {
-                Some(Authentication::ClientSecretBasic(secret.ok()??.digest()))
+                Some(Authentication::ClientSecretBasic(secret.ok()??.digests()))
             }
             AuthenticationMethod::ClientSecretPost => {
-                Some(Authentication::ClientSecretPost(secret.ok()??.digest()))
+                Some(Authentication::ClientSecretPost(secret.ok()??.digests()))
             }
-            AuthenticationMethod::ClientSecretJwt => match secret.ok()?? {
-                ClientSecret::Plain(secret) => {
-                    let algorithm = algorithm.ok()?;
-                    self.is_long_enough(&secret, algorithm, path)?;
-                    Some(Authentication::ClientSecretJwt { secret, algorithm })
-                }
-                ClientSecret::Digest(_) => {
-                    self.refuse(
-                        &format!("{path}.secret_sha256"),
-                        "client_secret_jwt needs the secret itself in `secret`, `secret_file` or \
-                         `secret_env`: a digest cannot check an assertion",
-                    );
-                    None
-                }
-            },
+            AuthenticationMethod::ClientSecretJwt => {
+                let (secrets, algorithm) = (secret.ok()??, algorithm.ok()?);
+                let secret = self.keys_of_hmac(secrets, algorithm, path)?;
+                Some(Authentication::ClientSecretJwt { secret, algorithm })
+            }
             AuthenticationMethod::PrivateKeyJwt => {
                 Some(Authentication::PrivateKeyJwt { algorithm: algorithm.ok()? })
             }
@@ -58,88 +41,6 @@ impl Checker<'_> {
                 Some(Authentication::SelfSignedTlsClientAuth)
             }
         }
-    }
-
-    /// A secret that keys an HMAC has as many bytes as the hash (RFC 7518 §3.2).
-    fn is_long_enough(
-        &mut self,
-        secret: &Secret,
-        algorithm: Option<Algorithm>,
-        path: &str,
-    ) -> Option<()> {
-        let algorithm = algorithm.unwrap_or(Algorithm::Hs256);
-        let (least, found) = (algorithm.shortest_secret(), secret.expose().len());
-        if found >= least {
-            return Some(());
-        }
-        let message = format!(
-            "client_secret_jwt with {} needs a secret of at least {least} bytes, found {found}",
-            algorithm.name()
-        );
-        self.refuse(&format!("{path}.authentication"), &message);
-        None
-    }
-
-    /// The secret of a method that has one; a problem where another method has one.
-    fn client_secret(
-        &mut self,
-        file: &file::Client,
-        path: &str,
-    ) -> Result<Option<ClientSecret>, Refused> {
-        let keys = [
-            (format!("{path}.secret"), file.secret.is_some()),
-            (format!("{path}.secret_file"), file.secret_file.is_some()),
-            (format!("{path}.secret_env"), file.secret_env.is_some()),
-            (format!("{path}.secret_sha256"), file.secret_sha256.is_some()),
-        ];
-        let keys = keys.each_ref().map(|(key, set)| (key.as_str(), *set));
-        let chosen = self.only_one(&keys)?;
-        let has_secret = matches!(
-            file.authentication,
-            AuthenticationMethod::ClientSecretBasic
-                | AuthenticationMethod::ClientSecretPost
-                | AuthenticationMethod::ClientSecretJwt
-        );
-        match chosen {
-            Some(key) if has_secret => self.secret(file, key).map(Some).ok_or(Refused),
-            Some(key) => {
-                let method = file.authentication.as_str();
-                self.refuse(key, &format!("a client of authentication {method:?} has no secret"));
-                Err(Refused)
-            }
-            // A value of the wrong kind has been refused already.
-            None if has_secret && keys.iter().all(|(key, _)| self.root.find(key).is_none()) => {
-                let message = "a client with a secret needs exactly one of `secret`, \
-                               `secret_file`, `secret_env`, `secret_sha256`";
-                self.problems.add(Problem::new(self.root.place(path), message));
-                Err(Refused)
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// The secret in the only key that is set.
-    fn secret(&mut self, file: &file::Client, key: &str) -> Option<ClientSecret> {
-        if let Some(digest) = &file.secret_sha256 {
-            let digest = self.expect(
-                key,
-                SecretDigest::parse(digest.expose()),
-                "64 hexadecimal digits or 43 characters of base64url",
-            );
-            return digest.map(ClientSecret::Digest);
-        }
-        let secret = if let Some(secret) = &file.secret {
-            secret.clone()
-        } else if let Some(text) = &file.secret_file {
-            self.secret_from_file(key, text)?
-        } else {
-            self.secret_from_variable(key, file.secret_env.as_deref().unwrap_or_default())?
-        };
-        if secret.expose().is_empty() {
-            self.refuse(key, "the secret is empty");
-            return None;
-        }
-        Some(ClientSecret::Plain(secret))
     }
 
     /// The one name of a `tls_client_auth` client's certificate; a problem where another method
@@ -235,15 +136,6 @@ impl Checker<'_> {
         let method = file.authentication.as_str();
         self.refuse(&format!("{path}.authentication"), &format!("{method:?} {needed}"));
         None
-    }
-}
-
-impl ClientSecret {
-    fn digest(&self) -> SecretDigest {
-        match self {
-            Self::Plain(secret) => SecretDigest::of(secret.expose()),
-            Self::Digest(digest) => *digest,
-        }
     }
 }
 

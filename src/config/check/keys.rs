@@ -1,5 +1,7 @@
 //! The public keys of clients: `jwks`, `jwks_file`, `jwks_uri`.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value as Json;
@@ -11,6 +13,7 @@ use crate::config::address::is_https_or_loopback;
 use crate::config::diagnostic::Problem;
 use crate::config::file::{self, AuthenticationMethod};
 use crate::config::profile::Rules;
+use crate::config::sources::text;
 use crate::jose::KeySet;
 
 /// Members of a JWK that only its owner may know (RFC 7518 §6).
@@ -52,9 +55,8 @@ impl Checker<'_> {
                 "an https URL, or http on a loopback host, without userinfo and fragment";
             return self.expect(key, uri, expected).map(ClientKeys::Uri).map(Some).ok_or(Refused);
         }
-        let text = file.jwks_file.as_deref().unwrap_or_default();
-        let file = self.file_path(key, text);
-        match read_json(&file) {
+        let file = self.file_path(key, file.jwks_file.as_deref().unwrap_or_default());
+        match self.read_json(key, &file) {
             Ok(set) => {
                 self.key_set(key, &set, rules)?;
                 Ok(Some(ClientKeys::File(file)))
@@ -64,6 +66,17 @@ impl Checker<'_> {
                 Err(Refused)
             }
         }
+    }
+
+    /// The JSON in the file that `key` names, or what is wrong with it. The text of the error shows
+    /// nothing of the file.
+    pub(super) fn read_json(&mut self, key: &str, file: &Path) -> Result<Json, String> {
+        let content = self.sources.read_for(key, file).and_then(text);
+        let content = content.map_err(|error| cannot_read(file, &error))?;
+        serde_json::from_str(&content).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            format!("{} is not JSON: line {line}, column {column}", file.display())
+        })
     }
 
     fn key_set(&mut self, path: &str, set: &Json, rules: &Rules) -> Result<(), Refused> {
@@ -135,12 +148,4 @@ fn modulus_bits(modulus: &str) -> usize {
         Some(first) => (8 - first.leading_zeros() as usize) + 8 * significant.count(),
         None => 0,
     }
-}
-
-/// A file's JSON, or what is wrong with it. The text of the error shows nothing of the file.
-pub(super) fn read_json(file: &std::path::Path) -> Result<Json, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| cannot_read(file, &error))?;
-    serde_json::from_str(&text).map_err(|error| {
-        format!("{} is not JSON: line {}, column {}", file.display(), error.line(), error.column())
-    })
 }

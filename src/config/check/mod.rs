@@ -13,6 +13,7 @@ use super::environment::Environment;
 use super::file::{self, File, LogFormat};
 use super::secret::Secret;
 use super::shape::{describe, found};
+use super::sources::{Sources, text};
 use super::tree::Node;
 use super::{AuditTrail, Authorize, Config, Limits, Log, Par};
 
@@ -21,6 +22,7 @@ mod clients;
 mod keys;
 mod profile;
 mod request_object;
+mod secrets;
 mod server;
 mod store;
 #[cfg(test)]
@@ -30,12 +32,17 @@ mod upstream;
 /// The checked configuration; `None` only where `problems` says why.
 pub(super) fn check(
     file: &File,
-    root: &Node,
-    environment: &Environment,
-    problems: &mut Problems,
+    Material { root, environment }: Material<'_>,
+    (problems, sources): (&mut Problems, &mut Sources),
 ) -> Option<Config> {
-    let mut checker = Checker { root, environment, problems };
+    let mut checker = Checker { root, environment, problems, sources };
     checker.config(file)
+}
+
+/// What a file is checked against.
+pub(super) struct Material<'a> {
+    pub(super) root: &'a Node,
+    pub(super) environment: &'a Environment,
 }
 
 /// The problem has been added. Beside it, `None` says that nothing is set.
@@ -45,6 +52,7 @@ struct Checker<'a> {
     root: &'a Node,
     environment: &'a Environment,
     problems: &'a mut Problems,
+    sources: &'a mut Sources,
 }
 
 impl Checker<'_> {
@@ -88,6 +96,7 @@ impl Checker<'_> {
             limits: limits(&file.limits),
             log: log?,
             clients: clients?,
+            fingerprint: String::new(),
         })
     }
 
@@ -228,9 +237,9 @@ impl Checker<'_> {
     }
 
     /// The secret in the file that the key at `path` names, without the newline at its end.
-    fn secret_from_file(&mut self, path: &str, text: &str) -> Option<Secret> {
-        let file = self.file_path(path, text);
-        match std::fs::read_to_string(&file) {
+    fn secret_from_file(&mut self, path: &str, name: &str) -> Option<Secret> {
+        let file = self.file_path(path, name);
+        match self.sources.read_for(path, &file).and_then(text) {
             Ok(content) => {
                 let secret = content.strip_suffix('\n').unwrap_or(&content);
                 let secret = secret.strip_suffix('\r').unwrap_or(secret);

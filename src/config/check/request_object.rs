@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::keys::read_json;
 use super::upstream::Pem;
 use super::{Checker, Refused};
 use crate::config::address::network;
@@ -79,7 +78,7 @@ impl Checker<'_> {
             "a file that holds a private JWK",
         );
         let name = self.file_path(&key_path, &name?);
-        let jwk = match read_json(&name) {
+        let jwk = match self.read_json(&key_path, &name) {
             Ok(jwk) => jwk,
             Err(message) => {
                 self.refuse(&key_path, &message);
@@ -156,7 +155,7 @@ impl Checker<'_> {
         };
         let path = format!("{path}.schema_file");
         let name = self.file_path(&path, text);
-        let schema = match read_json(&name) {
+        let schema = match self.read_json(&path, &name) {
             Ok(schema) => schema,
             Err(message) => {
                 self.refuse(&path, &message);

@@ -179,7 +179,7 @@ impl Checker<'_> {
             return Err(Refused);
         }
         let path = self.file_path(key, name);
-        match std::fs::read(&path) {
+        match self.sources.read_for(key, &path) {
             Ok(_) => Ok(Some(path)),
             Err(error) => {
                 self.refuse(key, &cannot_read(&path, &error));

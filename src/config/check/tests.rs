@@ -28,7 +28,8 @@ fn a_right_file_comes_out_whole() {
     let Authentication::ClientSecretJwt { secret, .. } = &secret.authentication else {
         panic!("by secret");
     };
-    assert_eq!(secret.expose(), "hunter2-hunter2-hunter2-hunter2-");
+    let [current, previous] = secret.both().map(config::Secret::expose);
+    assert_eq!([current, previous], ["hunter2-hunter2-hunter2-hunter2-"; 2]);
     assert!(config.par.require_pkce && config.server.sees_certificates());
     assert_eq!(config.server.mtls.unwrap().public_url, "https://mtls.login.example.com");
     assert_eq!(config.request_object.decryption_keys.iter().count(), 1);

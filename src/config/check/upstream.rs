@@ -225,7 +225,7 @@ impl Checker<'_> {
             return Ok(None);
         };
         let file = self.file_path(path, text);
-        let content = match std::fs::read(&file) {
+        let content = match self.sources.read_for(path, &file) {
             Ok(content) => content,
             Err(error) => {
                 self.refuse(path, &cannot_read(&file, &error));

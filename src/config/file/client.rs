@@ -34,6 +34,18 @@ pub struct Client {
     /// hexadecimal digits or 43 characters of base64url.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_sha256: Option<Secret>,
+    /// The secret before it, still taken while a new one is handed out. Needs a secret beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_secret: Option<Secret>,
+    /// File that holds the previous secret, in the place of `previous_secret`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_secret_file: Option<String>,
+    /// Environment variable that holds the previous secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_secret_env: Option<String>,
+    /// SHA-256 of the previous secret, as in `secret_sha256`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_secret_sha256: Option<Secret>,
     /// Registered redirect URIs, compared byte for byte. Empty: the check is left to the upstream.
     pub redirect_uris: Vec<String>,
     /// Scope values the client may ask for. Absent: any; the check is left to the upstream.
@@ -100,6 +112,46 @@ pub struct Client {
     pub enabled: bool,
 }
 
+/// A secret as it is written, in one of four spellings.
+pub struct WrittenSecret<'f> {
+    /// The key of the first spelling; those of the others begin with it.
+    pub key: &'static str,
+    /// The secret itself.
+    pub plain: Option<&'f Secret>,
+    /// A file.
+    pub file: Option<&'f str>,
+    /// An environment variable.
+    pub variable: Option<&'f str>,
+    /// Its SHA-256.
+    pub sha256: Option<&'f Secret>,
+}
+
+impl Client {
+    /// `secret` and its kin.
+    #[must_use]
+    pub fn written_secret(&self) -> WrittenSecret<'_> {
+        WrittenSecret {
+            key: "secret",
+            plain: self.secret.as_ref(),
+            file: self.secret_file.as_deref(),
+            variable: self.secret_env.as_deref(),
+            sha256: self.secret_sha256.as_ref(),
+        }
+    }
+
+    /// `previous_secret` and its kin.
+    #[must_use]
+    pub fn written_previous_secret(&self) -> WrittenSecret<'_> {
+        WrittenSecret {
+            key: "previous_secret",
+            plain: self.previous_secret.as_ref(),
+            file: self.previous_secret_file.as_deref(),
+            variable: self.previous_secret_env.as_deref(),
+            sha256: self.previous_secret_sha256.as_ref(),
+        }
+    }
+}
+
 impl Default for Client {
     fn default() -> Self {
         Self {
@@ -109,6 +161,10 @@ impl Default for Client {
             secret_file: None,
             secret_env: None,
             secret_sha256: None,
+            previous_secret: None,
+            previous_secret_file: None,
+            previous_secret_env: None,
+            previous_secret_sha256: None,
             redirect_uris: Vec::new(),
             scopes: None,
             profile: None,
@@ -160,6 +216,17 @@ fn any_table(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 impl AuthenticationMethod {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::ClientSecretBasic,
+        Self::ClientSecretPost,
+        Self::ClientSecretJwt,
+        Self::PrivateKeyJwt,
+        Self::TlsClientAuth,
+        Self::SelfSignedTlsClientAuth,
+    ];
+
     /// The name in registrations (RFC 7591 §2).
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use client::AuthenticationMethod;
-pub(super) use client::Client;
+pub(super) use client::{Client, WrittenSecret};
 pub(super) use request_object::{AuthorizationDetails, ClientKeys, DecryptionKey, RequestObject};
 pub use server::ClientCertificateHeader;
 pub(super) use server::{Server, ServerMtls, ServerTls};

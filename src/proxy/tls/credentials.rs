@@ -20,7 +20,7 @@ use crate::telemetry::metrics::meter;
 /// What a TLS listener shows and whom it trusts. New connections get what the files held at the
 /// last [`refresh`](Self::refresh) at which they were good.
 #[derive(Debug)]
-pub struct Credentials {
+pub(in crate::proxy) struct Credentials {
     listener: TlsListener,
     files: ServerTls,
     identity: ArcSwap<CertifiedKey>,
@@ -41,7 +41,7 @@ impl Credentials {
     ///
     /// # Errors
     /// [`IdentityError`]
-    pub fn load(
+    pub(super) fn load(
         listener: TlsListener,
         files: &ServerTls,
         now: Timestamp,
@@ -62,7 +62,7 @@ impl Credentials {
     /// Looks at the files and takes what has changed. Files that are no good leave what is used, and
     /// are told of once: not at first sight, when somebody may be in the middle of replacing two
     /// files that belong together.
-    pub fn refresh(&self, now: Timestamp) {
+    pub(in crate::proxy) fn refresh(&self, now: Timestamp) {
         let mut read = self.read.lock();
         let (own, clients) = &mut *read;
         let listener = self.listener.as_str();
@@ -78,6 +78,22 @@ impl Credentials {
                 Ok(())
             });
         }
+    }
+
+    /// Whose certificate it is: `public` or `mtls`.
+    pub(in crate::proxy) const fn listener(&self) -> &'static str {
+        self.listener.as_str()
+    }
+
+    /// When the certificate in use expires; `None` where that cannot be read.
+    pub(in crate::proxy) fn expires_at(&self) -> Option<Timestamp> {
+        let seconds = u64::try_from(validity(&self.identity.load())?.1).ok()?;
+        Some(Timestamp::from_millis(seconds.saturating_mul(1_000)))
+    }
+
+    /// Whether these are its files.
+    pub(in crate::proxy) fn are_of(&self, files: &ServerTls) -> bool {
+        self.files == *files
     }
 
     /// The authorities of clients, where there are any.
@@ -150,12 +166,15 @@ fn digest(files: &[&Path]) -> Vec<u8> {
     whole.finish().as_ref().to_vec()
 }
 
+/// From when and until when a certificate serves, in seconds since the Unix epoch.
+fn validity(identity: &CertifiedKey) -> Option<(i64, i64)> {
+    let (_, leaf) = X509Certificate::from_der(identity.cert.first()?).ok()?;
+    Some((leaf.validity().not_before.timestamp(), leaf.validity().not_after.timestamp()))
+}
+
 /// Says until when a certificate serves.
 fn announce(listener: TlsListener, identity: &CertifiedKey, now: Timestamp) {
-    let leaf = identity.cert.first().map(|leaf| X509Certificate::from_der(leaf));
-    let Some(Ok((_, leaf))) = leaf else { return };
-    let (begins, expires) =
-        (leaf.validity().not_before.timestamp(), leaf.validity().not_after.timestamp());
+    let Some((begins, expires)) = validity(identity) else { return };
     meter().tls_certificate_expires(listener.as_str(), expires);
     let now = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
     if expires < now || begins > now {

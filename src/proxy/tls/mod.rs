@@ -9,9 +9,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::{CipherSuite, ServerConfig};
 
 use super::guard::{Connection, Guarded};
+use super::server::SetupError;
 use crate::client::certificate::{Certificate, Shown, Trust};
+use crate::clock::Timestamp;
+use crate::config::{ServerTls, TlsListener};
 
-pub use credentials::Credentials;
+use credentials::Credentials;
 
 mod credentials;
 mod verifier;
@@ -23,8 +26,28 @@ pub(super) struct TlsEnd {
 }
 
 impl TlsEnd {
+    /// With what these files hold.
+    pub(super) fn load(
+        listener: TlsListener,
+        files: &ServerTls,
+        now: Timestamp,
+    ) -> Result<Self, SetupError> {
+        let table = match listener {
+            TlsListener::Public => "tls",
+            TlsListener::Mtls => "mtls",
+        };
+        let credentials = Credentials::load(listener, files, now);
+        let credentials = credentials.map_err(|error| SetupError::Tls(table, error))?;
+        Ok(Self::new(Arc::new(credentials))?)
+    }
+
+    /// What the files hold.
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     /// TLS 1.3 and 1.2, with suites of RFC 9325 §4.2 alone; HTTP/1.1.
-    pub(super) fn new(credentials: Arc<Credentials>) -> Result<Self, rustls::Error> {
+    fn new(credentials: Arc<Credentials>) -> Result<Self, rustls::Error> {
         let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
         let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_protocol_versions(&versions)?;

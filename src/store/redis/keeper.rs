@@ -81,7 +81,7 @@ impl Health {
     }
 }
 
-fn line_of<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn line_of<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 

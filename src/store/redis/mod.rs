@@ -34,6 +34,7 @@ use script::Step;
 mod connect;
 mod keeper;
 mod line;
+pub mod look;
 mod pace;
 mod reply;
 mod script;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tracing::{Level, enabled, event};
 
 use super::metrics::AuthMethod;
+use super::recent::recent;
 use super::trace;
 use crate::oauth::error::ErrorCode;
 use stream::Stream;
@@ -154,6 +155,7 @@ impl<'a> From<Line<'a>> for Fields<'a> {
 
 /// Writes the line to where the trail goes, and says the same of the current span.
 fn line(level: Level, line: Line<'_>) {
+    recent().note(line.event, line.at.request_id, (line.error, line.reason));
     line.noted();
     match stream::stream() {
         Some(Stream::Off) => {}

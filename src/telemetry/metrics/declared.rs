@@ -21,7 +21,7 @@ pub(super) enum Kind {
 macro_rules! declare {
     ($($constant:ident = $name:literal, $kind:expr, [$($label:literal),*], $help:literal;)+) => {
         $(pub(super) const $constant: Declaration = Declaration {
-            name: concat!("parapet_", $name),
+            name: $name,
             kind: $kind,
             labels: &[$($label),*],
             help: $help,
@@ -48,67 +48,109 @@ const LOGIN: &[f64] =
     &[0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
 
 declare! {
-    PUSH_REQUESTS = "push_requests_total", Counter, ["result", "error", "auth_method"],
+    PUSH_REQUESTS = "parapet_push_requests_total", Counter, ["result", "error", "auth_method", "form"],
         "Pushed authorization requests by outcome.";
-    PUSH_DURATION = "push_duration_seconds", Histogram(ANSWER), ["result"],
+    PUSH_DURATION = "parapet_push_duration_seconds", Histogram(ANSWER), ["result"],
         "Time from a push's last byte to its answer.";
-    CLIENT_AUTH = "client_auth_total", Counter, ["method", "verdict"],
+    CLIENT_AUTH = "parapet_client_auth_total", Counter, ["method", "verdict"],
         "Client authentications at the PAR endpoint.";
-    REDEEM = "redeem_total", Counter, ["result"],
+    CLIENT_AUTH_DURATION = "parapet_client_auth_duration_seconds", Histogram(ANSWER), ["method"],
+        "Time that it took to authenticate a client, fetched keys included.";
+    REDEEM = "parapet_redeem_total", Counter, ["result"],
         "Authorization requests that carry one of our request_uri values.";
-    REDEEM_AGE = "redeem_age_seconds", Histogram(AGE), [],
+    REDEEM_AGE = "parapet_redeem_age_seconds", Histogram(AGE), [],
         "Age of a pushed request when it is first redeemed.";
-    COMPLETION = "completion_total", Counter, ["outcome"],
+    COMPLETION = "parapet_completion_total", Counter, ["outcome"],
         "Flows by how they ended.";
-    LOGIN_DURATION = "login_duration_seconds", Histogram(LOGIN), [],
+    LOGIN_DURATION = "parapet_login_duration_seconds", Histogram(LOGIN), [],
         "Time from redeem to completion.";
-    PENDING_REQUESTS = "pending_requests", Gauge, [],
+    PENDING_REQUESTS = "parapet_pending_requests", Gauge, [],
         "Pushed requests and flows in the store.";
-    STORE_BYTES = "store_bytes", Gauge, [],
+    STORE_BYTES = "parapet_store_bytes", Gauge, [],
         "Bytes that the store accounts for.";
-    PLAIN_AUTHORIZE = "plain_authorize_total", Counter, ["decision"],
+    STORE_MAX_BYTES = "parapet_store_max_bytes", Gauge, [],
+        "Bytes that the store may take; 0 where the store's server decides that.";
+    PLAIN_AUTHORIZE = "parapet_plain_authorize_total", Counter, ["decision"],
         "Authorization requests that were not pushed.";
-    IGNORED_PARAMETERS = "ignored_parameters_total", Counter, [],
+    IGNORED_PARAMETERS = "parapet_ignored_parameters_total", Counter, [],
         "Parameters beside a request_uri that were ignored.";
-    DISCLOSURES = "disclosures_total", Counter, [],
+    DISCLOSURES = "parapet_disclosures_total", Counter, [],
         "Redirects in which the upstream showed pushed values in client_data.";
-    RATE_LIMITED = "rate_limited_total", Counter, ["scope"],
+    RESEAL = "parapet_reseal_total", Counter, ["result"],
+        "Redirects of the upstream that carried a request and were rewritten.";
+    RATE_LIMITED = "parapet_rate_limited_total", Counter, ["scope"],
         "Requests or connections refused by a limit.";
-    STORE_ERRORS = "store_errors_total", Counter, ["op", "cause"],
+    LIMITS_TRACKED = "parapet_limits_tracked", Gauge, ["kind"],
+        "Clients and addresses that the limits remember.";
+    STORE_ERRORS = "parapet_store_errors_total", Counter, ["op", "cause"],
         "Store operations that failed.";
-    DRAINING = "draining", Gauge, [],
+    DRAINING = "parapet_draining", Gauge, [],
         "1 once the gateway was told to stop, while it finishes what is in flight.";
-    STORE_UP = "store_up", Gauge, [],
+    STORE_UP = "parapet_store_up", Gauge, [],
         "1 while the store does its work, 0 while calls to it are refused at once.";
-    GUARD_REFUSALS = "guard_refusals_total", Counter, ["place"],
+    STORE_DURATION = "parapet_store_operation_duration_seconds", Histogram(ANSWER), ["op"],
+        "Time of one operation of the store.";
+    GUARD_REFUSALS = "parapet_guard_refusals_total", Counter, ["place"],
         "Requests that the guard did not let through.";
-    HTML_MASKED = "html_masked_total", Counter, ["result"],
+    HTML_MASKED = "parapet_html_masked_total", Counter, ["result"],
         "Pages of the upstream that carried or could carry a request.";
     HTTP_DURATION = "http_server_request_duration_seconds", Histogram(REQUEST),
         ["http_request_method", "http_route", "http_response_status_code"],
         "Time from a request's head to the end of its answer.";
     HTTP_ACTIVE = "http_server_active_requests", Gauge, [],
         "Requests in progress.";
-    UPSTREAM_ERRORS = "upstream_errors_total", Counter, ["kind"],
+    UPSTREAM_ERRORS = "parapet_upstream_errors_total", Counter, ["kind"],
         "Requests that the upstream did not answer properly.";
-    METADATA_FETCH = "metadata_fetch_total", Counter, ["result"],
+    UPSTREAM_DURATION = "parapet_upstream_request_duration_seconds", Histogram(REQUEST),
+        ["endpoint", "status_class"],
+        "Time from asking the upstream to the head of its answer.";
+    UPSTREAM_UP = "parapet_upstream_up", Gauge, [],
+        "1 while the upstream's metadata could be fetched at the last try, else 0.";
+    METADATA_FETCH = "parapet_metadata_fetch_total", Counter, ["result"],
         "Fetches of the upstream's metadata documents.";
-    TLS_CERTIFICATE_EXPIRES = "tls_certificate_expires_timestamp_seconds", Gauge, ["listener"],
+    TLS_CERTIFICATE_EXPIRES = "parapet_tls_certificate_expires_timestamp_seconds", Gauge, ["listener"],
         "When the certificate in use expires, in seconds since the Unix epoch.";
-    CLIENT_KEYS_FETCH = "client_keys_fetch_total", Counter, ["result"],
+    CLIENT_KEYS_FETCH = "parapet_client_keys_fetch_total", Counter, ["result"],
         "Fetches of clients' keys from their jwks_uri.";
-    LOG_LINES_DROPPED = "log_lines_dropped_total", Counter, [],
+    LOG_LINES_DROPPED = "parapet_log_lines_dropped_total", Counter, [],
         "Log lines lost because standard error was too slow or took none.";
-    AUDIT_LINES_DROPPED = "audit_lines_dropped_total", Counter, [],
+    AUDIT_LINES_DROPPED = "parapet_audit_lines_dropped_total", Counter, [],
         "Audit lines lost because their own stream was too slow or took none.";
-    SPANS_SENT = "trace_spans_sent_total", Counter, [],
+    SPANS_SENT = "parapet_trace_spans_sent_total", Counter, [],
         "Spans that the collector took.";
-    SPANS_DROPPED = "trace_spans_dropped_total", Counter, [],
+    SPANS_DROPPED = "parapet_trace_spans_dropped_total", Counter, [],
         "Spans lost because the collector was too slow or took none.";
-    BUILD_INFO = "build_info", Gauge, ["version"],
+    READY = "parapet_ready", Gauge, [],
+        "1 while /readyz answers 200, else 0.";
+    BUILD_INFO = "parapet_build_info", Gauge, ["version"],
         "1, with the version that runs.";
-    CONFIG_INFO = "config_info", Gauge, ["hash"],
+    CONFIG_INFO = "parapet_config_info", Gauge, ["hash"],
         "1 for the configuration in use, by its hash; 0 for earlier ones.";
+    CONFIG_RELOADS = "parapet_config_reloads_total", Counter, ["outcome"],
+        "Attempts to change the configuration while the gateway runs.";
+    CONFIG_LOADED = "parapet_config_last_reload_success_timestamp_seconds", Gauge, [],
+        "When the configuration in use was loaded, in seconds since the Unix epoch.";
+    CONFIG_RELOAD_SUCCESSFUL = "parapet_config_last_reload_successful", Gauge, [],
+        "1 unless the last attempt to change the configuration was refused.";
+}
+
+/// Read from the system when they are asked for, under the names that every client library gives them.
+pub(super) const PROCESS: &[Declaration] = &[
+    process("process_cpu_seconds_total", Counter, "Processor time used, user and system."),
+    process("process_resident_memory_bytes", Gauge, "Memory in use."),
+    process("process_virtual_memory_bytes", Gauge, "Address space in use."),
+    process("process_threads", Gauge, "Threads."),
+    process("process_open_fds", Gauge, "Open file descriptors."),
+    process("process_max_fds", Gauge, "Most file descriptors that may be open."),
+    process(
+        "process_start_time_seconds",
+        Gauge,
+        "When the process started, in seconds since the Unix epoch.",
+    ),
+];
+
+const fn process(name: &'static str, kind: Kind, help: &'static str) -> Declaration {
+    Declaration { name, kind, labels: &[], help }
 }
 
 #[cfg(test)]
@@ -121,9 +163,10 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_say_what_they_are() {
-        let names: HashSet<_> = DECLARED.iter().map(|declared| declared.name).collect();
-        assert_eq!(names.len(), DECLARED.len());
-        for declared in DECLARED {
+        let all = || DECLARED.iter().chain(PROCESS);
+        let names: HashSet<_> = all().map(|declared| declared.name).collect();
+        assert_eq!(names.len(), all().count());
+        for declared in all() {
             let name = declared.name;
             assert_eq!(name.ends_with("_total"), declared.kind == Counter, "{name}");
             if let Histogram(bounds) = declared.kind {
@@ -136,10 +179,12 @@ mod tests {
     /// The table in `docs/metrics.md` has one row per metric: name, type, labels, meaning.
     #[test]
     fn the_document_lists_exactly_these() {
+        let rows = DOCUMENT.lines().skip_while(|line| !line.starts_with("| name | type |"));
         let documented: Vec<&str> =
-            DOCUMENT.lines().filter(|line| line.starts_with("| `parapet_")).collect();
-        assert_eq!(documented.len(), DECLARED.len());
-        for (declared, row) in DECLARED.iter().zip(documented) {
+            rows.skip(2).take_while(|line| line.starts_with("| `")).collect();
+        let all = || DECLARED.iter().chain(PROCESS);
+        assert_eq!(documented.len(), all().count());
+        for (declared, row) in all().zip(documented) {
             let kind = match declared.kind {
                 Counter => "counter",
                 Gauge => "gauge",

@@ -108,3 +108,20 @@ impl<H: Handle> Family<H, 1> {
         family
     }
 }
+
+impl<H: Handle> Family<H, 2> {
+    /// The same with two labels.
+    pub(super) fn of_two<A: Label + 'static, B: Label + 'static>(
+        recorder: &Arc<PrometheusRecorder>,
+        declared: Declaration,
+        values: (&[A], &[B]),
+    ) -> Self {
+        let family = Self::new(recorder, declared, [A::COUNT, B::COUNT]);
+        for &one in values.0 {
+            for &other in values.1 {
+                family.at([place(one), place(other)], |_| ());
+            }
+        }
+        family
+    }
+}

@@ -1,4 +1,8 @@
+use std::time::Duration;
+
+use super::declared::PROCESS;
 use super::*;
+use crate::oauth::error::ErrorCode;
 
 /// The value of the one line that begins with `series`.
 fn value(metrics: &Metrics, series: &str) -> Option<f64> {
@@ -13,19 +17,20 @@ fn value(metrics: &Metrics, series: &str) -> Option<f64> {
 fn counters_count_under_their_labels() {
     let metrics = Metrics::new();
     let took = Duration::from_millis(3);
-    metrics.push(None, AuthMethod::ClientSecretBasic, took);
-    metrics.push(None, AuthMethod::ClientSecretBasic, took);
-    metrics.push(Some(ErrorCode::GatewayTimeout), AuthMethod::SelfSignedTlsClientAuth, took);
+    metrics.push(None, AuthMethod::ClientSecretBasic, PushForm::Plain, took);
+    metrics.push(None, AuthMethod::ClientSecretBasic, PushForm::Plain, took);
+    let (late, method) = (ErrorCode::GatewayTimeout, AuthMethod::SelfSignedTlsClientAuth);
+    metrics.push(Some(late), method, PushForm::RequestObject, took);
     metrics.redeem(RedeemResult::Spent);
     metrics.store_error(StoreOperation::Spend, StoreCause::Corrupt);
     metrics.ignored_parameters(3);
     for (series, expected) in [
         (
-            r#"parapet_push_requests_total{result="accepted",error="none",auth_method="client_secret_basic"}"#,
+            r#"parapet_push_requests_total{result="accepted",error="none",auth_method="client_secret_basic",form="plain"}"#,
             2.0,
         ),
         (
-            r#"parapet_push_requests_total{result="refused",error="gateway_timeout",auth_method="self_signed_tls_client_auth"}"#,
+            r#"parapet_push_requests_total{result="refused",error="gateway_timeout",auth_method="self_signed_tls_client_auth",form="request_object"}"#,
             1.0,
         ),
         (r#"parapet_push_duration_seconds_bucket{result="accepted",le="0.0025"}"#, 0.0),
@@ -50,7 +55,7 @@ fn requests_are_measured_by_method_route_and_status() {
         r#"http_request_method="GET",http_route="pass_through",http_response_status_code="302""#,
         r#"http_request_method="_OTHER",http_route="refused",http_response_status_code="_OTHER""#,
     ] {
-        let name = "parapet_http_server_request_duration_seconds";
+        let name = "http_server_request_duration_seconds";
         assert_eq!(value(&metrics, &format!("{name}_count{{{labels}}}")), Some(1.0));
         let bucket = format!("{name}_bucket{{{labels},le=\"0.05\"}}");
         assert_eq!(value(&metrics, &bucket), Some(1.0));
@@ -61,9 +66,9 @@ fn requests_are_measured_by_method_route_and_status() {
 fn a_request_is_active_until_its_guard_is_dropped() {
     let metrics = Metrics::new();
     let active = metrics.active_request();
-    assert_eq!(value(&metrics, "parapet_http_server_active_requests"), Some(1.0));
+    assert_eq!(value(&metrics, "http_server_active_requests"), Some(1.0));
     drop(active);
-    assert_eq!(value(&metrics, "parapet_http_server_active_requests"), Some(0.0));
+    assert_eq!(value(&metrics, "http_server_active_requests"), Some(0.0));
 }
 
 #[test]
@@ -82,14 +87,17 @@ fn only_the_configuration_in_use_shows_one() {
 #[test]
 fn every_declared_metric_is_rendered_with_help_and_type() {
     let metrics = Metrics::new();
-    metrics.push(None, AuthMethod::None, Duration::ZERO);
+    metrics.push(None, AuthMethod::None, PushForm::Plain, Duration::ZERO);
     metrics.client_auth(AuthMethod::None, AuthVerdict::Accepted);
     metrics.store_error(StoreOperation::Put, StoreCause::Full);
     metrics.http_request(&http::Method::GET, RouteLabel::Par, 405, Duration::ZERO);
+    metrics.client_auth_duration(AuthMethod::None, Duration::ZERO);
+    let took = Duration::from_millis(7);
+    metrics.upstream_request(RouteLabel::Authorize, StatusClass::Redirection, took);
     metrics.tls_certificate_expires("public", 1_800_000_000);
     metrics.config_info("aa");
     let text = metrics.render();
-    for declared in DECLARED {
+    for declared in DECLARED.iter().chain(PROCESS) {
         let kind = match declared.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -99,7 +107,7 @@ fn every_declared_metric_is_rendered_with_help_and_type() {
         assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name}\n{text}");
         assert!(text.contains(&format!("# HELP {name} {}\n", declared.help)), "{name}");
     }
-    assert_eq!(text.matches("# TYPE ").count(), DECLARED.len());
+    assert_eq!(text.matches("# TYPE ").count(), DECLARED.len() + PROCESS.len());
 }
 
 #[test]

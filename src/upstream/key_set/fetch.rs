@@ -99,6 +99,12 @@ impl KeyFetcher {
         }
     }
 
+    /// Whether it fetches to where `policy` allows, and nowhere else.
+    #[must_use]
+    pub fn keeps(&self, policy: &config::ClientKeysPolicy) -> bool {
+        *self.allowed == *policy.allow_private_addresses
+    }
+
     pub(super) async fn fetch(&self, uri: &Url) -> Result<Fetched, KeysFetchError> {
         tokio::time::timeout(TOTAL_TIMEOUT, self.ask(uri))
             .await

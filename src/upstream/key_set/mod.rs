@@ -64,6 +64,12 @@ impl RemoteKeys {
         }
     }
 
+    /// Whether they are fetched from there, by this fetcher.
+    #[must_use]
+    pub fn are_at(&self, uri: &Url, fetcher: &Arc<KeyFetcher>) -> bool {
+        self.uri == *uri && Arc::ptr_eq(&self.fetcher, fetcher)
+    }
+
     /// The keys, fetched anew where they are too old or do not `fit`, as far as that is allowed; else
     /// those that were had last. `None` where there never were any.
     pub async fn keys(&self, fit: impl Fn(&KeySet) -> bool + Send + Sync) -> Option<Arc<KeySet>> {

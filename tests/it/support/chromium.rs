@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use http::Method;
@@ -95,6 +97,37 @@ pub async fn network_log(client: &Client) -> Vec<Value> {
     });
     let named = |message: &Value| message["method"].as_str().unwrap_or_default().to_owned();
     messages.filter(|message| named(message).starts_with("Network.")).collect()
+}
+
+/// Gives the browser a `DevTools` command.
+pub async fn devtools(client: &Client, command: &'static str, parameters: Value) -> Value {
+    client.issue_cmd(DevTools { command, parameters }).await.unwrap()
+}
+
+/// The page as a PNG, from its top, in this size.
+pub async fn screenshot(client: &Client, width: u64, height: u64) -> Vec<u8> {
+    let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+    let parameters = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+    let taken = devtools(client, "Page.captureScreenshot", parameters).await;
+    STANDARD.decode(taken["data"].as_str().expect("a picture")).expect("base64")
+}
+
+/// chromedriver's own command.
+#[derive(Debug)]
+struct DevTools {
+    command: &'static str,
+    parameters: Value,
+}
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        let body = json!({ "cmd": self.command, "params": self.parameters });
+        (Method::POST, Some(body.to_string()))
+    }
 }
 
 /// chromedriver's own command.

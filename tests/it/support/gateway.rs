@@ -10,6 +10,8 @@ use super::process::{Process, signal};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+const FILE: &str = "gateway.toml";
+
 /// A running `parapet serve`; dropped, it ends.
 #[derive(Debug)]
 pub struct Gateway {
@@ -20,7 +22,8 @@ pub struct Gateway {
     /// Address of the private listener, unless the configuration turns it off.
     pub admin_url: Option<String>,
     process: Process,
-    _folder: Option<TempDir>,
+    /// `None` where somebody else keeps it.
+    folder: Option<TempDir>,
 }
 
 impl Gateway {
@@ -34,9 +37,19 @@ impl Gateway {
     /// The same with these environment variables.
     pub async fn start_with(toml: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let process = Self::spawn_with(folder.path(), toml, &[], variables);
         let gateway = Self::listening(process, toml).await;
-        Self { _folder: Some(folder), ..gateway }
+        Self { folder: Some(folder), ..gateway }
+    }
+
+    /// The same with a file that lies in `folder`, under this name.
+    pub async fn start_with_file(folder: TempDir, name: &str) -> Self {
+        let file = folder.path().join(name);
+        let toml = std::fs::read_to_string(&file).expect("a file in it");
+        let process = Self::spawn_file(&file, &toml, &[], &[]);
+        let gateway = Self::listening(process, &toml).await;
+        Self { folder: Some(folder), ..gateway }
     }
 
     /// The same in a folder that stays.
@@ -55,15 +68,24 @@ impl Gateway {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Process {
-        let file = folder.join("gateway.toml");
+        let file = folder.join(FILE);
         std::fs::write(&file, toml).expect("a file in it");
+        Self::spawn_file(&file, toml, arguments, variables)
+    }
+
+    fn spawn_file(
+        file: &Path,
+        toml: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_parapet"));
         // Nobody balances here, unless the test says so.
         if !toml.contains("drain_delay") {
             command.env("PARAPET__SERVER__DRAIN_DELAY", "0s");
         }
         command.envs(variables.iter().copied());
-        Process::spawn(command.args(["serve", "--config"]).arg(&file).args(arguments))
+        Process::spawn(command.args(["serve", "--config"]).arg(file).args(arguments))
     }
 
     /// Waits until this process listens.
@@ -77,7 +99,24 @@ impl Gateway {
             })
             .await;
         let mtls_url = address(&process.output(), "mtls on ");
-        Self { url, mtls_url, admin_url, process, _folder: None }
+        Self { url, mtls_url, admin_url, process, folder: None }
+    }
+
+    /// The folder of its configuration, `gateway.toml`.
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("a folder of its own").path()
+    }
+
+    /// Puts another file in the place of the configuration, at once.
+    pub fn rewrite(&self, toml: &str) {
+        let new = self.folder().join("gateway.toml.new");
+        std::fs::write(&new, toml).expect("a file");
+        std::fs::rename(new, self.folder().join(FILE)).expect("the same folder");
+    }
+
+    /// Asks it to read its configuration again.
+    pub fn hang_up(&self) {
+        signal("HUP", &self.process.id().to_string());
     }
 
     /// Everything it wrote so far to standard output and standard error.

@@ -1,15 +1,27 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use parapet::config::{self, Environment, Loaded, Problems, Time};
+
+mod doctor;
+mod healthcheck;
+mod push;
+
+/// Exit code of a bad configuration, and of what is not well. clap answers a bad command line with 2.
+pub(crate) const NOT_GOOD: u8 = 1;
 
 /// Pushed Authorization Requests (RFC 9126) in front of an authorization server that has none
 #[derive(Debug, Parser)]
 #[command(
     name = "parapet",
     version,
-    after_help = "Exit codes: 0 good, 1 bad configuration, 2 bad command line, 3 failure while running"
+    after_help = "Exit codes: 0 good, 1 bad configuration or not well, 2 bad command line, 3 failure while running"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -29,6 +41,12 @@ pub(crate) enum Command {
     /// Make secrets
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Look at server, store, certificates and clock, and print what to put into the configuration
+    Doctor(doctor::Doctor),
+    /// Push an authorization request as a client would, and print where to send the browser
+    Push(Box<push::Push>),
+    /// Ask a running gateway how it is: exit code 0 where it is well, else 1
+    Healthcheck(healthcheck::Healthcheck),
     /// Print the version
     Version(Version),
     /// Print the completion script of a shell
@@ -100,5 +118,35 @@ impl Version {
         } else {
             format!("{name} {version}\n")
         }
+    }
+}
+
+/// `2s`, as times are written in gateway.toml.
+fn time(text: &str) -> Result<Duration, &'static str> {
+    let time = Time::parse(text).filter(|time| !time.0.is_zero());
+    time.map(|time| time.0).ok_or("expected a time such as \"2s\" or \"500ms\"")
+}
+
+/// Waits for something on a runtime of its own.
+fn wait<F: Future>(future: F) -> std::io::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let output = runtime.block_on(future);
+    // Not for a look-up of a name that nobody waits for any more.
+    runtime.shutdown_background();
+    Ok(output)
+}
+
+/// The configuration, checked, under the variables of this process.
+pub(crate) fn load(path: &Path) -> Result<Loaded, Problems> {
+    config::load(path, &Environment::of_process())
+}
+
+/// Writes to standard output. A reader that went away has seen enough.
+pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<ExitCode> {
+    match std::io::stdout().write_all(text.as_ref()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(ExitCode::SUCCESS),
     }
 }

@@ -1,0 +1,83 @@
+//! How much of each budget is used up: what the limiter reckons with, in bounded room, and for longer
+//! than one limiter lives.
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use governor::clock::Clock as _;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+use super::limits::{LONGEST_PER, MOST_ADDRESSES, OurClock};
+use crate::config::Rate;
+
+/// When each budget is full again, in nanoseconds of the clock. A budget that was not asked for in
+/// the longest time of a rate is full.
+pub(super) type Cells<K> = Cache<K, Arc<AtomicU64>>;
+
+/// Nothing is used up.
+pub(super) fn cells<K: Hash + Eq + Send + Sync + 'static>() -> Cells<K> {
+    Cache::builder()
+        .max_capacity(MOST_ADDRESSES)
+        .eviction_policy(EvictionPolicy::lru())
+        .time_to_idle(LONGEST_PER)
+        .build()
+}
+
+/// The cells as one limiter sees them: it reckons from the moment when it was made.
+pub(super) struct Budgets<K> {
+    cells: Cells<K>,
+    clock: OurClock,
+    began: u64,
+    /// In which a whole budget comes back, in nanoseconds. What was used up under another limit is no
+    /// more than that.
+    whole: u64,
+}
+
+impl<K> fmt::Debug for Budgets<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budgets").field("began", &self.began).finish_non_exhaustive()
+    }
+}
+
+impl<K> Budgets<K>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+{
+    /// For a limiter of this rate that is made now.
+    pub(super) fn over(cells: &Cells<K>, clock: &OurClock, rate: Rate) -> Self {
+        let whole = u64::try_from(rate.per.as_nanos()).unwrap_or(u64::MAX);
+        let began = clock.now().as_u64();
+        Self { cells: cells.clone(), clock: clock.clone(), began, whole }
+    }
+}
+
+impl<K> StateStore for Budgets<K>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let cell = self.cells.get_with_by_ref(key, Arc::default);
+        let latest = self.clock.now().as_u64().saturating_add(self.whole);
+        let mut known = cell.load(Ordering::Acquire);
+        loop {
+            // What was full before this limiter began is full.
+            let full_again = known.min(latest).checked_sub(self.began).map(Nanos::from);
+            let (outcome, full_again) = measure(full_again)?;
+            let new = self.began.saturating_add(full_again.as_u64());
+            match cell.compare_exchange_weak(known, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(outcome),
+                Err(other) => known = other,
+            }
+        }
+    }
+}

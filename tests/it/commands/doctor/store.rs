@@ -1,0 +1,34 @@
+//! A real Redis that keeps things, one that does not, and one that is gone.
+
+use super::Ward;
+use super::stub::{ISSUER, Ways};
+use crate::support::redis::Redis;
+
+#[tokio::test]
+async fn a_store_is_tried_and_left_as_it_was() {
+    let upstream = Ways::default().start().await;
+    let mut redis = Redis::start(&[]).await;
+    let ward = Ward::new(&format!(
+        "[server]\nissuer = \"{ISSUER}\"\n[upstream]\nurl = \"http://{}\"\n\
+         [store]\nbackend = \"redis\"\n[store.redis]\nurl = \"{}\"\ntimeout = \"2s\"\n",
+        upstream.address,
+        redis.url()
+    ));
+    let examined = ward.examine(&[]).await;
+    examined.assert("store.server", "good", "written, read and deleted");
+    examined.assert("store.maxmemory_policy", "good", "noeviction");
+    examined.assert("store.latency", "good", "timeout is 2000 ms");
+    examined.assert("store.replicas", "good", "none");
+    assert!(redis.dump().await.is_empty());
+
+    redis.set_options(&["--maxmemory-policy", "allkeys-lru"]);
+    redis.restart().await;
+    let examined = ward.examine(&[]).await;
+    examined.assert("store.maxmemory_policy", "problem", "allkeys-lru");
+    examined.assert_code();
+
+    redis.kill();
+    let examined = ward.examine(&[]).await;
+    examined.assert("store", "problem", "cannot be reached");
+    examined.assert_code();
+}
