@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Missing Debian packages are installed by the targets that need them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-continuation fuzz fmt lint docs book pictures schema tools servers
+.PHONY: help demo test bench bench-continuation soak fuzz fmt lint docs book pictures schema tools servers
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,10 @@ bench: ## Measure speed and memory against nginx
 bench-continuation: ## Measure the rewriting of a redirect of 4 KiB
 	@.ci/need cmake
 	cargo bench --quiet --bench continuation
+
+soak: tools ## Log in over two replicas for SOAK_SECONDS (600) while something fails every 20 s
+	PARAPET_VOLUME=full cargo test --test it replicas:: -- --test-threads 1 --nocapture
+	cargo bench --quiet --bench soak
 
 fuzz: ## Give every parser odd input, each for FUZZ_SECONDS (20)
 	@.ci/need cmake pkg-config libssl-dev

@@ -91,11 +91,7 @@ impl Endpoints {
     /// fetched, where they still come from the same address, and the nonces that were handed out.
     #[must_use]
     pub fn succeeded_by(&self, config: &Config, shared: &Shared) -> Self {
-        let fetcher = if self.fetcher.keeps(&config.client_keys) {
-            Arc::clone(&self.fetcher)
-        } else {
-            Arc::new(KeyFetcher::new(&config.client_keys, Arc::clone(&shared.clock)))
-        };
+        let fetcher = KeyFetcher::succeeded_by(&self.fetcher, &config.client_keys);
         let registry = self.registry.succeeded_by(&config.clients, &config.par, &fetcher);
         Self::of(config, shared, (Arc::new(registry), fetcher, Arc::clone(&self.nonces)))
     }

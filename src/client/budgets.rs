@@ -68,10 +68,12 @@ where
     {
         let cell = self.cells.get_with_by_ref(key, Arc::default);
         let latest = self.clock.now().as_u64().saturating_add(self.whole);
+        // Kept, or it would be as far ahead at the next look.
+        cell.fetch_min(latest, Ordering::AcqRel);
         let mut known = cell.load(Ordering::Acquire);
         loop {
             // What was full before this limiter began is full.
-            let full_again = known.min(latest).checked_sub(self.began).map(Nanos::from);
+            let full_again = known.checked_sub(self.began).map(Nanos::from);
             let (outcome, full_again) = measure(full_again)?;
             let new = self.began.saturating_add(full_again.as_u64());
             match cell.compare_exchange_weak(known, new, Ordering::AcqRel, Ordering::Acquire) {

@@ -12,6 +12,7 @@ use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
 use super::budgets::{Budgets, Cells, cells};
+use super::ledger::{Debtor, Ledger};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::telemetry::metrics::LimitKind;
@@ -26,6 +27,10 @@ pub(super) const MOST_ADDRESSES: u64 = 100_000;
 /// The longest time that a rate can be of.
 pub(super) const LONGEST_PER: Duration = Duration::from_secs(3600);
 
+/// A shared budget is overdrawn at most to so many times itself, so that what several replicas have
+/// allowed at once is paid back, and no client waits for ever.
+const OVERDRAFT: u32 = 2;
+
 /// The two budgets of `[limits]`.
 #[derive(Debug)]
 pub struct Limits {
@@ -35,11 +40,28 @@ pub struct Limits {
     trusted: Cache<(Arc<str>, IpAddr), ()>,
     spent: (Cells<Arc<str>>, Cells<IpAddr>),
     clock: Arc<dyn Clock>,
+    /// Budgets that other replicas use too.
+    shared: Option<Arc<Ledger>>,
+    shared_pushes: Shared,
+    shared_failures: Shared,
 }
 
 /// The budget is used up for this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryAfter(pub Duration);
+
+/// What one use of a shared budget costs, and what the whole budget is.
+#[derive(Debug, Clone, Copy)]
+struct Shared {
+    each: Duration,
+    per: Duration,
+}
+
+impl Shared {
+    fn of(rate: config::Rate) -> Self {
+        Self { each: each(rate), per: each(rate) * rate.count.get() }
+    }
+}
 
 type Keyed<K> = RateLimiter<K, Budgets<K>, OurClock, NoOpMiddleware<Nanos>>;
 
@@ -59,6 +81,9 @@ impl Limits {
             trusted: Cache::builder().max_capacity(MOST_ADDRESSES).time_to_idle(TRUST).build(),
             spent,
             clock,
+            shared: None,
+            shared_pushes: Shared::of(limits.pushes_per_client),
+            shared_failures: Shared::of(limits.failures_per_address),
         }
     }
 
@@ -74,7 +99,17 @@ impl Limits {
             trusted: self.trusted.clone(),
             spent: self.spent.clone(),
             clock: Arc::clone(&self.clock),
+            shared: self.shared.clone(),
+            shared_pushes: Shared::of(limits.pushes_per_client),
+            shared_failures: Shared::of(limits.failures_per_address),
         }
+    }
+
+    /// With budgets that are this replica's and, through `ledger`, those of all replicas together. A
+    /// budget is used up where either is.
+    #[must_use]
+    pub fn shared_by(self, ledger: Option<Arc<Ledger>>) -> Self {
+        Self { shared: ledger, ..self }
     }
 
     /// Whether credentials from `address` are looked at.
@@ -84,10 +119,8 @@ impl Limits {
     /// from there lately.
     pub fn may_try(&self, address: IpAddr, client_id: &str) -> Result<(), RetryAfter> {
         let address = network(address);
-        let Some(until) = self.blocked.get(&address) else {
-            return Ok(());
-        };
-        let wait = until.since(self.clock.now());
+        let here = self.blocked.get(&address).map(|until| until.since(self.clock.now()));
+        let wait = here.unwrap_or_default().max(self.failures_elsewhere(address));
         if wait.is_zero() || self.trusted.contains_key(&(Arc::from(client_id), address)) {
             return Ok(());
         }
@@ -101,6 +134,18 @@ impl Limits {
             let wait = not_until.wait_time_from(OurClock(Arc::clone(&self.clock)).now());
             self.blocked.insert(address, self.clock.now() + wait);
         }
+        if let Some(ledger) = &self.shared
+            && self.failures_elsewhere(address).is_zero()
+        {
+            let Shared { each, per } = self.shared_failures;
+            ledger.add(Debtor::Address(address), each, per * OVERDRAFT);
+        }
+    }
+
+    /// How long the failures at all replicas together keep `address` waiting.
+    fn failures_elsewhere(&self, address: IpAddr) -> Duration {
+        let debt = self.shared.as_ref().map(|ledger| ledger.debt(&Debtor::Address(address)));
+        debt.unwrap_or_default().saturating_sub(self.shared_failures.per)
     }
 
     /// Remembers that `client_id` authenticated from `address`.
@@ -117,9 +162,21 @@ impl Limits {
     /// # Errors
     /// [`RetryAfter`] where the client's budget is used up.
     pub fn push(&self, client_id: &Arc<str>) -> Result<(), RetryAfter> {
+        let Shared { each, per } = self.shared_pushes;
+        let debtor = self.shared.as_ref().map(|_| Debtor::Client(Arc::clone(client_id)));
+        if let Some((ledger, debtor)) = self.shared.as_ref().zip(debtor.as_ref()) {
+            let wait = (ledger.debt(debtor) + each).saturating_sub(per);
+            if !wait.is_zero() {
+                return Err(RetryAfter(wait));
+            }
+        }
         self.pushes.check_key(client_id).map_err(|not_until| {
             RetryAfter(not_until.wait_time_from(OurClock(Arc::clone(&self.clock)).now()))
-        })
+        })?;
+        if let Some((ledger, debtor)) = self.shared.as_ref().zip(debtor) {
+            ledger.add(debtor, each, per * OVERDRAFT);
+        }
+        Ok(())
     }
 
     /// How much is remembered now.
@@ -141,6 +198,9 @@ impl Limits {
         self.spent.1.run_pending_tasks();
         self.blocked.run_pending_tasks();
         self.trusted.run_pending_tasks();
+        if let Some(ledger) = &self.shared {
+            ledger.tidy();
+        }
     }
 }
 
@@ -158,9 +218,13 @@ fn keyed(
     )
 }
 
+/// In which one use comes back.
+fn each(rate: config::Rate) -> Duration {
+    (rate.per / rate.count.get()).max(Duration::from_nanos(1))
+}
+
 fn quota(rate: config::Rate) -> Quota {
-    let each = rate.per / rate.count.get();
-    Quota::with_period(each.max(Duration::from_nanos(1)))
+    Quota::with_period(each(rate))
         .unwrap_or(Quota::per_second(NonZeroU32::MIN))
         .allow_burst(rate.count)
 }
@@ -323,5 +387,27 @@ mod tests {
         }
         assert!(limits.may_try("2001:db8::ffff".parse().unwrap(), "one").is_err());
         assert!(limits.may_try("2001:db8:0:1::1".parse().unwrap(), "one").is_ok());
+    }
+
+    #[test]
+    fn b009_budgets_that_other_replicas_use_are_used_up_for_this_one() {
+        let (limits, clock) = limits();
+        let ledger = Arc::new(Ledger::new(Arc::<ManualClock>::clone(&clock)));
+        let limits = limits.shared_by(Some(Arc::clone(&ledger)));
+        let one: Arc<str> = "one".into();
+        ledger.add(Debtor::Client(Arc::clone(&one)), Duration::from_millis(500), TRUST);
+        assert!(limits.push(&one).is_ok());
+        let RetryAfter(wait) = limits.push(&one).unwrap_err();
+        assert_eq!(wait, Duration::from_millis(500));
+        for _ in 0..3 {
+            assert!(limits.may_try(HOME, "one").is_ok());
+            ledger.add(Debtor::Address(HOME), Duration::from_secs(20), TRUST);
+        }
+        assert!(limits.may_try(HOME, "one").is_ok(), "as many as are allowed");
+        limits.failed(HOME);
+        let RetryAfter(wait) = limits.may_try(HOME, "one").unwrap_err();
+        assert_eq!(wait, Duration::from_secs(20));
+        clock.advance(wait);
+        assert!(limits.may_try(HOME, "one").is_ok());
     }
 }

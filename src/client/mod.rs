@@ -16,6 +16,7 @@ pub use addresses::MOST_ADDRESSEES;
 pub use assertion::Assertions;
 pub use authentication::{Authenticated, AuthenticationError, authenticate};
 pub use keys::ClientKeys;
+pub use ledger::Ledger;
 pub use limits::Limits;
 
 mod addresses;
@@ -25,6 +26,7 @@ mod budgets;
 pub mod certificate;
 pub mod dpop;
 pub mod keys;
+mod ledger;
 pub mod limits;
 
 /// All clients of the configuration, by `client_id`.

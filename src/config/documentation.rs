@@ -33,8 +33,8 @@ This page is written from the types that read the file, by `parapet config docs`
   be set so. An unknown variable that begins with `PARAPET__` is an error.
 - Unknown keys are errors. A key that says \"not yet supported\" is refused, never ignored.
 - A newline at the end of a secret's file is not part of the secret.
-- What is marked with *restart* cannot change while the gateway runs; [everything
-  else](operations.md#changing-the-configuration-while-it-runs) can.
+- What is marked with *restart* needs one. All else
+  [can change while the gateway runs](operations.md#changing-the-configuration-while-it-runs).
 ";
 
 /// Where a table stands.

@@ -39,7 +39,7 @@ pub(super) enum Fixed {
 use Fixed::{Key, Presence};
 
 /// All of them; whatever is not listed may change.
-pub(super) const FIXED: [Fixed; 11] = [
+pub(super) const FIXED: [Fixed; 12] = [
     Key("server.listen"),
     Key("server.issuer"),
     Key("server.drain_delay"),
@@ -51,6 +51,7 @@ pub(super) const FIXED: [Fixed; 11] = [
     Key("admin"),
     Key("store"),
     Key("log.format"),
+    Key("log.audit"),
 ];
 
 impl Fixed {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::diagnostic::{Problem, Problems};
 use super::environment::Environment;
+use super::sources::Sources;
 use super::{file, overlay, tree};
 
 /// Where the private listener of the configuration in `path` is, the environment's overrides
@@ -18,7 +19,7 @@ pub fn private_listener(
     environment: &Environment,
 ) -> Result<Option<SocketAddr>, Problems> {
     let mut problems = Problems::default();
-    let mut root = tree::Node::read(path, 0)?;
+    let mut root = tree::Node::read(path, 0, &mut Sources::default())?;
     overlay::variables(&mut root, environment, &mut Problems::default());
     let standard = file::Admin::default().listen;
     let text = root.find("admin.listen").map_or(Some(&*standard), tree::Node::as_str);

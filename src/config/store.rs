@@ -33,6 +33,17 @@ pub struct Redis {
     pub password: RedisPassword,
     /// Longest wait for a connection, and for an answer.
     pub timeout: Duration,
+    /// Replicas of Redis that must have what is acknowledged; `None` where none is waited for.
+    pub wait: Option<Wait>,
+}
+
+/// How a write comes to Redis's replicas before it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// How many must have it; at least one.
+    pub replicas: u32,
+    /// Longest wait for them.
+    pub timeout: Duration,
 }
 
 /// Which servers make the store.

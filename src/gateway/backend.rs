@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::StartError;
 use crate::admin::Readiness;
+use crate::client::Ledger;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::snapshot::SnapshotFile;
@@ -22,7 +23,7 @@ use crate::telemetry::trace;
 /// Which store it is.
 pub(super) enum Backend {
     Memory(Arc<MemoryStore>, Option<Saved>),
-    Redis(Arc<RedisStore>, Option<Box<Keeper>>),
+    Redis { store: Arc<RedisStore>, keeper: Option<Box<Keeper>>, ledger: Arc<Ledger> },
 }
 
 /// The store of this configuration, its calls shown in traces where these are recorded.
@@ -33,7 +34,7 @@ pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn
     }
     let system = match &backend {
         Backend::Memory(..) => System::Memory,
-        Backend::Redis(..) => System::Redis,
+        Backend::Redis { .. } => System::Redis,
     };
     (backend, Arc::new(TracedStore::new(store, system)))
 }
@@ -44,7 +45,8 @@ fn bare(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
         let (store, keeper) = RedisStore::new(redis, issuer, Arc::clone(clock));
         let store = Arc::new(store);
         let measured = Measured::new(Arc::<RedisStore>::clone(&store));
-        return (Backend::Redis(store, Some(Box::new(keeper))), Arc::new(measured));
+        let (keeper, ledger) = (Some(Box::new(keeper)), Arc::new(Ledger::new(Arc::clone(clock))));
+        return (Backend::Redis { store, keeper, ledger }, Arc::new(measured));
     }
     let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(clock)));
     meter().store_room(config.store.max_bytes);
@@ -66,7 +68,7 @@ impl Backend {
     pub(super) fn tidied(&self) -> Option<Arc<MemoryStore>> {
         match self {
             Self::Memory(store, _) => Some(Arc::clone(store)),
-            Self::Redis(..) => None,
+            Self::Redis { .. } => None,
         }
     }
 
@@ -76,20 +78,20 @@ impl Backend {
             Self::Memory(store, Some(saved)) => {
                 Some(Memory { store: Arc::clone(store), saved: saved.clone() })
             }
-            Self::Memory(_, None) | Self::Redis(..) => None,
+            Self::Memory(_, None) | Self::Redis { .. } => None,
         }
     }
 
     /// Whether other processes see what is kept here.
     pub(super) const fn is_shared(&self) -> bool {
-        matches!(self, Self::Redis(..))
+        matches!(self, Self::Redis { .. })
     }
 
     /// A gateway is ready while its store is.
     pub(super) fn readiness(&self, readiness: Readiness) -> Readiness {
         match self {
             Self::Memory(..) => readiness.check("store", || true),
-            Self::Redis(store, _) => {
+            Self::Redis { store, .. } => {
                 let store = Arc::clone(store);
                 readiness
                     .check("store", move || store.is_ready())
@@ -102,10 +104,18 @@ impl Backend {
     pub(super) fn health(&self) -> (&'static str, Box<dyn Fn() -> bool + Send + Sync>) {
         match self {
             Self::Memory(..) => ("memory", Box::new(|| true)),
-            Self::Redis(store, _) => {
+            Self::Redis { store, .. } => {
                 let store = Arc::clone(store);
                 ("redis", Box::new(move || store.is_ready()))
             }
+        }
+    }
+
+    /// What the limits of all replicas have in common, where replicas have a store in common.
+    pub(super) fn ledger(&self) -> Option<Arc<Ledger>> {
+        match self {
+            Self::Memory(..) => None,
+            Self::Redis { ledger, .. } => Some(Arc::clone(ledger)),
         }
     }
 
@@ -113,15 +123,23 @@ impl Backend {
     /// own, as those of the proxy come and go with its services.
     pub(super) fn keep(&mut self) -> Result<Keeping, StartError> {
         let (stop, stopped) = watch::channel(false);
-        let keeper = match self {
+        let thread = match self {
             Self::Memory(..) => {
                 meter().store_up(true);
                 None
             }
-            Self::Redis(_, keeper) => keeper.take().map(|keeper| *keeper),
+            Self::Redis { store, keeper, ledger } => keeper.take().map(|keeper| {
+                let (store, ledger) = (Arc::clone(store), Arc::clone(ledger));
+                spawn(async move {
+                    tokio::select! {
+                        () = keeper.keep(stopped) => {}
+                        () = ledger.keep(&store) => {}
+                    }
+                })
+            }),
         };
-        let thread = keeper.map(|keeper| spawn(keeper, stopped)).transpose();
-        Ok(Keeping { stop, thread: thread.map_err(StartError::Store)? })
+        let thread = thread.transpose().map_err(StartError::Store)?;
+        Ok(Keeping { stop, thread })
     }
 }
 
@@ -175,9 +193,9 @@ pub(super) fn told(what: &str, tally: Tally) {
     tracing::info!(requests, expired, refused, "the snapshot was {what}");
 }
 
-fn spawn(keeper: Keeper, stopped: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
+fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let work = move || runtime.block_on(keeper.keep(stopped));
+    let work = move || runtime.block_on(work);
     thread::Builder::new().name("store".to_owned()).spawn(work)
 }
 

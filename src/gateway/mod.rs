@@ -121,10 +121,11 @@ impl Gateway {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let client = HttpClient::new(&config.upstream, &config.server.issuer)?;
         let (backend, store) = backend::open(&config, &clock);
+        let limits = Limits::new(&config.limits, Arc::clone(&clock)).shared_by(backend.ledger());
         let shared = Shared {
             store,
             discovery: Arc::new(Discovery::new(client, &config)),
-            limits: Arc::new(Limits::new(&config.limits, Arc::clone(&clock))),
+            limits: Arc::new(limits),
             clock: Arc::clone(&clock),
         };
         let overview = Overview::new(&clock);

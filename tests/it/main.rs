@@ -38,6 +38,7 @@ mod real_servers;
 mod redis_store;
 mod reload;
 mod replicas;
+mod shared_limits;
 mod store;
 mod succession;
 mod support;

@@ -2,24 +2,23 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parapet::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use parapet::config::Secret;
 use parapet::config::store::{self as config, RedisPassword, RedisServers};
 use parapet::oauth::request_uri::Reference;
+use parapet::store::redis::Debt;
 use parapet::store::{
     CallerToken, Continuation, FlowId, IndexKey, Lifetimes, PushedRequest, RedisStore, ReplayKey,
     Spend, Start, Starts, Store as _, StoreError, Visit,
 };
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::support::middle::Middle;
 use crate::support::ports::free_port;
-use crate::support::redis::Redis;
+use crate::support::redis::{Make, Redis};
 
 const LIFETIMES: Lifetimes =
     Lifetimes { redeem: Duration::from_secs(60), login: Duration::from_secs(1800) };
@@ -34,7 +33,8 @@ fn config(url: &str) -> config::Redis {
     let (servers, database, _) = RedisServers::parse(url).unwrap();
     let timeout = Duration::from_secs(1);
     let password = RedisPassword::None;
-    config::Redis { servers, database, tls: None, username: None, password, timeout }
+    let (tls, username, wait) = (None, None, None);
+    config::Redis { servers, database, tls, username, password, timeout, wait }
 }
 
 fn open(config: config::Redis) -> Bench {
@@ -97,75 +97,37 @@ impl Bench {
     }
 }
 
-/// Stands before Redis, and cuts or delays what comes back.
-struct Middle {
-    port: u16,
-    /// So many more answers are let through before connections are cut instead.
-    answers: Arc<AtomicU64>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Middle {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Middle {
-    async fn before(port: u16, delay: Duration) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let own = listener.local_addr().unwrap().port();
-        let answers = Arc::new(AtomicU64::new(u64::MAX));
-        let left = Arc::clone(&answers);
-        let task = tokio::spawn(async move {
-            loop {
-                let (near, _) = listener.accept().await.unwrap();
-                let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                tokio::spawn(carry(near, far, delay, Arc::clone(&left)));
-            }
-        });
-        Self { port: own, answers, task }
-    }
-}
-
-async fn carry(mut near: TcpStream, mut far: TcpStream, delay: Duration, left: Arc<AtomicU64>) {
-    let (mut to, mut from) = (vec![0; 65_536], vec![0; 65_536]);
-    loop {
-        tokio::select! {
-            read = near.read(&mut to) => match read {
-                Ok(read) if read > 0 => far.write_all(&to[..read]).await.unwrap(),
-                _ => return,
-            },
-            read = far.read(&mut from) => match read {
-                Ok(read) if read > 0 => {
-                    // The command was done; its answer is lost, once.
-                    let cut = left.compare_exchange(0, u64::MAX, Ordering::SeqCst, Ordering::SeqCst);
-                    if cut.is_ok() {
-                        return;
-                    }
-                    tokio::time::sleep(delay).await;
-                    near.write_all(&from[..read]).await.unwrap();
-                }
-                _ => return,
-            },
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_lost_on_the_way_is_asked_for_again() {
     let redis = Redis::start(&[]).await;
     let middle = Middle::before(redis.port, Duration::ZERO).await;
     let bench = open(config(&format!("redis://127.0.0.1:{}", middle.port)));
     bench.flow(1).await;
-    let lose_the_next = || middle.answers.store(0, Ordering::SeqCst);
     for number in 2..20 {
-        lose_the_next();
+        middle.lose_the_next_answer();
         bench.put(number).await.unwrap();
-        lose_the_next();
+        middle.lose_the_next_answer();
         assert!(bench.start(number).await.unwrap(), "the redeem did happen");
-        lose_the_next();
+        middle.lose_the_next_answer();
         assert_eq!(bench.spend(number).await.unwrap(), Spend::Spent, "so did the completion");
+        middle.lose_the_next_answer();
+        let (key, until) = (ReplayKey([number; 32]), Timestamp::from_millis(0));
+        assert!(bench.store.first_use(key, until).await.unwrap(), "and the first use");
+        assert!(!bench.store.first_use(key, until).await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_cut_is_replaced_and_the_call_made_over_the_new_one() {
+    let redis = Redis::start(&[]).await;
+    let middle = Middle::before(redis.port, Duration::ZERO).await;
+    let bench = open(config(&format!("redis://127.0.0.1:{}", middle.port)));
+    bench.flow(1).await;
+    for number in 2..10 {
+        middle.cut();
+        bench.put(number).await.unwrap();
+        middle.cut();
+        assert!(bench.start(number).await.unwrap());
     }
 }
 
@@ -253,7 +215,7 @@ async fn a_unix_socket_is_spoken_to() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b233_clocks_of_replicas_that_differ_change_nothing() {
     let now = 1_700_000_000_000;
-    let redis = Redis::start_at(now).await;
+    let redis = Redis::start_at(Make::Installed, now).await;
     let replica = |milliseconds: u64| {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(milliseconds)));
         open_by(clock, config(&redis.url()))
@@ -372,6 +334,92 @@ async fn the_documented_rights_are_enough() {
     let until = Timestamp::from_millis(0);
     assert!(bench.store.first_use(ReplayKey([1; 32]), until).await.unwrap());
     assert!(!bench.store.first_use(ReplayKey([1; 32]), until).await.unwrap());
+    let debt = Debt { who: vec![1], cost: Duration::from_secs(1), most: Duration::from_secs(1) };
+    assert_eq!(bench.store.owe(&[debt]).await.unwrap(), [Duration::from_secs(1)]);
     bench.store.ping().await.unwrap();
     assert!(bench.store.is_ready() && bench.store.usage().bytes > 0, "INFO is among them");
+}
+
+/// 64 at once: they share the rounds, so the replica that does not answer holds them up once or twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_writes_wait_for_replicas_together() {
+    let redis = Redis::start(&["--repl-diskless-sync-delay", "0"]).await;
+    let of = format!("127.0.0.1 {}", redis.port);
+    let replica = Redis::start(&["--replicaof", &of]).await;
+    replica.until_synchronised().await;
+    let wait = Some(config::Wait { replicas: 1, timeout: Duration::from_millis(300) });
+    let bench = Arc::new(open(config::Redis { wait, ..config(&redis.url()) }));
+    bench.until_ready().await;
+    let all = async |first: u8| {
+        let puts = (first..first + 64).map(|number| {
+            let bench = Arc::clone(&bench);
+            tokio::spawn(async move { bench.put(number).await })
+        });
+        let puts: Vec<_> = puts.collect();
+        let mut kept = 0;
+        for put in puts {
+            kept += usize::from(put.await.unwrap().is_ok());
+        }
+        kept
+    };
+    assert_eq!(all(0).await, 64);
+    assert_eq!(replica.dump().await.len(), redis.dump().await.len());
+    replica.freeze();
+    let begun = Instant::now();
+    assert_eq!(all(64).await, 0);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(bench.spend(0).await, Err(StoreError::Unavailable));
+    assert!(bench.start(1).await.unwrap(), "what waits for nobody goes on");
+    replica.thaw();
+    assert_eq!(all(128).await, 64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn debts_are_added_up_shrink_and_have_a_bound() {
+    for make in [Make::Installed, Make::Redis62, Make::Valkey] {
+        let now = 1_700_000_000_000;
+        let redis = Redis::start_at(make, now).await;
+        let (one, other) = (open(config(&redis.url())), open(config(&redis.url())));
+        let second = Duration::from_secs(1);
+        let debt = |who: &[u8], cost: Duration| Debt { who: who.to_vec(), cost, most: second * 5 };
+        let owe = async |bench: &Bench, who: &[u8], cost: Duration| {
+            bench.store.owe(&[debt(b"x", Duration::ZERO), debt(who, cost)]).await.unwrap()
+        };
+        let about = |debts: Vec<Duration>, wanted: Duration| {
+            let difference = debts[1].abs_diff(wanted);
+            assert!(difference < Duration::from_millis(5), "{make:?} {debts:?} {wanted:?}");
+            assert_eq!(debts[0], Duration::ZERO);
+        };
+        about(owe(&one, b"a", second).await, second);
+        about(owe(&other, b"a", second).await, second * 2);
+        about(owe(&other, b"b", second / 3).await, second / 3);
+        redis.set_clock(now + 500);
+        about(owe(&one, b"a", Duration::ZERO).await, second * 3 / 2);
+        about(owe(&one, b"a", second * 9).await, second * 5);
+        redis.set_clock(now + 6_000);
+        about(owe(&one, b"a", Duration::ZERO).await, Duration::ZERO);
+        let keys: Vec<Vec<u8>> = redis.ask(&[b"KEYS", b"parapet:{*}:d:*"]).await.unwrap();
+        assert_eq!(keys, Vec::<Vec<u8>>::new(), "they are gone by themselves");
+    }
+}
+
+/// Under another password the same debtor lies elsewhere: a copy of the store cannot be tried.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_owes_cannot_be_found_without_the_password() {
+    let redis = Redis::start(&[]).await;
+    let places = async |password: RedisPassword| {
+        let username = Some("default".to_owned());
+        let bench = open(config::Redis { username, password, ..config(&redis.url()) });
+        let second = Duration::from_secs(60);
+        let debt = Debt { who: b"192.0.2.1".to_vec(), cost: second, most: second };
+        bench.store.owe(&[debt]).await.unwrap();
+        let keys: Vec<String> = redis.ask(&[b"KEYS", b"parapet:{*}:d:*"]).await.unwrap();
+        keys.len()
+    };
+    let fixed = |text: &str| RedisPassword::Fixed(Secret::new(text.to_owned()));
+    let rights: [&[u8]; 6] = [b"ACL", b"SETUSER", b"default", b">one", b">two", b"nopass"];
+    let _: String = redis.ask(&rights).await.unwrap();
+    assert_eq!(places(fixed("one")).await, 1);
+    assert_eq!(places(fixed("two")).await, 2);
+    assert_eq!(places(fixed("one")).await, 2);
 }

@@ -14,7 +14,7 @@ use parapet::store::{
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::support::redis::Redis;
+use crate::support::redis::{Make, Redis};
 
 const LIFETIMES: Lifetimes =
     Lifetimes { redeem: Duration::from_secs(60), login: Duration::from_secs(1800) };
@@ -60,12 +60,13 @@ fn memory(max_bytes: u64) -> Bench {
 }
 
 /// Redis's clock is moved by the test; the gateway's own runs, and is an hour behind.
-async fn redis() -> Bench {
-    let server = Redis::start_at(BEGIN.as_millis()).await;
+async fn redis(make: Make) -> Bench {
+    let server = Redis::start_at(make, BEGIN.as_millis()).await;
     let (servers, database, _) = RedisServers::parse(&server.url()).unwrap();
     let timeout = Duration::from_secs(10);
     let password = RedisPassword::None;
-    let config = config::Redis { servers, database, tls: None, username: None, password, timeout };
+    let (tls, username, wait) = (None, None, None);
+    let config = config::Redis { servers, database, tls, username, password, timeout, wait };
     let ours = Arc::new(SystemClock::start());
     let (store, keeper) = RedisStore::new(config, "https://i.example", ours);
     let (stop, stopped) = watch::channel(false);
@@ -84,8 +85,10 @@ async fn redis() -> Bench {
 }
 
 /// Every store there is, empty.
-async fn benches() -> [Bench; 2] {
-    [memory(1 << 20), redis().await]
+async fn benches() -> [Bench; 4] {
+    let redis = async |make| redis(make).await;
+    let all = tokio::join!(redis(Make::Installed), redis(Make::Redis62), redis(Make::Valkey));
+    [memory(1 << 20), all.0, all.1, all.2]
 }
 
 fn reference(byte: u8) -> Reference {

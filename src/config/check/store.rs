@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{Checker, Refused, cannot_read};
 use crate::config::file::{self, Backend};
 use crate::config::snapshot::{SnapshotFile, SnapshotKey};
-use crate::config::store::{Redis, RedisPassword, RedisServers, RedisTls, Store};
+use crate::config::store::{Redis, RedisPassword, RedisServers, RedisTls, Store, Wait};
 
 impl Checker<'_> {
     pub(super) fn store(&mut self, file: &file::Store) -> Option<Store> {
@@ -102,6 +102,14 @@ impl Checker<'_> {
         let spoken = parsed.as_ref().map_or(true, |(_, _, tls)| *tls);
         let tls = self.redis_tls(file, spoken);
         let (servers, database, _) = parsed.ok()?;
+        let (replicas, timeout) = (file.wait_replicas, file.wait_timeout.0);
+        if replicas > 0 && matches!(servers, RedisServers::Cluster(_)) {
+            self.refuse(
+                "store.redis.wait_replicas",
+                "a cluster is not waited for; set `min-replicas-to-write` in Redis",
+            );
+            return None;
+        }
         Some(Redis {
             servers,
             database,
@@ -109,6 +117,7 @@ impl Checker<'_> {
             username: file.username.clone(),
             password: password?,
             timeout: file.timeout.0,
+            wait: (replicas > 0).then_some(Wait { replicas, timeout }),
         })
     }
 

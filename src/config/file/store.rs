@@ -93,6 +93,12 @@ pub struct StoreRedis {
     /// Longest wait for a connection, and for an answer.
     #[schemars(extend("x-shortest" = "1ms"))]
     pub timeout: Time,
+    /// A push or a completion counts only when so many of Redis's own replicas have it (`WAIT`), at
+    /// the cost of a second round trip. 0: none is waited for. Not with a cluster.
+    pub wait_replicas: u32,
+    /// Longest wait for `wait_replicas`; after it the answer is 503.
+    #[schemars(extend("x-shortest" = "1ms"))]
+    pub wait_timeout: Time,
 }
 
 impl Default for StoreRedis {
@@ -106,6 +112,8 @@ impl Default for StoreRedis {
             client_certificate: None,
             client_key: None,
             timeout: Time(Duration::from_millis(250)),
+            wait_replicas: 0,
+            wait_timeout: Time(Duration::from_millis(100)),
         }
     }
 }

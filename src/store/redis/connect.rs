@@ -50,30 +50,11 @@ pub(super) enum ConnectError {
     Slow,
     #[error("the answer cannot be read")]
     Unreadable,
+    #[error("two connections to one address are answered by two servers")]
+    TwoServers,
 }
 
 impl Connection {
-    /// Opens one. Reads password and certificates anew, and asks the sentinels anew.
-    pub(super) async fn open(config: &Redis) -> Result<Self, ConnectError> {
-        let to = Credentials::read(config)?;
-        match &config.servers {
-            RedisServers::Single(host) => {
-                let connection = to.connect(to.address(host)?, to.login(config), config).await?;
-                Ok(Self::Single(connection))
-            }
-            RedisServers::Unix(path) => {
-                let address = ConnectionAddr::Unix(path.clone());
-                Ok(Self::Single(to.connect(address, to.login(config), config).await?))
-            }
-            RedisServers::Sentinel { sentinels, primary } => {
-                let host = to.primary(sentinels, primary, config).await?;
-                let connection = to.connect(to.address(&host)?, to.login(config), config).await?;
-                Ok(Self::Single(connection))
-            }
-            RedisServers::Cluster(hosts) => Ok(Self::Cluster(to.cluster(hosts, config).await?)),
-        }
-    }
-
     /// Sends a command and waits for its answer, at most the configured time.
     pub(super) async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
         match self.clone() {
@@ -114,13 +95,14 @@ fn collect(value: Value, texts: &mut Vec<String>) {
 }
 
 /// What a connection is opened with.
-struct Credentials {
-    password: Option<Secret>,
+pub(super) struct Credentials {
+    pub(super) password: Option<Secret>,
     tls: Option<TlsCertificates>,
 }
 
 impl Credentials {
-    fn read(config: &Redis) -> Result<Self, ConnectError> {
+    /// Reads password and certificates anew.
+    pub(super) fn read(config: &Redis) -> Result<Self, ConnectError> {
         let password = match &config.password {
             RedisPassword::None => None,
             RedisPassword::Fixed(secret) => Some(secret.clone()),
@@ -131,6 +113,34 @@ impl Credentials {
             }
         };
         Ok(Self { password, tls: config.tls.as_ref().map(certificates).transpose()? })
+    }
+
+    /// Opens a connection, and where replicas are waited for a second one to the same server. Asks the
+    /// sentinels anew.
+    pub(super) async fn open(
+        &self,
+        config: &Redis,
+    ) -> Result<(Connection, Option<MultiplexedConnection>), ConnectError> {
+        let address = match &config.servers {
+            RedisServers::Single(host) => self.address(host)?,
+            RedisServers::Unix(path) => ConnectionAddr::Unix(path.clone()),
+            RedisServers::Sentinel { sentinels, primary } => {
+                self.address(&self.primary(sentinels, primary, config).await?)?
+            }
+            RedisServers::Cluster(hosts) => {
+                return Ok((Connection::Cluster(self.cluster(hosts, config).await?), None));
+            }
+        };
+        let connection = self.connect(address.clone(), self.login(config), config).await?;
+        let waiting = match &config.wait {
+            Some(wait) => {
+                let mut waiting = self.connect(address, self.login(config), config).await?;
+                waiting.set_response_timeout(config.timeout + wait.timeout);
+                Some(waiting)
+            }
+            None => None,
+        };
+        Ok((Connection::Single(connection), waiting))
     }
 
     fn login(&self, config: &Redis) -> RedisConnectionInfo {

@@ -9,9 +9,10 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::connect::{ConnectError, Connection};
+use super::connect::{ConnectError, Credentials};
 use super::line::{Line, Link, State, is_full};
 use super::pace::Pace;
+use super::replication::{Reach, Replication};
 use super::reply::Reply;
 use super::script::{Scripts, Step, Version};
 use crate::config::store::Redis;
@@ -35,12 +36,31 @@ pub(super) struct Health {
     bytes: AtomicU64,
     /// What was last said of it in the log.
     said: Mutex<String>,
+    /// Too few replicas had the last write that was waited for.
+    thin: AtomicBool,
 }
 
 impl Health {
     /// Whether nothing is thrown out for a newcomer.
     pub(super) fn is_fit(&self) -> bool {
         self.fit.load(Ordering::Relaxed)
+    }
+
+    /// How far the last write came.
+    pub(super) fn reached(&self, reach: Reach) {
+        let thin = match reach {
+            Reach::Enough => false,
+            Reach::TooFew(_) => true,
+            Reach::Unknown => return,
+        };
+        if self.thin.swap(thin, Ordering::Relaxed) == thin {
+            return;
+        }
+        if let Reach::TooFew(count) = reach {
+            tracing::error!(count, "too few replicas of Redis have a write; pushes are refused");
+        } else {
+            tracing::info!("enough replicas of Redis have the writes again");
+        }
     }
 
     pub(super) fn usage(&self) -> Usage {
@@ -150,7 +170,8 @@ impl Keeper {
     }
 
     async fn connected(&self) -> Result<Link, ConnectError> {
-        let connection = Connection::open(&self.config).await?;
+        let credentials = Credentials::read(&self.config)?;
+        let (connection, waiting) = credentials.open(&self.config).await?;
         // Where `INFO` is forbidden, a write must tell.
         let infos = connection.info().await.unwrap_or_default();
         if infos.iter().any(|info| line_of(info, "role") == Some("slave")) {
@@ -160,7 +181,11 @@ impl Keeper {
             line_of(info, "redis_version").is_some_and(|version| version.starts_with("6."))
         });
         let scripts = Scripts::new(if old { Version::Six } else { Version::Seven });
-        let link = Link { connection, scripts };
+        let replication = match waiting.zip(self.config.wait) {
+            Some((waiting, wait)) => Some(Replication::over(waiting, wait, infos.first()).await?),
+            None => None,
+        };
+        let link = Link { connection, scripts, replication, password: credentials.password };
         self.probe(&link).await?;
         self.health.judge(&infos);
         Ok(link)

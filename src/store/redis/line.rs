@@ -9,7 +9,9 @@ use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::sync::watch;
 
 use super::connect::Connection;
+use super::replication::Replication;
 use super::script::{Scripts, Step};
+use crate::config::Secret;
 use crate::store::StoreError;
 use crate::telemetry::metrics::meter;
 
@@ -26,6 +28,10 @@ pub(super) enum State {
 pub(super) struct Link {
     pub(super) connection: Connection,
     pub(super) scripts: Scripts,
+    /// Where a write is acknowledged only when replicas have it.
+    pub(super) replication: Option<Replication>,
+    /// What it was opened with.
+    pub(super) password: Option<Secret>,
 }
 
 /// What has become of a call that got no answer.
@@ -52,18 +58,19 @@ impl Line {
         Self { state: watch::Sender::new(State::Changing), patience }
     }
 
-    /// Does a step, asking a second time where the outcome of the first is not known.
+    /// Does a step, asking a second time where the outcome of the first is not known. Gives the
+    /// answer and the link over which it came.
     pub(super) async fn step(
         &self,
         step: Step,
         keys: &[Vec<u8>],
         arguments: &[Vec<u8>],
-    ) -> Result<Value, StoreError> {
+    ) -> Result<(Value, Arc<Link>), StoreError> {
         let mut tries = 2;
         loop {
             let link = self.link().await?;
             let error = match link.step(step, keys, arguments).await {
-                Ok(value) => return Ok(value),
+                Ok(value) => return Ok((value, link)),
                 Err(error) => error,
             };
             match failure(&error) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{Cmd, RedisError, Value};
 
-use super::connect::{ConnectError, Connection};
+use super::connect::{ConnectError, Connection, Credentials};
 use super::keeper::line_of;
 use crate::clock::Clock;
 use crate::config::store::Redis;
@@ -45,7 +45,8 @@ pub enum LookError {
 /// [`LookError`]
 pub async fn look(config: &Redis, clock: &dyn Clock, mark: &str) -> Result<Facts, LookError> {
     let connect = |error: ConnectError| LookError::Connect(error.to_string());
-    let connection = Connection::open(config).await.map_err(connect)?;
+    let credentials = Credentials::read(config).map_err(connect)?;
+    let (connection, _) = credentials.open(config).await.map_err(connect)?;
     let infos = connection.info().await.unwrap_or_default();
     let of = |name| infos.iter().map(move |info| line_of(info, name));
     if of("role").any(|role| role == Some("slave")) {

@@ -22,20 +22,23 @@ use super::{
 use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::oauth::request_uri::Reference;
-use crate::telemetry::metrics::{StoreOperation, meter};
 
+pub use debts::Debt;
 use keeper::Health;
 pub use keeper::Keeper;
-use line::Line;
+use line::{Line, Link};
 use pace::Pace;
 use reply::{Reply, flow_id};
 use script::Step;
 
 mod connect;
+mod debts;
+mod index;
 mod keeper;
 mod line;
 pub mod look;
 mod pace;
+mod replication;
 mod reply;
 mod script;
 
@@ -50,6 +53,8 @@ pub struct RedisStore {
     sealer: Sealer,
     rng: SystemRandom,
     is_cluster: bool,
+    /// Longest time from a write to its acknowledgement, which a promised time begins with.
+    wait: Duration,
 }
 
 impl fmt::Debug for RedisStore {
@@ -76,6 +81,7 @@ impl RedisStore {
             pace: Arc::clone(&pace),
             sealer: Sealer::new(issuer),
             rng: SystemRandom::new(),
+            wait: config.wait.map(|wait| wait.timeout).unwrap_or_default(),
             is_cluster: matches!(config.servers, config::store::RedisServers::Cluster(_)),
         };
         (store, Keeper { config, line, health, pace })
@@ -93,11 +99,20 @@ impl RedisStore {
         keys: &[Vec<u8>],
         arguments: &[Vec<u8>],
     ) -> Result<Reply, StoreError> {
+        self.linked_step(step, keys, arguments).await.map(|(reply, _)| reply)
+    }
+
+    async fn linked_step(
+        &self,
+        step: Step,
+        keys: &[Vec<u8>],
+        arguments: &[Vec<u8>],
+    ) -> Result<(Reply, Arc<Link>), StoreError> {
         let sent = self.pace.begin();
-        let answer = self.line.step(step, keys, arguments).await?;
+        let (answer, link) = self.line.step(step, keys, arguments).await?;
         let reply = Reply::read(answer).ok_or(StoreError::Corrupt)?;
         self.pace.learn(sent, reply.now);
-        Ok(reply)
+        Ok((reply, link))
     }
 
     fn marked<const N: usize>(&self) -> Result<[u8; N], StoreError> {
@@ -167,19 +182,20 @@ impl Store for RedisStore {
             None => (Vec::new(), Vec::new()),
         };
         let login_millis = millis(lifetimes.login);
+        let redeem = lifetimes.redeem + self.wait;
         for _ in 0..CLOCK_TRIES {
-            let redeem_by = self.pace.redeem_by(lifetimes.redeem);
+            let redeem_by = self.pace.redeem_by(redeem);
             let times = Times { redeem_by, login_millis };
             let arguments = [
                 place.seal_request(&request, times, &self.rng)?,
                 decimal(redeem_by.as_millis()),
-                decimal(millis(lifetimes.redeem)),
+                decimal(millis(redeem)),
                 decimal(login_millis),
                 mark.to_vec(),
                 index.clone(),
                 entry.clone(),
             ];
-            let reply = self.step(Step::Put, &keys(place.address()), &arguments).await?;
+            let reply = self.promise(Step::Put, &keys(place.address()), &arguments).await?;
             match reply.word.as_slice() {
                 b"kept" => return Ok(()),
                 b"clock" => {}
@@ -306,7 +322,7 @@ impl Store for RedisStore {
         let place = self.sealer.request(reference)?;
         let mark: [u8; 12] = self.marked()?;
         let arguments = [flow.0.to_vec(), mark.to_vec(), decimal(millis(REPEAT_WINDOW))];
-        let reply = self.step(Step::Spend, &keys(place.address()), &arguments).await?;
+        let reply = self.promise(Step::Spend, &keys(place.address()), &arguments).await?;
         match reply.word.as_slice() {
             b"spent" => Ok(Spend::Spent),
             b"repeated" => Ok(Spend::Repeated),
@@ -334,27 +350,6 @@ impl Store for RedisStore {
     }
 }
 
-/// The index.
-impl RedisStore {
-    /// In a cluster, where the entry lies on another node than the request. The request is started
-    /// all the same where this fails; a `POST` without cookies does not find it then.
-    async fn point(&self, index: &[u8], to: Vec<u8>, login_millis: u64) {
-        let arguments = [to, decimal(login_millis)];
-        if let Err(error) = self.step(Step::Point, &[index_key(index)], &arguments).await {
-            meter().store_error(StoreOperation::Start, error.cause());
-        }
-    }
-
-    async fn pointed(&self, index: Address) -> Result<Option<Address>, StoreError> {
-        let mut reply = self.step(Step::Pointed, &[index_key(&name(index))], &[]).await?;
-        let Some(to) = reply.optional() else {
-            return Ok(None);
-        };
-        let to = URL_SAFE_NO_PAD.decode(to).ok().and_then(|to| to.try_into().ok());
-        to.map(Some).ok_or(StoreError::Corrupt)
-    }
-}
-
 impl From<SealError> for StoreError {
     fn from(_: SealError) -> Self {
         Self::Corrupt
@@ -376,10 +371,6 @@ fn keys(address: Address) -> [Vec<u8>; 3] {
     let name = name(address);
     let key = |end: &[u8]| [b"parapet:{".as_slice(), &name, b"}", end].concat();
     [key(b""), key(b":s"), key(b":c")]
-}
-
-fn index_key(index: &[u8]) -> Vec<u8> {
-    [b"parapet:i:".as_slice(), index].concat()
 }
 
 fn continuation_name(flow: FlowId, address: Address) -> Vec<u8> {

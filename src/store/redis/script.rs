@@ -20,9 +20,10 @@ pub(super) enum Step {
     FirstUse,
     Point,
     Pointed,
+    Owe,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step::Probe,
     Step::Put,
     Step::Start,
@@ -33,6 +34,7 @@ const STEPS: [Step; 10] = [
     Step::FirstUse,
     Step::Point,
     Step::Pointed,
+    Step::Owe,
 ];
 
 /// What a server can do.
@@ -93,7 +95,7 @@ impl Step {
     /// Whether it keeps something new, which is refused when memory is used up. The others go on
     /// with what was promised.
     const fn takes_room(self) -> bool {
-        matches!(self, Self::Put | Self::PutContinuation | Self::FirstUse)
+        matches!(self, Self::Put | Self::PutContinuation | Self::FirstUse | Self::Owe)
     }
 
     const fn text(self) -> &'static str {
@@ -108,6 +110,7 @@ impl Step {
             Self::FirstUse => FIRST_USE,
             Self::Point => POINT,
             Self::Pointed => POINTED,
+            Self::Owe => OWE,
         }
     }
 }
@@ -215,3 +218,18 @@ redis.call('SET',KEYS[1],ARGV[1],'PX',tonumber(ARGV[2])+minute)
 return {'kept',now}";
 
 const POINTED: &str = "return {'found',now,redis.call('GET',KEYS[1])}";
+
+/// For each key: microseconds that are added to its debt, and the most that it may come to. A debt is
+/// kept as the time at which it will be gone. Gives each debt in microseconds.
+const OWE: &str = "
+local told={'owed',now}
+for i=1,#KEYS do
+  local gone=tonumber(redis.call('GET',KEYS[i]) or 0)
+  local most=now+tonumber(ARGV[2*i])/1000
+  gone=math.min(math.max(gone,now)+tonumber(ARGV[2*i-1])/1000,most)
+  if gone>now then
+    redis.call('SET',KEYS[i],string.format('%.3f',gone),'PX',math.ceil(gone-now))
+  end
+  told[i+2]=math.floor((gone-now)*1000)
+end
+return told";

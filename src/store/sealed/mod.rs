@@ -109,6 +109,23 @@ impl Sealer {
         self.derived(&extracted(&[], &key.0), b"replay/address")
     }
 
+    /// Where the debts of this issuer's clients and addresses lie together.
+    ///
+    /// # Errors
+    /// [`SealError::Unsealed`], which does not happen.
+    pub fn debts(&self) -> Result<[u8; 3], SealError> {
+        self.derived(&extracted(&[], b"debts"), b"debts/place")
+    }
+
+    /// Where one debt lies. Who owes it can be guessed, so what opens the store is in the derivation:
+    /// a copy of the store alone does not tell a right guess from a wrong one.
+    ///
+    /// # Errors
+    /// [`SealError::Unsealed`], which does not happen.
+    pub fn debt(&self, password: &[u8], who: &[u8]) -> Result<Address, SealError> {
+        self.derived(&extracted(password, who), b"debt/address")
+    }
+
     fn place(&self, prk: &Prk, kind: &[u8]) -> Result<Place, SealError> {
         let address = self.derived(prk, &[kind, b"/address"].concat())?;
         let key: [u8; 32] = self.derived(prk, &[kind, b"/key"].concat())?;

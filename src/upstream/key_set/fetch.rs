@@ -40,6 +40,8 @@ type Http = Client<HttpsConnector<HttpConnector<Destinations>>, Empty<Bytes>>;
 pub struct KeyFetcher {
     allowed: Arc<[IpNet]>,
     ca: Option<PathBuf>,
+    /// What `ca` held when this was made.
+    trusted: Option<Vec<u8>>,
     pub(super) clock: Arc<dyn Clock>,
     over_tls: OnceLock<Option<Http>>,
     in_clear: OnceLock<Http>,
@@ -93,16 +95,24 @@ impl KeyFetcher {
         Self {
             allowed: policy.allow_private_addresses.as_slice().into(),
             ca: policy.ca.clone(),
+            trusted: content(policy),
             clock,
             over_tls: OnceLock::new(),
             in_clear: OnceLock::new(),
         }
     }
 
-    /// Whether it fetches to where `policy` allows, and nowhere else.
+    /// The one for another policy: the same where it fetches to where that allows and nowhere else, and
+    /// believes the same servers.
     #[must_use]
-    pub fn keeps(&self, policy: &config::ClientKeysPolicy) -> bool {
-        *self.allowed == *policy.allow_private_addresses
+    pub fn succeeded_by(this: &Arc<Self>, policy: &config::ClientKeysPolicy) -> Arc<Self> {
+        let is_same = *this.allowed == *policy.allow_private_addresses
+            && this.ca == policy.ca
+            && this.trusted == content(policy);
+        if is_same {
+            return Arc::clone(this);
+        }
+        Arc::new(Self::new(policy, Arc::clone(&this.clock)))
     }
 
     pub(super) async fn fetch(&self, uri: &Url) -> Result<Fetched, KeysFetchError> {
@@ -140,6 +150,10 @@ impl KeyFetcher {
         let body = body.map_err(KeysFetchError::Body)?.to_bytes();
         Ok(Fetched { keys: KeySet::parse(&body)?, age: age(&head.headers) })
     }
+}
+
+fn content(policy: &config::ClientKeysPolicy) -> Option<Vec<u8>> {
+    policy.ca.as_ref().and_then(|ca| std::fs::read(ca).ok())
 }
 
 /// A refusal of ours lies somewhere below the client's error.

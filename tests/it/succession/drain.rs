@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::toml;
-use crate::replicas::{is_ready, until, upstream};
+use crate::support::front::{is_ready, until, upstream};
 use crate::support::gateway::Gateway;
 use crate::support::http::get;
 use crate::support::raw::Raw;

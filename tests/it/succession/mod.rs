@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Request;
 use tokio::task::JoinHandle;
 
-use crate::replicas::{ISSUER, REDIRECT_URI, is_completed};
+use crate::support::front::{ISSUER, REDIRECT_URI, is_completed};
 use crate::support::http::{Answer, encode, try_send};
 use crate::support::upstream::Upstream;
 

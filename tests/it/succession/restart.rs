@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{SNAPSHOT, complete, push, redeem, toml};
-use crate::replicas::{is_ready, until, upstream};
+use crate::support::front::{is_ready, until, upstream};
 use crate::support::gateway::Gateway;
 use crate::support::ports::free_port;
 

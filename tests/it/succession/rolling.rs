@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::{Load, some_time, toml};
-use crate::replicas::{is_ready, until, upstream};
+use crate::support::front::{is_ready, until, upstream};
 use crate::support::gateway::Gateway;
 use crate::support::http::try_send;
 use crate::support::ports::free_port;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::toml;
-use crate::replicas::{is_ready, until, upstream};
+use crate::support::front::{is_ready, until, upstream};
 use crate::support::gateway::Gateway;
 use crate::support::http::get;
 use crate::support::process::Process;

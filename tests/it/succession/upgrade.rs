@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::{Load, SNAPSHOT, complete, push, redeem, some_time, toml};
-use crate::replicas::{ISSUER, REDIRECT_URI, is_ready, until, upstream};
+use crate::support::front::{ISSUER, REDIRECT_URI, is_ready, until, upstream};
 use crate::support::gateway::Gateway;
 use crate::support::http::get;
 use crate::support::redis::Redis;

@@ -148,6 +148,12 @@ impl Gateway {
         signal("KILL", &self.process.id().to_string());
     }
 
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.process.id());
+        std::fs::read_dir(path).expect("it runs").count()
+    }
+
     /// Bytes of memory that it has in use.
     pub fn memory(&self) -> u64 {
         self.status("VmRSS:")

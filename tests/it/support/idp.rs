@@ -132,8 +132,9 @@ pub fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/idp").join(name)
 }
 
-/// Installs the packages of `name` unless they are there; several tests may ask at once.
-pub async fn install(name: &str) {
+/// Installs the packages of `name` unless they are there; several tests may ask at once. Gives what
+/// the script says.
+pub async fn install(name: &str) -> String {
     let script = folder(name).join("install");
     let installed = tokio::task::spawn_blocking(move || Command::new(script).output());
     let output = installed.await.expect("no panic").expect("a script to run");
@@ -144,6 +145,7 @@ pub async fn install(name: &str) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn unused_address() -> String {

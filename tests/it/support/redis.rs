@@ -2,24 +2,49 @@
 //! the test moves.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Client, Cmd, FromRedisValue, RedisResult};
 use tempfile::TempDir;
 
+use super::idp::install;
 use super::ports::free_port;
 use super::process::{Process, signal};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Which server is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Make {
+    /// The redis-server of the system.
+    Installed,
+    /// The oldest that the gateway works with.
+    Redis62,
+    Valkey,
+}
+
+impl Make {
+    async fn program(self) -> PathBuf {
+        let name = match self {
+            Self::Installed => return "redis-server".into(),
+            Self::Redis62 => "redis-6.2",
+            Self::Valkey => "valkey",
+        };
+        PathBuf::from(install("redis-servers").await.trim()).join(name)
+    }
+}
+
 /// A running redis-server; dropped, it ends.
 #[derive(Debug)]
 pub struct Redis {
     pub port: u16,
+    program: PathBuf,
     process: Option<Process>,
     options: Vec<String>,
     clock: Option<Clock>,
@@ -36,12 +61,17 @@ struct Clock {
 impl Redis {
     /// An empty one that keeps nothing over a restart, with these options such as `--maxmemory`.
     pub async fn start(options: &[&str]) -> Self {
-        Self::launch(free_port(), options, None).await
+        Self::launch(Make::Installed, options, None).await
+    }
+
+    /// The same of another make.
+    pub async fn start_of(make: Make, options: &[&str]) -> Self {
+        Self::launch(make, options, None).await
     }
 
     /// One whose clock stands still at `milliseconds` since the epoch until it is moved.
-    pub async fn start_at(milliseconds: u64) -> Self {
-        Self::launch(free_port(), &[], Some(milliseconds)).await
+    pub async fn start_at(make: Make, milliseconds: u64) -> Self {
+        Self::launch(make, &[], Some(milliseconds)).await
     }
 
     /// A sentinel that calls the server at this port `main`, and takes half a second to find it dead.
@@ -57,10 +87,12 @@ impl Redis {
         std::fs::write(&file, text).expect("a file in it");
         let mut process = Process::spawn(Command::new("redis-server").arg(&file).arg("--sentinel"));
         process.wait_for(LIMIT, |output| output.contains("+monitor master").then_some(())).await;
-        Self { port, process: Some(process), options: Vec::new(), clock: None, folder }
+        let (program, options) = ("redis-server".into(), Vec::new());
+        Self { port, program, process: Some(process), options, clock: None, folder }
     }
 
-    async fn launch(port: u16, options: &[&str], clock: Option<u64>) -> Self {
+    async fn launch(make: Make, options: &[&str], clock: Option<u64>) -> Self {
+        let (port, program) = (free_port(), make.program().await);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = clock.map(|milliseconds| {
             let path = folder.path().join("clock");
@@ -69,15 +101,20 @@ impl Redis {
             clock
         });
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let mut server = Self { port, process: None, options, clock, folder };
+        let mut server = Self { port, program, process: None, options, clock, folder };
         server.restart().await;
         server
     }
 
-    /// Starts it again, empty, at the same port.
+    /// Starts it again at the same port, empty unless its options say otherwise.
     pub async fn restart(&mut self) {
+        self.restart_until("Ready to accept connections").await;
+    }
+
+    /// The same, but waits for these words of its log.
+    pub async fn restart_until(&mut self, words: &str) {
         self.process = None;
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(&self.program);
         command
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "no", "--dir"])
@@ -87,9 +124,7 @@ impl Redis {
             command.env("LD_PRELOAD", shim()).env("CLOCK_FILE", &clock.path);
         }
         let mut process = Process::spawn(&mut command);
-        process
-            .wait_for(LIMIT, |output| output.contains("Ready to accept connections").then_some(()))
-            .await;
+        process.wait_for(LIMIT, |output| output.contains(words).then_some(())).await;
         self.process = Some(process);
     }
 
@@ -98,14 +133,55 @@ impl Redis {
         self.options = options.iter().map(|&option| option.to_owned()).collect();
     }
 
+    /// Waits until this replica has what its primary has.
+    pub async fn until_synchronised(&self) {
+        let begun = Instant::now();
+        loop {
+            let info: String = self.ask(&[b"INFO", b"replication"]).await.expect("a replica");
+            if info.contains("master_link_status:up") {
+                return;
+            }
+            assert!(begun.elapsed() < LIMIT, "{info}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Where it keeps files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("a server that runs").id()
+    }
+
     /// `redis://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Moves its clock to `milliseconds` since the epoch.
+    /// Moves its clock to `milliseconds` since the epoch, and waits until it has seen that: Valkey
+    /// looks at the wall clock only now and then, and counts on from there by itself.
     pub fn set_clock(&self, milliseconds: u64) {
         self.clock.as_ref().expect("a clock that can be moved").set(milliseconds);
+        let begun = Instant::now();
+        while self.milliseconds() != milliseconds {
+            assert!(begun.elapsed() < LIMIT, "the clock stands still");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// What time it is there.
+    fn milliseconds(&self) -> u64 {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.write_all(b"TIME\r\n").expect("it reads");
+        let lines = BufReader::new(stream).lines().map(|line| line.expect("it answers"));
+        // `*2`, `$10`, the seconds, `$6`, the microseconds.
+        let number = |line: String| line.parse::<u64>().ok();
+        let numbers: Vec<u64> = lines.take(5).filter_map(number).collect();
+        let [seconds, micros] = numbers[..] else { panic!("two numbers, not {numbers:?}") };
+        seconds * 1_000 + micros / 1_000
     }
 
     /// Ends it at once, by SIGKILL.
@@ -124,8 +200,7 @@ impl Redis {
     }
 
     fn signal(&self, name: &str) {
-        let process = self.process.as_ref().expect("a server that runs");
-        signal(name, &process.id().to_string());
+        signal(name, &self.id().to_string());
     }
 
     /// Asks it something, over a connection of its own.

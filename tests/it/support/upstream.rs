@@ -35,6 +35,9 @@ impl Seen {
     }
 }
 
+/// Requests that are kept.
+const MOST_KEPT: usize = 20_000;
+
 /// A step of an answer.
 #[derive(Clone)]
 pub(crate) enum Step {
@@ -145,7 +148,7 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Seen>>>, script: Script
         if !early {
             read_body(&mut stream, &mut buffer, &mut seen).await;
         }
-        log.lock().push(seen.clone());
+        keep(&log, seen.clone());
         if seen.cut {
             return;
         }
@@ -163,8 +166,16 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Seen>>>, script: Script
         }
         if early {
             read_body(&mut stream, &mut buffer, &mut seen).await;
-            log.lock().push(seen);
+            keep(&log, seen);
         }
+    }
+}
+
+/// The first of very many.
+fn keep(log: &Mutex<Vec<Seen>>, seen: Seen) {
+    let mut log = log.lock();
+    if log.len() < MOST_KEPT {
+        log.push(seen);
     }
 }
 
