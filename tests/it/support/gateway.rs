@@ -37,7 +37,6 @@ impl Gateway {
     /// The same with these environment variables.
     pub async fn start_with(toml: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let folder = tempfile::tempdir().expect("a temporary folder");
         let process = Self::spawn_with(folder.path(), toml, &[], variables);
         let gateway = Self::listening(process, toml).await;
         Self { folder: Some(folder), ..gateway }
