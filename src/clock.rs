@@ -22,6 +22,19 @@ impl Timestamp {
         self.0
     }
 
+    /// The point so many milliseconds later, or earlier where they are negative.
+    #[must_use]
+    pub const fn shifted(self, milliseconds: i64) -> Self {
+        Self(self.0.saturating_add_signed(milliseconds))
+    }
+
+    /// Milliseconds from `other` to this point; negative where it lies before.
+    #[must_use]
+    pub fn offset_from(self, other: Self) -> i64 {
+        let apart = i64::try_from(self.0.abs_diff(other.0)).unwrap_or(i64::MAX);
+        if self.0 < other.0 { -apart } else { apart }
+    }
+
     /// How long ago `earlier` was; zero where it lies ahead.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -43,7 +56,13 @@ pub trait Clock: Send + Sync + Debug {
     /// The present moment. Never goes back.
     fn now(&self) -> Timestamp;
 
-    /// The same in nanoseconds since the Unix epoch, as finely as the clock knows it.
+    /// What the wall clock of the machine says now, by which times are told to another process.
+    /// May go back.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
+
+    /// [`now`](Self::now) in nanoseconds since the Unix epoch, as finely as the clock knows it.
     fn nanoseconds(&self) -> u64 {
         self.now().as_millis().saturating_mul(1_000_000)
     }
@@ -62,14 +81,22 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
     pub fn start() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall: Timestamp(0) + wall, monotonic: Instant::now() }
+        Self { wall: wall(), monotonic: Instant::now() }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the other place where time enters")]
+fn wall() -> Timestamp {
+    Timestamp(0) + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         self.wall + self.monotonic.elapsed()
+    }
+
+    fn wall(&self) -> Timestamp {
+        wall()
     }
 
     fn nanoseconds(&self) -> u64 {

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
+use parapet::config::snapshot::SnapshotKey;
 use parapet::config::{self, Environment, Place, Problems, Reading, Secret, SecretDigest};
+use parapet::gateway::{Read, Start};
 
 use cli::{Cli, Command, ConfigCommand, NOT_GOOD, SecretCommand, load, print};
 
@@ -31,10 +33,13 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(file) => {
-            let place = Place::new(&file.config, Environment::of_process());
+        Command::Serve(serve) => {
+            let environment = Environment::of_process();
+            let socket_names = environment.value("LISTEN_FDNAMES").map(str::to_owned);
+            let place = Place::new(&serve.file.config, environment);
             let Reading { outcome, sources } = place.read();
-            parapet::gateway::serve(place, outcome?, sources)?;
+            let read = Read { place, loaded: outcome?, sources };
+            parapet::gateway::serve(read, &Start { upgrade: serve.upgrade, socket_names })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(file) => {
@@ -56,6 +61,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let secret = secret.expose();
             let digest = SecretDigest::of(secret).to_hex();
             print(format!("secret = \"{secret}\"\nsecret_sha256 = \"{digest}\"\n"))
+        }
+        Command::Secret(SecretCommand::Key) => {
+            let key = SnapshotKey::generate().context("the system gives no random bytes")?;
+            print(format!("{}\n", *key.to_text()))
         }
         Command::Doctor(doctor) => doctor.run(),
         Command::Push(push) => push.run(),

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use parapet::config::{self, Environment};
-use parapet::gateway::Gateway;
-use tokio::sync::oneshot;
+use parapet::gateway::{Gateway, Order, Orders};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// A gateway that serves until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
-    _stop: oneshot::Sender<()>,
+    _stop: UnboundedSender<Order>,
 }
 
 /// Starts the gateway with the configuration at `config_path`. Its sockets are bound when this
@@ -18,12 +18,8 @@ pub(crate) fn start(config_path: &Path) -> Result<Running, String> {
     let empty = Environment::from_iter(Vec::<(String, String)>::new());
     let loaded = config::load(config_path, &empty).map_err(|problems| problems.to_string())?;
     let gateway = Gateway::bind(loaded.config).map_err(|error| error.to_string())?;
-    let (stop, stopped) = oneshot::channel();
-    let run = gateway.run(async {
-        // Dropping the sender stops as well as sending.
-        let _ = stopped.await;
-    });
-    spawn(run);
+    let (stop, orders) = Orders::channel();
+    spawn(gateway.run(orders));
     Ok(Running { _stop: stop })
 }
 

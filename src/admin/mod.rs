@@ -48,13 +48,8 @@ pub enum AdminError {
 
 /// Takes the address, port 0 included, without serving yet.
 pub fn bind(address: SocketAddr) -> Result<Bound, AdminError> {
-    let bound = || -> io::Result<Bound> {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        Ok(Bound { listener, address, limits: LIMITS, status: None })
-    };
-    bound().map_err(|problem| AdminError::Bind { address, problem })
+    let bound = TcpListener::bind(address).and_then(Bound::new);
+    bound.map_err(|problem| AdminError::Bind { address, problem })
 }
 
 /// An admin listener that does not serve yet.
@@ -67,6 +62,24 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// A socket that listens already.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(listener: TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, limits: LIMITS, status: None })
+    }
+
+    /// A second descriptor of the socket, for another process.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn duplicate(&self) -> io::Result<TcpListener> {
+        self.listener.try_clone()
+    }
+
     /// Shows this at `/status`; without it there is no such page.
     #[must_use]
     pub fn with_status(self, status: Status) -> Self {

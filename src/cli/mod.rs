@@ -31,7 +31,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the gateway
-    Serve(ConfigFile),
+    Serve(Serve),
     /// Check a configuration and name all its problems
     #[command(visible_alias = "validate")]
     Check(ConfigFile),
@@ -75,6 +75,17 @@ pub(crate) enum ConfigCommand {
 pub(crate) enum SecretCommand {
     /// Print a new client secret, and the digest that can stand for it in gateway.toml
     Generate,
+    /// Print a new key for `[store] snapshot_key_file`
+    Key,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Take the sockets over from the gateway that runs, once it gets SIGQUIT
+    #[arg(long)]
+    pub(crate) upgrade: bool,
 }
 
 #[derive(Debug, Args)]

@@ -175,7 +175,7 @@ pub(super) fn is_secret(key: &str) -> bool {
     let points_elsewhere =
         key.ends_with("_file") || key.ends_with("_env") || key == "secret_header";
     !points_elsewhere
-        && (["secret", "password"].iter().any(|word| key.contains(word))
+        && (["secret", "password", "snapshot_key"].iter().any(|word| key.contains(word))
             || strsim::damerau_levenshtein(&key, "secret") <= 2)
 }
 
@@ -296,6 +296,7 @@ mod tests {
             "\"secret\"=\"hunter2\"",
             "clients = [{ client_id = \"a\", secret = \"hunter2\" }]",
             "secret_header_value = 'hunter2'",
+            "snapshot_key = \"hunter2\"",
             "url = \"redis://u:hunter2@cache\"",
             "url = \"redis://hunter2@cache",
         ] {

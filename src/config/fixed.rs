@@ -39,9 +39,12 @@ pub(super) enum Fixed {
 use Fixed::{Key, Presence};
 
 /// All of them; whatever is not listed may change.
-pub(super) const FIXED: [Fixed; 9] = [
+pub(super) const FIXED: [Fixed; 12] = [
     Key("server.listen"),
     Key("server.issuer"),
+    Key("server.drain_delay"),
+    Key("server.drain_timeout"),
+    Key("server.upgrade_socket"),
     Presence("server.tls"),
     Presence("server.mtls"),
     Key("server.mtls.listen"),

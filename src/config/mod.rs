@@ -53,6 +53,7 @@ mod schema;
 pub mod secret;
 mod server;
 mod shape;
+pub mod snapshot;
 mod sources;
 pub mod store;
 mod tree;

@@ -1,7 +1,9 @@
 //! `[server]`: the public listener, the issuer it speaks for, and where certificates come from.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -19,6 +21,12 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which trusted peers put the client's certificate; only with `trusted_proxies`.
     pub client_certificate_header: Option<ClientCertificateHeader>,
+    /// From failing readiness to accepting no more.
+    pub drain_delay: Duration,
+    /// Longest wait for what is in flight after that.
+    pub drain_timeout: Duration,
+    /// Where sockets are handed to a new process.
+    pub upgrade_socket: Option<PathBuf>,
     /// `[server.tls]`: the public listener speaks TLS; only with an https issuer.
     pub tls: Option<ServerTls>,
     /// `[server.mtls]`
@@ -42,6 +50,15 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// `unix:/path`
     Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// A listener on which TLS may end here.

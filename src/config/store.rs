@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::Secret;
+use super::snapshot::SnapshotFile;
 
 /// `[store]`
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct Store {
     pub max_bytes: u64,
     /// `backend = "redis"`; `None` for memory.
     pub redis: Option<Redis>,
+    /// Where the memory store is kept over a restart.
+    pub snapshot: Option<SnapshotFile>,
 }
 
 /// `[store.redis]`

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
@@ -31,13 +29,11 @@ use crate::upstream::Discovery;
 pub(super) struct Joint {
     endpoints: Endpoints,
     https: bool,
-    /// Of all configurations.
-    in_flight: Arc<AtomicUsize>,
 }
 
 impl Joint {
     pub(super) fn new(endpoints: Endpoints, issuer: &Issuer) -> Self {
-        Self { endpoints, https: issuer.is_https(), in_flight: Arc::default() }
+        Self { endpoints, https: issuer.is_https() }
     }
 
     /// What another configuration makes, in the place of `self`.
@@ -45,7 +41,6 @@ impl Joint {
         Self {
             endpoints: self.endpoints.succeeded_by(config, shared),
             https: config.server.issuer.is_https(),
-            in_flight: Arc::clone(&self.in_flight),
         }
     }
 
@@ -59,19 +54,6 @@ impl Joint {
         self.endpoints.reload_keys();
     }
 
-    /// Waits until no request is in flight, at most `patience`.
-    pub(super) async fn idle(&self, patience: Duration) {
-        let idle = async {
-            while self.in_flight.load(Ordering::Relaxed) > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        if tokio::time::timeout(patience, idle).await.is_err() {
-            let left = self.in_flight.load(Ordering::Relaxed);
-            tracing::warn!(left, "requests were still in flight when the time to drain was over");
-        }
-    }
-
     fn peer(&self, peer: &Peer, request_id: &RequestId) -> client::Peer {
         client::Peer {
             address: peer.address,
@@ -83,7 +65,6 @@ impl Joint {
 
 impl Application for Joint {
     fn route(&self, head: &Parts) -> Route {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
         match self.endpoints.route_of(head) {
             endpoints::Route::Par => Route::Par,
             endpoints::Route::Metadata => Route::Metadata,
@@ -223,7 +204,6 @@ impl Application for Joint {
             self.endpoints.undo(flow).await;
         }
         log(&exchange);
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -12,15 +12,17 @@ use crate::admin::Readiness;
 use crate::client::Ledger;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::snapshot::SnapshotFile;
 use crate::store::redis::Keeper;
+use crate::store::snapshot::{SnapshotError, refused};
 use crate::store::traced::{System, TracedStore};
-use crate::store::{Measured, MemoryStore, RedisStore, Store};
+use crate::store::{Measured, MemoryStore, RedisStore, Store, Tally};
 use crate::telemetry::metrics::meter;
 use crate::telemetry::trace;
 
 /// Which store it is.
 pub(super) enum Backend {
-    Memory(Arc<MemoryStore>),
+    Memory(Arc<MemoryStore>, Option<Saved>),
     Redis { store: Arc<RedisStore>, keeper: Option<Box<Keeper>>, ledger: Arc<Ledger> },
 }
 
@@ -31,7 +33,7 @@ pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn
         return (backend, store);
     }
     let system = match &backend {
-        Backend::Memory(_) => System::Memory,
+        Backend::Memory(..) => System::Memory,
         Backend::Redis { .. } => System::Redis,
     };
     (backend, Arc::new(TracedStore::new(store, system)))
@@ -48,23 +50,47 @@ fn bare(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
     }
     let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(clock)));
     meter().store_room(config.store.max_bytes);
+    let issuer = config.server.issuer.as_str();
+    let saved = config.store.snapshot.clone().map(|file| Saved { file, issuer: issuer.into() });
     let measured = Measured::new(Arc::<MemoryStore>::clone(&store));
-    (Backend::Memory(store), Arc::new(measured))
+    (Backend::Memory(store, saved), Arc::new(measured))
+}
+
+/// Where the memory store outlasts a restart.
+#[derive(Debug, Clone)]
+pub(super) struct Saved {
+    file: SnapshotFile,
+    issuer: Box<str>,
 }
 
 impl Backend {
     /// Collecting what has expired is the gateway's work for the memory store alone.
     pub(super) fn tidied(&self) -> Option<Arc<MemoryStore>> {
         match self {
-            Self::Memory(store) => Some(Arc::clone(store)),
+            Self::Memory(store, _) => Some(Arc::clone(store)),
             Self::Redis { .. } => None,
         }
+    }
+
+    /// What is to be saved at the end and was saved at the last one.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        match self {
+            Self::Memory(store, Some(saved)) => {
+                Some(Memory { store: Arc::clone(store), saved: saved.clone() })
+            }
+            Self::Memory(_, None) | Self::Redis { .. } => None,
+        }
+    }
+
+    /// Whether other processes see what is kept here.
+    pub(super) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis { .. })
     }
 
     /// A gateway is ready while its store is.
     pub(super) fn readiness(&self, readiness: Readiness) -> Readiness {
         match self {
-            Self::Memory(_) => readiness.check("store", || true),
+            Self::Memory(..) => readiness.check("store", || true),
             Self::Redis { store, .. } => {
                 let store = Arc::clone(store);
                 readiness
@@ -77,7 +103,7 @@ impl Backend {
     /// Its name, and whether it does its work.
     pub(super) fn health(&self) -> (&'static str, Box<dyn Fn() -> bool + Send + Sync>) {
         match self {
-            Self::Memory(_) => ("memory", Box::new(|| true)),
+            Self::Memory(..) => ("memory", Box::new(|| true)),
             Self::Redis { store, .. } => {
                 let store = Arc::clone(store);
                 ("redis", Box::new(move || store.is_ready()))
@@ -88,7 +114,7 @@ impl Backend {
     /// What the limits of all replicas have in common, where replicas have a store in common.
     pub(super) fn ledger(&self) -> Option<Arc<Ledger>> {
         match self {
-            Self::Memory(_) => None,
+            Self::Memory(..) => None,
             Self::Redis { ledger, .. } => Some(Arc::clone(ledger)),
         }
     }
@@ -98,7 +124,7 @@ impl Backend {
     pub(super) fn keep(&mut self) -> Result<Keeping, StartError> {
         let (stop, stopped) = watch::channel(false);
         let thread = match self {
-            Self::Memory(_) => {
+            Self::Memory(..) => {
                 meter().store_up(true);
                 None
             }
@@ -115,6 +141,56 @@ impl Backend {
         let thread = thread.transpose().map_err(StartError::Store)?;
         Ok(Keeping { stop, thread })
     }
+}
+
+/// A memory store that outlasts restarts. Every call may block.
+#[derive(Debug, Clone)]
+pub(super) struct Memory {
+    store: Arc<MemoryStore>,
+    saved: Saved,
+}
+
+impl Memory {
+    /// Ends the store's work and writes down what it holds.
+    pub(super) fn save(&self) -> Result<Tally, SnapshotError> {
+        self.store.freeze();
+        self.store.save(&self.saved.file, &self.saved.issuer)
+    }
+
+    /// Makes what [`save`](Self::save) did undone. A snapshot of a store that goes on must not stay.
+    pub(super) fn resume(&self) -> Result<(), SnapshotError> {
+        let withdrawn = self.store.withdraw(&self.saved.file);
+        self.store.thaw();
+        withdrawn
+    }
+
+    /// Takes what the process before has written down, if it has.
+    pub(super) fn restore(&self) -> Result<Option<Tally>, SnapshotError> {
+        self.store.restore(&self.saved.file, &self.saved.issuer)
+    }
+
+    /// The same for a start, which goes on without what cannot be read.
+    pub(super) fn restore_or_tell(&self) {
+        let path = &self.saved.file.path;
+        match self.restore() {
+            Ok(Some(tally)) => told("read", tally),
+            Ok(None) => {}
+            Err(error) if error.is_refusal() => {
+                let aside = refused(path);
+                tracing::error!(
+                    snapshot = %path.display(), aside = %aside.display(), %error,
+                    "the snapshot is refused and set aside; the store begins empty"
+                );
+            }
+            Err(error) => tracing::error!(%error, "no snapshot; the store begins empty"),
+        }
+    }
+}
+
+/// Says what became of a snapshot.
+pub(super) fn told(what: &str, tally: Tally) {
+    let Tally { requests, expired, refused } = tally;
+    tracing::info!(requests, expired, refused, "the snapshot was {what}");
 }
 
 fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<JoinHandle<()>> {

@@ -1,44 +1,51 @@
-//! Assembly: configuration → sockets → store → endpoints → proxy and admin → run → drain. The one
+//! Assembly: configuration → sockets → store → endpoints → proxy and admin → run → leave. The one
 //! place where parts are wired; no part builds its collaborators.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use crate::admin::{self, Latch, Readiness};
 use crate::client::Limits;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Listen};
 use crate::endpoints::{Endpoints, Shared};
-use crate::proxy::listener::{self, Bound};
-use crate::proxy::{Listeners, Proxy, Renewal, SetupError};
+use crate::proxy::listener::{self, Bound, Inherited};
+use crate::proxy::{Listeners, Phase, Proxy, Renewal, SetupError};
 use crate::store::Store;
+use crate::store::snapshot::SnapshotError;
 use crate::telemetry::Reloads;
 use crate::telemetry::metrics::meter;
 use crate::upstream::tls::TlsError;
 use crate::upstream::{Discovery, HttpClient};
 
+pub use handover::HandoverError;
+pub use orders::{Order, Orders};
 pub use reload::ReloadError;
-pub use serve::{ServeError, serve};
+pub use serve::{Read, ServeError, Start, serve};
 
 use application::Joint;
 use backend::Backend;
 use chores::Chores;
+use handover::Predecessor;
+use leaving::{Leaving, Patience};
 use overview::Overview;
 
 mod application;
 mod backend;
 mod chores;
+mod handover;
+mod leaving;
 mod observe;
+mod orders;
 mod overview;
 mod page;
 mod reload;
 mod serve;
-
-/// Longest wait for requests in flight after the listeners have closed.
-const DRAIN: Duration = Duration::from_secs(30);
+mod succession;
+pub mod systemd;
 
 /// A gateway whose sockets are bound and whose parts are wired, not yet running.
 pub struct Gateway {
@@ -47,9 +54,11 @@ pub struct Gateway {
     addresses: Vec<Listen>,
     mtls_addresses: Vec<Listen>,
     encrypted: bool,
-    admin: Option<admin::Bound>,
+    admin: Option<(Listen, admin::Bound)>,
     backend: Backend,
     shared: Shared,
+    patience: Patience,
+    predecessor: Option<Predecessor>,
     overview: Overview,
     reloads: Reloads,
 }
@@ -75,6 +84,15 @@ pub enum StartError {
     /// The proxy.
     #[error(transparent)]
     Proxy(#[from] SetupError),
+    /// A second descriptor of a socket.
+    #[error("no second descriptor of a socket: {0}")]
+    Descriptor(std::io::Error),
+    /// The gateway whose place was to be taken.
+    #[error("the running gateway was not replaced: {0}")]
+    Handover(#[from] HandoverError),
+    /// The end of a gateway that ran.
+    #[error("what is pending could not be saved: {0}")]
+    Snapshot(#[from] SnapshotError),
 }
 
 impl Gateway {
@@ -83,15 +101,23 @@ impl Gateway {
     /// # Errors
     /// [`StartError`]
     pub fn bind(config: Config) -> Result<Self, StartError> {
+        Self::inherit(config, &mut Inherited::default())
+    }
+
+    /// The same with sockets that are open already, for as many listeners as there are.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn inherit(config: Config, inherited: &mut Inherited) -> Result<Self, StartError> {
         // Two providers are linked, so rustls wants to be told. Fails where it was told already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let public = listener::bind(&config.server.listen)?;
-        let mtls = config.server.mtls.as_ref().map(|mtls| listener::bind(&mtls.listen));
+        let public = inherited.bind("public", &config.server.listen)?;
+        let mtls = config.server.mtls.as_ref().map(|mtls| inherited.bind("mtls", &mtls.listen));
         let listeners = Listeners { public, mtls: mtls.transpose().map_err(StartError::Mtls)? };
         let addresses = listeners.public.addresses();
         let mtls_addresses = listeners.mtls.as_ref().map(Bound::addresses).unwrap_or_default();
         let encrypted = config.server.tls.is_some();
-        let admin = config.admin.map(admin::bind).transpose()?;
+        let admin = config.admin.map(|address| private(address, inherited)).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let client = HttpClient::new(&config.upstream, &config.server.issuer)?;
         let (backend, store) = backend::open(&config, &clock);
@@ -105,6 +131,7 @@ impl Gateway {
         let overview = Overview::new(&clock);
         let joint = Arc::new(Joint::new(Endpoints::new(&config, &shared), &config.server.issuer));
         let reloads = Reloads::new(&config.fingerprint, clock.now());
+        let patience = Patience::of(&config.server);
         let proxy = Proxy::new(listeners, joint, Arc::new(config), clock)?;
         let renewal = proxy.renewal();
         Ok(Self {
@@ -116,6 +143,8 @@ impl Gateway {
             admin,
             backend,
             shared,
+            patience,
+            predecessor: None,
             overview,
             reloads,
         })
@@ -142,7 +171,7 @@ impl Gateway {
     /// What the admin listener is bound to.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(admin::Bound::address)
+        self.admin.as_ref().map(|(_, bound)| bound.address())
     }
 
     /// Looks for files that have changed, those that the parts in use follow themselves.
@@ -176,47 +205,81 @@ impl Gateway {
         self.backend.readiness(readiness)
     }
 
-    /// Serves until `stop` ends, then fails readiness, takes no new connection and lets what is in
-    /// flight end.
+    /// Serves until `orders` end that.
     ///
     /// # Errors
-    /// [`StartError::Admin`] or [`StartError::Store`] where a thread cannot be started.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
-        let reload = self.reload();
-        let (stop_serving, serving) = watch::channel(false);
-        let (stop_admin, admin_stopped) = watch::channel(false);
-        let draining = Latch::new();
-        let readiness = self.readiness(&draining);
-        let (watched, status) = (self.overview.sampler(), self.status());
-        let admin = self.admin.map(|admin| admin.with_status(status));
-        let admin = admin.map(|admin| admin.run(readiness, meter(), admin_stopped)).transpose()?;
+    /// [`StartError`]
+    pub async fn run(mut self, mut orders: Orders) -> Result<(), StartError> {
         let keeping = self.backend.keep()?;
         let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
-        let tidied = self.backend.tidied();
+        let (reload, watched) = (self.reload(), self.overview.sampler());
         let slow = move || {
             reload();
             watched();
         };
-        let chores = Chores::start(store, tidied, limits, slow);
-        let renewal = self.renewal;
-        let serve = self.proxy.serve(serving.clone());
-        let work = async { tokio::join!(serve, keep_fresh(&renewal, serving)) };
-        let stopping = async {
-            stop.await;
-            draining.set();
-            tracing::info!("stopping: no new connections are taken");
-            let _ = stop_serving.send(true);
-        };
-        tokio::join!(work, stopping);
-        renewal.application().idle(DRAIN).await;
-        let _ = stop_admin.send(true);
+        let chores = Chores::start(store, self.backend.tidied(), limits, slow);
+        let served = self.serve(&mut orders).await;
         chores.stop();
         keeping.stop();
-        if let Some(admin) = admin {
-            let _ = tokio::task::spawn_blocking(move || admin.join()).await;
-        }
-        Ok(())
+        served
     }
+
+    async fn serve(mut self, orders: &mut Orders) -> Result<(), StartError> {
+        let begun = self.begin(orders).await?;
+        let Some(relieved) = begun else {
+            return Ok(());
+        };
+        let (phase, told) = watch::channel(Phase::Serving);
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        let (stop_fetching, fetching) = watch::channel(false);
+        let draining = Latch::new();
+        let (readiness, status) = (self.readiness(&draining), self.status());
+        let mut leaving = Leaving {
+            orders,
+            phase,
+            connections: self.proxy.connections(),
+            sockets: self.sockets()?,
+            memory: self.backend.memory(),
+            patience: self.patience,
+            draining,
+            stop_admin,
+        };
+        let run_admin = |(_, admin): (_, admin::Bound)| {
+            admin.with_status(status).run(readiness, meter(), admin_stopped)
+        };
+        let admin = self.admin.map(run_admin).transpose()?;
+        let renewal = self.renewal;
+        let serve = self.proxy.serve(told);
+        let steer = async {
+            relieved.tell();
+            let left = leaving.steer().await;
+            let _ = stop_fetching.send(true);
+            left
+        };
+        let work = async { tokio::join!(steer, serve, keep_fresh(&renewal, fetching)).0 };
+        let left = tokio::select! {
+            left = work => left,
+            () = systemd::watchdog() => Ok(()),
+        };
+        let _ = leaving.stop_admin.send(true);
+        if let Some(admin) = admin {
+            let _ = spawn_blocking(move || admin.join()).await;
+        }
+        left.map_err(StartError::from)
+    }
+}
+
+/// The private listener: inherited, or taken.
+fn private(
+    address: SocketAddr,
+    inherited: &mut Inherited,
+) -> Result<(Listen, admin::Bound), StartError> {
+    let wanted = Listen::Tcp(address);
+    let bound = match inherited.tcp("admin", &wanted) {
+        Some(listener) => admin::Bound::new(listener).map_err(StartError::Descriptor)?,
+        None => admin::bind(address)?,
+    };
+    Ok((wanted, bound))
 }
 
 /// Keeps the upstream's documents fresh, whichever upstream it is, until `serving` changes.

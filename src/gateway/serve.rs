@@ -3,12 +3,14 @@
 use std::io::{self, Write as _};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use super::observe::{self, ObserveError};
 use super::reload::Reloader;
-use super::{Gateway, StartError};
-use crate::config::{Listen, Loaded, Place, Sources};
+use super::{Gateway, Order, Orders, StartError, systemd};
+use crate::config::{Config, Listen, Loaded, Place, Sources};
+use crate::proxy::listener::{Inherited, Passed};
 use crate::telemetry::{self, LogError, LogFormat};
 
 /// Why `serve` ended in failure.
@@ -23,25 +25,56 @@ pub enum ServeError {
     /// The gateway.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Sockets of the service manager.
+    #[error("a socket in LISTEN_FDS cannot be used: {0}")]
+    Sockets(io::Error),
+    /// A socket of the service manager for which there is no listener.
+    #[error("no listener is for the socket {0} of LISTEN_FDS; see [server] listen")]
+    Unclaimed(String),
     /// Runtime, signals or standard output.
     #[error("the system refused: {0}")]
     System(#[from] io::Error),
 }
 
-/// Runs a gateway until SIGTERM or SIGINT, with what was read from `place`, and again whenever that
-/// changes. Each bound address is a line on standard output.
+/// How the process begins.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// It takes the place of a gateway that runs (`--upgrade`).
+    pub upgrade: bool,
+    /// `LISTEN_FDNAMES`, which goes with the sockets of a service manager.
+    pub socket_names: Option<String>,
+}
+
+/// A configuration as it was read.
+pub struct Read {
+    /// Where from.
+    pub place: Place,
+    /// What it says.
+    pub loaded: Loaded,
+    /// The files that it consists of.
+    pub sources: Sources,
+}
+
+/// Runs a gateway with what was read, and again whenever that changes, until SIGTERM or SIGINT, or until
+/// after SIGQUIT another process has taken over. Each bound address is a line on standard output.
 ///
 /// # Errors
 /// [`ServeError`]
-pub fn serve(place: Place, loaded: Loaded, sources: Sources) -> Result<(), ServeError> {
-    let Loaded { config, merged } = loaded;
+pub fn serve(read: Read, start: &Start) -> Result<(), ServeError> {
+    // Takes variables away, so it comes before any thread.
+    let passed = systemd::passed(start.socket_names.as_deref()).map_err(ServeError::Sockets)?;
+    let Read { place, loaded: Loaded { config, merged }, sources } = read;
     let format = if config.log.json { LogFormat::Json } else { LogFormat::Text };
     let _flushed_at_the_end = telemetry::init(format, &config.log.level)?;
     let _sent_at_the_end = observe::begin(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let given_up = config.given_up();
-        let gateway = Gateway::bind(config)?;
+        let gateway = if start.upgrade {
+            Gateway::succeed(config).await?
+        } else {
+            with_sockets(config, passed)?
+        };
         for given_up in given_up {
             tracing::warn!("{given_up}");
         }
@@ -49,19 +82,45 @@ pub fn serve(place: Place, loaded: Loaded, sources: Sources) -> Result<(), Serve
         let mut background = JoinSet::new();
         background.spawn(reloader.run());
         announce(&gateway)?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let stop = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        gateway.run(stop).await?;
+        let (give, orders) = Orders::channel();
+        let listen = obey(&give)?;
+        tokio::select! {
+            ended = gateway.run(orders) => ended?,
+            () = listen => {}
+        }
         Ok(())
     });
     runtime.shutdown_background();
     outcome
+}
+
+/// A gateway with the sockets of the service manager, each of which has to be for a listener.
+fn with_sockets(config: Config, passed: Vec<Passed>) -> Result<Gateway, ServeError> {
+    let mut inherited = Inherited::new(passed).map_err(ServeError::Sockets)?;
+    let gateway = Gateway::inherit(config, &mut inherited)?;
+    match inherited.unclaimed().into_iter().next() {
+        Some(socket) => Err(ServeError::Unclaimed(socket)),
+        None => Ok(gateway),
+    }
+}
+
+/// Turns signals into orders. Never ends.
+fn obey(give: &UnboundedSender<Order>) -> io::Result<impl Future<Output = ()> + use<>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    let give = give.clone();
+    Ok(async move {
+        loop {
+            let order = tokio::select! {
+                _ = terminate.recv() => Order::Stop,
+                _ = interrupt.recv() => Order::StopSoon,
+                _ = quit.recv() => Order::HandOver,
+            };
+            // A gateway that takes no orders any more has ended.
+            let _ = give.send(order);
+        }
+    })
 }
 
 fn shown(scheme: &str, address: &Listen) -> String {

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::application::{BodyScan, Forward, Peer, RequestId, Route};
 use super::failure::Failure;
 use super::headers::X_REQUEST_ID;
+use super::phase::Decided;
 use crate::clock::Timestamp;
 use crate::telemetry::trace::Trace;
 
@@ -41,6 +42,8 @@ pub(super) struct Context {
     pub(super) failure: Option<Failure>,
     /// Whether the upstream's body is left out.
     pub(super) concealed: bool,
+    /// Set once the answer no longer depends on the store.
+    pub(super) decided: Option<Decided>,
 }
 
 impl Context {
@@ -63,6 +66,7 @@ impl Context {
             upstream_status: None,
             failure: None,
             concealed: false,
+            decided: None,
         }
     }
 

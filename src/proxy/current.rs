@@ -10,6 +10,7 @@ use super::application::Application;
 use super::client_certificate::Forwarded;
 use super::context::Context;
 use super::headers::ForwardingFields;
+use super::phase::{Connections, Phase};
 use super::server::SetupError;
 use super::tls::TlsEnd;
 use super::upstream_peer::UpstreamPeers;
@@ -35,6 +36,7 @@ pub(super) struct Foundation {
     pub(super) clock: Arc<dyn Clock>,
     /// For the exchanges whose page is looked at.
     pub(super) connector: Arc<Connector>,
+    pub(super) connections: Connections,
 }
 
 /// Where TLS ends on each listener, if it does.
@@ -53,13 +55,13 @@ impl<A> Current<A> {
         self.gateway.load_full()
     }
 
-    /// Keeps the upstream's name resolved, whichever upstream it is, until `shutdown`.
-    pub(super) async fn keep_resolved(&self, shutdown: watch::Receiver<bool>) {
+    /// Keeps the upstream's name resolved, whichever upstream it is, until `phase` is over.
+    pub(super) async fn keep_resolved(&self, phase: watch::Receiver<Phase>) {
         let mut changes = self.changes.subscribe();
         loop {
             let upstream = Arc::clone(&self.gateway.load().upstream);
             tokio::select! {
-                () = upstream.keep_resolved(shutdown.clone()) => return,
+                () = upstream.keep_resolved(phase.clone()) => return,
                 _ = changes.changed() => {}
             }
         }
@@ -81,7 +83,7 @@ impl<A> Gateway<A> {
         foundation: Foundation,
         last: Option<&Self>,
     ) -> Result<Self, SetupError> {
-        let Foundation { clock, connector } = foundation;
+        let Foundation { clock, connector, connections } = foundation;
         let tls = TlsEnds::new(&config, last, clock.now())?;
         let upstream = UpstreamPeers::new(&config.upstream, Arc::clone(&clock))?;
         let upstream = match last.map(|last| &last.upstream) {
@@ -94,7 +96,17 @@ impl<A> Gateway<A> {
             Forwarded { header, authorities }
         });
         let fields = ForwardingFields::new(&config)?;
-        Ok(Self { application, config, clock, fields, upstream, certificates, connector, tls })
+        Ok(Self {
+            application,
+            config,
+            clock,
+            fields,
+            upstream,
+            certificates,
+            connector,
+            connections,
+            tls,
+        })
     }
 }
 
@@ -193,8 +205,11 @@ impl<A: Application> Renewal<A> {
         config: Arc<Config>,
     ) -> Result<Prepared<A>, SetupError> {
         let last = self.0.load();
-        let foundation =
-            Foundation { clock: Arc::clone(&last.clock), connector: Arc::clone(&last.connector) };
+        let foundation = Foundation {
+            clock: Arc::clone(&last.clock),
+            connector: Arc::clone(&last.connector),
+            connections: last.connections.clone(),
+        };
         let gateway = Gateway::new(application, config, foundation, Some(&last))?;
         Ok(Prepared { gateway, current: Arc::clone(&self.0) })
     }

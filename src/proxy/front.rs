@@ -10,10 +10,12 @@ use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
+use tokio::sync::watch;
 
 use super::application::Application;
 use super::current::Current;
 use super::guard::{Bounds, Connection, Guarded, expect_head};
+use super::phase::{Connections, Words};
 use super::{Gateway, Phases};
 use crate::config::TlsListener;
 use crate::telemetry::metrics::{RateScope, meter};
@@ -25,13 +27,32 @@ pub(super) struct Front<A: Application> {
     current: Arc<Current<A>>,
     taken: Arc<AtomicUsize>,
     listener: TlsListener,
+    connections: Connections,
+    leaving: watch::Receiver<bool>,
+    closing: watch::Receiver<bool>,
 }
 
 impl<A: Application> Front<A> {
     /// For the public listener.
-    pub(super) fn new(proxy: HttpProxy<Phases<A>>, current: Arc<Current<A>>) -> Self {
-        let taken = Arc::default();
-        Self { proxy: Arc::new(proxy), current, taken, listener: TlsListener::Public }
+    pub(super) fn new(
+        proxy: HttpProxy<Phases<A>>,
+        current: Arc<Current<A>>,
+        words: &Words,
+    ) -> Self {
+        Self {
+            proxy: Arc::new(proxy),
+            connections: current.load().connections.clone(),
+            current,
+            taken: Arc::default(),
+            listener: TlsListener::Public,
+            leaving: words.leaving.clone(),
+            closing: words.closing.clone(),
+        }
+    }
+
+    /// The count of connections that it keeps.
+    pub(super) const fn connections(&self) -> &Connections {
+        &self.connections
     }
 
     /// The same for this listener; both share their room.
@@ -41,19 +62,27 @@ impl<A: Application> Front<A> {
             current: Arc::clone(&self.current),
             taken: Arc::clone(&self.taken),
             listener,
+            connections: self.connections.clone(),
+            leaving: self.leaving.clone(),
+            closing: self.closing.clone(),
         }
+    }
+
+    /// The same.
+    pub(super) fn again(&self) -> Self {
+        self.on(self.listener)
     }
 
     /// `None` where the handshake failed or took longer than a head may.
     async fn guarded(&self, stream: Stream, gateway: Arc<Gateway<A>>) -> Option<Guarded> {
         let limits = &gateway.config.limits;
-        let bounds = Bounds { head: limits.header_timeout, idle: limits.keepalive_timeout };
+        let (head, idle) = (limits.header_timeout, limits.keepalive_timeout);
+        let bounds = Bounds { head, idle, closing: self.closing.clone() };
         let Some(tls) = gateway.tls.of(self.listener) else {
             return Some(Guarded::new(stream, bounds, Connection::default()));
         };
-        let handshake = tls.handshake(Guarded::open(stream, bounds));
-        let (stream, connection) =
-            tokio::time::timeout(bounds.head, handshake).await.ok().flatten()?;
+        let handshake = tls.handshake(Guarded::open(stream, bounds.clone()));
+        let (stream, connection) = tokio::time::timeout(head, handshake).await.ok().flatten()?;
         Some(Guarded::new(stream, bounds, connection))
     }
 }
@@ -63,8 +92,9 @@ impl<A: Application> ServerApp for Front<A> {
     async fn process_new(
         self: &Arc<Self>,
         stream: Stream,
-        shutdown: &ShutdownWatch,
+        _shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
+        let _open = self.connections.opened();
         let gateway = self.current.load();
         // A connection above the cap is closed at once: to answer it would cost what the cap saves.
         let Some(_place) = Place::take(&self.taken, gateway.config.limits.connections) else {
@@ -74,8 +104,8 @@ impl<A: Application> ServerApp for Front<A> {
         let guarded: Stream = Box::new(self.guarded(stream, gateway).await?);
         let mut session = ServerSession::new_http1(guarded);
         // Zero is pingora's word for "no own timer": the guard bounds the wait.
-        session.set_keepalive((!*shutdown.borrow()).then_some(0));
-        while let Some(reused) = self.proxy.process_new_http(session, shutdown).await {
+        session.set_keepalive((!*self.leaving.borrow()).then_some(0));
+        while let Some(reused) = self.proxy.process_new_http(session, &self.leaving).await {
             let (stream, settings) = reused.consume();
             expect_head(&stream);
             session = ServerSession::new_http1(stream);
@@ -86,9 +116,9 @@ impl<A: Application> ServerApp for Front<A> {
         None
     }
 
-    async fn cleanup(&self) {
-        self.proxy.http_cleanup().await;
-    }
+    /// Nothing: pingora's own way would drop connections whose request is on its way. The guard closes
+    /// those that are idle.
+    async fn cleanup(&self) {}
 }
 
 /// The place of one connection, free again when dropped.

@@ -21,6 +21,7 @@ use pingora::protocols::{
     Stream, TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::Sleep;
 
 use crate::client::certificate::Shown;
@@ -29,10 +30,12 @@ use crate::client::certificate::Shown;
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// The bounds of every connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Bounds {
     pub(super) head: Duration,
     pub(super) idle: Duration,
+    /// Turns true when no further request is waited for.
+    pub(super) closing: watch::Receiver<bool>,
 }
 
 /// What is known of a connection since it was made.
@@ -70,6 +73,8 @@ fn guarded(stream: &Stream) -> Option<&Guarded> {
 
 /// Nothing of the next head has come yet.
 const NEXT: u8 = 0;
+/// Nothing of the first head has come yet: the client has just connected and has a request.
+const FIRST: u8 = 3;
 /// The head is coming.
 const HEAD: u8 = 1;
 /// The head is complete; bodies and answers are bounded elsewhere.
@@ -92,12 +97,19 @@ pub(super) struct Guarded {
     refusal: Option<&'static [u8]>,
     /// The refusal is written and our half of the connection closed.
     told: bool,
+    /// Made when a head is awaited for the first time.
+    closing: Option<Closing>,
+    /// The phase that it was made for.
+    closing_of: u8,
 }
+
+/// Ends once no further request is waited for.
+type Closing = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 impl Guarded {
     /// Awaits a head.
     pub(super) fn new(inner: Stream, bounds: Bounds, connection: Connection) -> Self {
-        Self { phase: AtomicU8::new(NEXT), connection, ..Self::open(inner, bounds) }
+        Self { phase: AtomicU8::new(FIRST), connection, ..Self::open(inner, bounds) }
     }
 
     /// Lets everything through: what comes is no HTTP yet.
@@ -113,6 +125,8 @@ impl Guarded {
             line_ended: false,
             refusal: None,
             told: false,
+            closing: None,
+            closing_of: OPEN,
         }
     }
 
@@ -120,10 +134,34 @@ impl Guarded {
     fn poll_bound(&mut self, phase: u8, cx: &mut Context<'_>) -> Poll<()> {
         if self.timed != phase {
             self.timed = phase;
-            let bound = if phase == NEXT { self.bounds.idle } else { self.bounds.head };
+            let bound = if phase == HEAD { self.bounds.head } else { self.bounds.idle };
             self.timer = Some(Box::pin(tokio::time::sleep(bound)));
         }
         self.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx))
+    }
+
+    /// Whether the wait for a head is over because the gateway leaves. Who has just connected gets a
+    /// moment to send the first one, since nobody else would answer it.
+    fn poll_closing(&mut self, phase: u8, cx: &mut Context<'_>) -> Poll<()> {
+        if phase == HEAD {
+            return Poll::Pending;
+        }
+        if self.closing.is_none() || self.closing_of != phase {
+            let mut closing = self.bounds.closing.clone();
+            self.closing_of = phase;
+            self.closing = Some(Box::pin(async move {
+                // Without a sender everything is over as well.
+                let _ = closing.wait_for(|closing| *closing).await;
+                if phase == FIRST {
+                    tokio::time::sleep(FIRST_WORDS).await;
+                }
+            }));
+        }
+        let over = self.closing.as_mut().map_or(Poll::Pending, |closing| closing.as_mut().poll(cx));
+        if over.is_ready() {
+            self.closing = None;
+        }
+        over
     }
 
     /// Ends the reading of this head; the client is told why when the connection is shut down.
@@ -162,7 +200,7 @@ impl Guarded {
 
     /// Counts what came of the head; the first bytes start its clock.
     fn count(&mut self, phase: u8, piece: &[u8]) {
-        if phase == NEXT {
+        if phase != HEAD {
             self.phase.store(HEAD, Ordering::Release);
             self.read = 0;
             self.line_ended = false;
@@ -199,6 +237,10 @@ impl AsyncRead for Guarded {
                 this.count(phase, piece);
             }
             return Poll::Ready(result);
+        }
+        if this.poll_closing(phase, cx).is_ready() {
+            // As if the client had closed.
+            return Poll::Ready(Ok(()));
         }
         ready!(this.poll_bound(phase, cx));
         if phase == HEAD {
@@ -317,6 +359,9 @@ impl fmt::Debug for Guarded {
         self.inner.fmt(f)
     }
 }
+
+/// How long a client that has connected may take to begin its request when the gateway leaves.
+const FIRST_WORDS: Duration = Duration::from_secs(2);
 
 /// Longest time for the client to take [`Guarded::refusal`].
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -21,6 +21,7 @@ use pingora::{Error, ErrorType};
 
 pub use application::Application;
 pub use current::{Prepared, Renewal};
+pub use phase::{Connections, Phase};
 pub use server::{Listeners, Proxy, SetupError};
 
 use crate::clock::Clock;
@@ -47,6 +48,7 @@ mod front;
 mod guard;
 mod headers;
 pub mod listener;
+mod phase;
 mod redirect;
 mod screen;
 mod server;
@@ -66,6 +68,7 @@ struct Gateway<A> {
     certificates: Option<Forwarded>,
     /// For the exchanges whose page is looked at.
     connector: Arc<Connector>,
+    connections: Connections,
     tls: TlsEnds,
 }
 
@@ -169,7 +172,9 @@ impl<A: Application> ProxyHttp for Phases<A> {
         {
             return Ok(());
         }
-        gateway.heard(session, response, context).await
+        gateway.heard(session, response, context).await?;
+        context.decided = Some(gateway.connections.decision());
+        Ok(())
     }
 
     fn upstream_response_body_filter(

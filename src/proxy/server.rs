@@ -1,5 +1,6 @@
 //! Puts the parts together and runs them.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use tokio::sync::watch;
 use super::application::Application;
 use super::current::{Current, Foundation, Renewal};
 use super::front::Front;
-use super::listener::{Bound, unix_permissions};
+use super::listener::{Bound, Passed};
+use super::phase::{Connections, Phase, Words};
 use super::upstream_peer::UpstreamTlsError;
 use super::{Gateway, Phases};
 use crate::clock::Clock;
@@ -63,7 +65,7 @@ impl<A: Application> Proxy<A> {
     ) -> Result<Self, SetupError> {
         let options = ConnectorOptions::from_server_conf(&settings());
         let connector = Arc::new(Connector::new(Some(options)));
-        let foundation = Foundation { clock, connector };
+        let foundation = Foundation { clock, connector, connections: Connections::default() };
         let gateway = Gateway::new(application, config, foundation, None)?;
         let current = Arc::new(Current::new(gateway));
         Ok(Self { public: listeners.public, mtls: listeners.mtls, current })
@@ -75,49 +77,100 @@ impl<A: Application> Proxy<A> {
         Renewal(Arc::clone(&self.current))
     }
 
-    /// Serves on the runtime it is called on until `shutdown` turns true: then no connection is
-    /// accepted and idle ones are closed. Requests in flight are tasks of the runtime and go on
-    /// for as long as it lives; counting them is the application's, in
-    /// [`finished`](Application::finished).
+    /// The connections of clients, to wait for their end.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.current.load().connections.clone()
+    }
+
+    /// Second descriptors of all sockets, for another process.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sockets(&self) -> io::Result<Vec<Passed>> {
+        let listeners = [Some(&self.public), self.mtls.as_ref()];
+        let passed = listeners.into_iter().flatten().map(Bound::passed);
+        Ok(passed.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    /// Serves on the runtime it is called on and does as `phase` says until that is over. Requests in
+    /// flight are tasks of the runtime and go on for as long as it lives;
+    /// [`connections`](Self::connections) knows how many are left.
     ///
     /// The upstream's name is looked up before the first request is taken and every ten seconds
     /// from then on.
-    pub async fn serve(self, shutdown: watch::Receiver<bool>) {
+    pub async fn serve(self, phase: watch::Receiver<Phase>) {
         let current = self.current;
         let gateway = current.load();
         // Clients queue meanwhile; where the look-up hangs they get 503 until it succeeds.
         let patience = gateway.config.upstream.connect_timeout;
         let _ = tokio::time::timeout(patience, gateway.upstream.resolve()).await;
         drop(gateway);
-        let phases = Phases(Arc::clone(&current));
-        let front = Front::new(http_proxy(&Arc::new(settings()), phases), Arc::clone(&current));
+        let (phases, words) = (Phases(Arc::clone(&current)), Words::new());
+        let proxy = http_proxy(&Arc::new(settings()), phases);
+        let front = Front::new(proxy, Arc::clone(&current), &words);
         let mtls = async {
             if let Some(mtls) = self.mtls {
-                listen(mtls, front.on(TlsListener::Mtls), shutdown.clone()).await;
+                listen(mtls, front.on(TlsListener::Mtls), phase.clone()).await;
             }
         };
         tokio::join!(
-            listen(self.public, front.on(TlsListener::Public), shutdown.clone()),
+            listen(self.public, front.on(TlsListener::Public), phase.clone()),
             mtls,
-            current.keep_resolved(shutdown.clone()),
+            words.follow(phase.clone()),
+            current.keep_resolved(phase.clone()),
         );
     }
 }
 
-async fn listen<A: Application>(bound: Bound, front: Front<A>, shutdown: watch::Receiver<bool>) {
-    let sockets = bound.addresses();
-    let fds = Arc::new(parking_lot::Mutex::new(bound.into_fds()));
-    let mut service = Service::new("gateway".to_owned(), front);
-    for socket in &sockets {
+/// Takes connections whenever the phase says so, until it is over.
+async fn listen<A: Application>(bound: Bound, front: Front<A>, mut phase: watch::Receiver<Phase>) {
+    loop {
+        let now = *phase.borrow_and_update();
+        if now.is_over() {
+            break;
+        }
+        if now.accepts() {
+            accept(&bound, &front, &mut phase).await;
+        } else if phase.changed().await.is_err() {
+            break;
+        }
+    }
+    bound.close(*phase.borrow());
+}
+
+/// Takes connections for as long as the phase says so. pingora closes the descriptors that it gets,
+/// so it gets second ones.
+async fn accept<A: Application>(
+    bound: &Bound,
+    front: &Front<A>,
+    phase: &mut watch::Receiver<Phase>,
+) {
+    let fds = match bound.to_fds() {
+        Ok(fds) => Arc::new(parking_lot::Mutex::new(fds)),
+        Err(error) => {
+            tracing::error!(%error, "a listener cannot be used");
+            let _ = phase.wait_for(|phase| !phase.accepts()).await;
+            return;
+        }
+    };
+    let _accepting = front.connections().accepting();
+    let mut service = Service::new("gateway".to_owned(), front.again());
+    for socket in &bound.addresses() {
         match socket {
             Listen::Tcp(address) => service.add_tcp(&address.to_string()),
             Listen::Unix(path) => {
-                service.add_uds(&path.to_string_lossy(), Some(unix_permissions()));
+                service.add_uds(&path.to_string_lossy(), Some(bound.permissions(path)));
             }
         }
     }
-    service.start_service(Some(fds), shutdown, 1).await;
-    remove_unix_sockets(&sockets);
+    let (stop, stopped) = watch::channel(false);
+    let until = async {
+        // Without a sender everything is over.
+        let _ = phase.wait_for(|phase| !phase.accepts()).await;
+        stop.send_replace(true);
+    };
+    tokio::join!(service.start_service(Some(fds), stopped, 1), until);
 }
 
 /// The upstream's authorities stand in each peer, as they may change.
@@ -127,14 +180,5 @@ fn settings() -> ServerConf {
         // The default of 128 makes pingora reconnect all the time under 256 connections.
         upstream_keepalive_pool_size: 1024,
         ..ServerConf::default()
-    }
-}
-
-/// pingora leaves them behind.
-fn remove_unix_sockets(sockets: &[Listen]) {
-    for socket in sockets {
-        if let Listen::Unix(path) = socket {
-            let _ = std::fs::remove_file(path);
-        }
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
+use super::phase::Phase;
 use crate::clock::Clock;
 use crate::config::Upstream;
 
@@ -172,9 +173,9 @@ impl UpstreamPeers {
 
     /// Looks the name up every ten seconds, and sooner when no address takes a connection, until
     /// shutdown.
-    pub(super) async fn keep_resolved(&self, mut shutdown: watch::Receiver<bool>) {
+    pub(super) async fn keep_resolved(&self, mut phase: watch::Receiver<Phase>) {
         let stopped = async {
-            let _ = shutdown.wait_for(|stop| *stop).await;
+            let _ = phase.wait_for(|phase| phase.is_over()).await;
         };
         tokio::select! {
             () = stopped => {}

@@ -15,7 +15,7 @@ use crate::telemetry::metrics::StoreCause;
 
 pub use index::{Found, IndexKey};
 pub use measured::Measured;
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, Tally};
 pub use redis::RedisStore;
 pub use traced::TracedStore;
 
@@ -26,6 +26,7 @@ mod measured;
 pub mod memory;
 pub mod redis;
 pub mod sealed;
+pub mod snapshot;
 pub mod traced;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also

@@ -136,6 +136,7 @@ impl Unread {
         let mut child = Command::new(env!("CARGO_BIN_EXE_parapet"))
             .args(["serve", "--config"])
             .arg(&file)
+            .env("PARAPET__SERVER__DRAIN_DELAY", "0s")
             .stdout(Stdio::piped())
             .stderr(stderr)
             .spawn()

@@ -41,6 +41,7 @@ mod reload;
 mod replicas;
 mod shared_limits;
 mod store;
+mod succession;
 mod support;
 mod tampering;
 mod traces;

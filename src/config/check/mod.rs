@@ -27,7 +27,6 @@ mod server;
 mod store;
 #[cfg(test)]
 mod tests;
-mod unsupported;
 mod upstream;
 
 /// The checked configuration; `None` only where `problems` says why.
@@ -37,7 +36,6 @@ pub(super) fn check(
     (problems, sources): (&mut Problems, &mut Sources),
 ) -> Option<Config> {
     let mut checker = Checker { root, environment, problems, sources };
-    unsupported::check(&mut checker);
     checker.config(file)
 }
 
@@ -58,10 +56,11 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// All that the keys say, those of later work included.
+    /// All that the keys say.
     fn config(&mut self, file: &File) -> Option<Config> {
         let checker = self;
         let server = checker.server(&file.server);
+        checker.upgrade(file);
         let admin = checker.admin(&file.admin);
         let upstream = checker.upstream(&file.upstream);
         let par = checker.par(&file.par);

@@ -43,9 +43,28 @@ impl Checker<'_> {
             issuer: issuer?,
             trusted_proxies: trusted_proxies?,
             client_certificate_header: file.client_certificate_header,
+            drain_delay: file.drain_delay.0,
+            drain_timeout: file.drain_timeout.0,
+            upgrade_socket: file
+                .upgrade_socket
+                .as_deref()
+                .map(|path| self.file_path("server.upgrade_socket", path)),
             tls: tls.ok()?,
             mtls: mtls.ok()?,
         })
+    }
+
+    /// A process that takes over a memory store reads it from the snapshot.
+    pub(super) fn upgrade(&mut self, file: &file::File) {
+        if file.server.upgrade_socket.is_some()
+            && file.store.backend == file::Backend::Memory
+            && file.store.snapshot.is_none()
+        {
+            self.refuse(
+                "server.upgrade_socket",
+                "needs `[store] snapshot`, in which a memory store is handed over",
+            );
+        }
     }
 
     fn server_tls(&mut self, file: Option<&file::ServerTls>) -> Result<Option<ServerTls>, Refused> {

@@ -1,9 +1,12 @@
 //! `[store]`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use super::{Checker, Refused, cannot_read};
 use crate::config::file::{self, Backend};
+use crate::config::snapshot::{SnapshotFile, SnapshotKey};
 use crate::config::store::{Redis, RedisPassword, RedisServers, RedisTls, Store, Wait};
 
 impl Checker<'_> {
@@ -20,13 +23,74 @@ impl Checker<'_> {
                 if file.redis.is_some() {
                     self.refuse("store.redis", "needs `backend = \"redis\"`");
                 }
-                Some(Store { max_bytes, redis: None })
+                let snapshot = self.snapshot(file).ok()?;
+                Some(Store { max_bytes, redis: None, snapshot })
             }
             Backend::Redis => {
+                if file.snapshot.is_some() {
+                    self.refuse(
+                        "store.snapshot",
+                        "is for `backend = \"memory\"`; Redis keeps its own",
+                    );
+                }
                 let redis = self.redis(file.redis.as_ref().unwrap_or(&file::StoreRedis::default()));
-                Some(Store { max_bytes, redis: Some(redis?) })
+                Some(Store { max_bytes, redis: Some(redis?), snapshot: None })
             }
         }
+    }
+
+    fn snapshot(&mut self, file: &file::Store) -> Result<Option<SnapshotFile>, Refused> {
+        let keys = [
+            ("store.snapshot_key", file.snapshot_key.is_some()),
+            ("store.snapshot_key_file", file.snapshot_key_file.is_some()),
+            ("store.snapshot_key_env", file.snapshot_key_env.is_some()),
+        ];
+        let chosen = self.only_one(&keys)?;
+        match (&file.snapshot, chosen) {
+            (Some(name), Some(chosen)) => {
+                let path = self.file_path("store.snapshot", name);
+                if !path.parent().is_some_and(Path::is_dir) || path.is_dir() {
+                    self.refuse("store.snapshot", "expected a file in a folder that exists");
+                    return Err(Refused);
+                }
+                Ok(Some(SnapshotFile { path, key: self.snapshot_key(file, chosen)? }))
+            }
+            (Some(_), None) => {
+                self.refuse(
+                    "store.snapshot",
+                    "needs exactly one of `snapshot_key`, `snapshot_key_file`, `snapshot_key_env`",
+                );
+                Err(Refused)
+            }
+            (None, Some(key)) => {
+                self.refuse(key, "needs `snapshot` beside it");
+                Err(Refused)
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn snapshot_key(&mut self, file: &file::Store, chosen: &str) -> Result<SnapshotKey, Refused> {
+        let key = if let Some(text) = &file.snapshot_key {
+            SnapshotKey::parse(text.expose().as_bytes())
+        } else if let Some(name) = &file.snapshot_key_file {
+            let path = self.file_path(chosen, name);
+            match std::fs::read(&path).map(Zeroizing::new) {
+                Ok(bytes) => SnapshotKey::parse(&bytes),
+                Err(error) => {
+                    self.refuse(chosen, &cannot_read(&path, &error));
+                    return Err(Refused);
+                }
+            }
+        } else {
+            let name = file.snapshot_key_env.as_deref().unwrap_or_default();
+            let text = self.secret_from_variable(chosen, name).ok_or(Refused)?;
+            SnapshotKey::parse(text.expose().as_bytes())
+        };
+        key.ok_or_else(|| {
+            self.refuse(chosen, "expected 32 bytes in base64, as `parapet secret key` prints them");
+            Refused
+        })
     }
 
     fn redis(&mut self, file: &file::StoreRedis) -> Option<Redis> {

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::units::Time;
+
 /// `[server]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -22,6 +24,15 @@ pub struct Server {
     /// `trusted_proxies`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificate_header: Option<ClientCertificateHeader>,
+    /// How long a gateway that was told to stop goes on accepting after its readiness has failed, so
+    /// that balancers see it first. Nobody waits for it after SIGINT.
+    pub drain_delay: Time,
+    /// Longest wait for what is in flight once nothing new is accepted.
+    pub drain_timeout: Time,
+    /// Unix socket over which a running gateway hands its sockets to a new process, which waits
+    /// there (`parapet serve --upgrade`), when it gets SIGQUIT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade_socket: Option<String>,
     /// Serve HTTPS directly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerTls>,
@@ -37,6 +48,9 @@ impl Default for Server {
             issuer: None,
             trusted_proxies: Vec::new(),
             client_certificate_header: None,
+            drain_delay: Time::seconds(5),
+            drain_timeout: Time::seconds(30),
+            upgrade_socket: None,
             tls: None,
             mtls: None,
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::secret::Secret;
 use crate::config::units::Time;
 
 /// `[store]`
@@ -20,9 +21,18 @@ pub struct Store {
     /// How many gateways run side by side. More than one cannot share a memory store.
     #[schemars(range(min = 1))]
     pub replicas: u32,
-    /// File that keeps the memory store over a restart. Not yet supported.
+    /// File in which a gateway that stops keeps the memory store for the next start, sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
+    /// The key of `snapshot`: 32 random bytes in base64, as `parapet secret key` prints them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_key: Option<Secret>,
+    /// File that holds the key: in base64, or the 32 bytes as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_key_file: Option<String>,
+    /// Environment variable that holds the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_key_env: Option<String>,
     /// For `backend = "redis"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<StoreRedis>,
@@ -35,6 +45,9 @@ impl Default for Store {
             max_bytes: 268_435_456,
             replicas: 1,
             snapshot: None,
+            snapshot_key: None,
+            snapshot_key_file: None,
+            snapshot_key_env: None,
             redis: None,
         }
     }

@@ -24,6 +24,19 @@ pub(super) struct Entry {
     state: Mutex<Option<Box<State>>>,
 }
 
+/// All of an entry but what was pushed and its continuations: what has to be written down so that it
+/// can be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Course {
+    pub(super) pushed_at: Timestamp,
+    pub(super) redeem_millis: u32,
+    pub(super) login_millis: u32,
+    pub(super) starts: u32,
+    pub(super) last_caller: Option<CallerToken>,
+    pub(super) last_start: Option<(FlowId, Timestamp)>,
+    pub(super) spent: Option<(FlowId, Timestamp)>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct State {
     starts: u32,
@@ -71,6 +84,35 @@ impl Entry {
             redeem_millis: millis(lifetimes.redeem),
             login_millis: millis(lifetimes.login),
             state: Mutex::default(),
+        }
+    }
+
+    /// The entry of which this was the course.
+    pub(super) fn resumed(request: PushedRequest, course: Course) -> Self {
+        let Course { pushed_at, redeem_millis, login_millis, .. } = course;
+        let Course { starts, last_caller, last_start, spent, .. } = course;
+        let state = State { starts, last_caller, last_start, spent, ..State::default() };
+        let begun = starts > 0 || last_start.is_some() || spent.is_some();
+        Self {
+            request: Arc::new(request),
+            pushed_at,
+            redeem_millis,
+            login_millis,
+            state: Mutex::new(begun.then(|| Box::new(state))),
+        }
+    }
+
+    pub(super) fn course(&self) -> Course {
+        let state = self.state.lock();
+        let state = state.as_deref();
+        Course {
+            pushed_at: self.pushed_at,
+            redeem_millis: self.redeem_millis,
+            login_millis: self.login_millis,
+            starts: state.map_or(0, |state| state.starts),
+            last_caller: state.and_then(|state| state.last_caller),
+            last_start: state.and_then(|state| state.last_start),
+            spent: state.and_then(|state| state.spent),
         }
     }
 

@@ -34,6 +34,16 @@ impl Index {
         self.0.get(&half_digest(key.as_bytes()))
     }
 
+    /// What is kept: places, and the references they lead to.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Address, Reference)> {
+        self.0.iter().map(|(place, reference)| (*place, reference))
+    }
+
+    /// Keeps what [`all`](Self::all) gave before a restart.
+    pub(super) fn restore(&self, place: Address, reference: Reference) {
+        self.0.insert(place, reference);
+    }
+
     pub(super) fn tidy(&self) {
         self.0.run_pending_tasks();
     }

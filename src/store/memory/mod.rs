@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use moka::ops::compute::Op;
 use moka::sync::Cache;
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::account::Account;
 use super::due::Due;
@@ -22,8 +23,12 @@ use crate::oauth::request_uri::Reference;
 use entry::{Entry, Kept};
 use index::Index;
 
+pub use saved::Tally;
+
 mod entry;
 mod index;
+mod record;
+mod saved;
 
 /// Bytes a request costs beside its query: key, entry, and moka's own nodes, as measured over a
 /// million entries (`docs/performance.md`), and the state of the login it may become.
@@ -52,6 +57,8 @@ pub struct MemoryStore {
     due_replays: Due<ReplayKey>,
     account: Account,
     clock: Arc<dyn Clock>,
+    /// Whether no call is taken any more. Every call holds it for reading.
+    frozen: RwLock<bool>,
 }
 
 impl MemoryStore {
@@ -66,7 +73,29 @@ impl MemoryStore {
             due_replays: Due::new(),
             account: Account::new(max_bytes),
             clock,
+            frozen: RwLock::new(false),
         }
+    }
+
+    /// Ends the store's work: calls that are under way end, and every later one is refused as
+    /// [`StoreError::Unavailable`], so that what is saved now is the last word.
+    pub fn freeze(&self) {
+        *self.frozen.write() = true;
+    }
+
+    /// Takes calls again.
+    pub fn thaw(&self) {
+        *self.frozen.write() = false;
+    }
+
+    /// To be held during a call.
+    fn open(&self) -> Result<RwLockReadGuard<'_, bool>, StoreError> {
+        let frozen = self.frozen.read();
+        if *frozen { Err(StoreError::Unavailable) } else { Ok(frozen) }
+    }
+
+    fn held(&self, address: Address) -> Option<Held> {
+        self.requests.get(&address).and_then(|entry| entry.held(self.clock.now()))
     }
 
     /// Collects expired entries. To be called a few times a second from a thread of its own;
@@ -138,6 +167,7 @@ impl Store for MemoryStore {
         request: PushedRequest,
         lifetimes: Lifetimes,
     ) -> Result<(), StoreError> {
+        let _open = self.open()?;
         self.account.reserve(&request.client_id, cost(&request))?;
         let entry = Entry::new(request, self.clock.now(), lifetimes);
         let (address, gone_at) = (address(reference), entry.gone_at());
@@ -147,6 +177,7 @@ impl Store for MemoryStore {
     }
 
     async fn start(&self, reference: &Reference, visit: Visit<'_>) -> Result<Start, StoreError> {
+        let _open = self.open()?;
         let Some(entry) = self.requests.get(&address(reference)) else {
             return Ok(Start::Unknown);
         };
@@ -162,6 +193,7 @@ impl Store for MemoryStore {
         reference: &Reference,
         caller: CallerToken,
     ) -> Result<(), StoreError> {
+        let _open = self.open()?;
         let address = address(reference);
         if let Some(entry) = self.requests.get(&address)
             && entry.undo_start(caller, || self.unindex(&entry, address))
@@ -173,11 +205,12 @@ impl Store for MemoryStore {
     }
 
     async fn read(&self, reference: &Reference) -> Result<Option<Held>, StoreError> {
-        let entry = self.requests.get(&address(reference));
-        Ok(entry.and_then(|entry| entry.held(self.clock.now())))
+        let _open = self.open()?;
+        Ok(self.held(address(reference)))
     }
 
     async fn find(&self, key: &IndexKey) -> Result<Option<Found>, StoreError> {
+        let _open = self.open()?;
         let Some(reference) = self.index.find(key) else {
             return Ok(None);
         };
@@ -192,6 +225,7 @@ impl Store for MemoryStore {
         handle: &Reference,
         continuation: Continuation,
     ) -> Result<(), StoreError> {
+        let _open = self.open()?;
         let entry = self.requests.get(&address(reference)).ok_or(StoreError::Gone)?;
         let mut state = entry.state();
         if state.gone {
@@ -216,18 +250,21 @@ impl Store for MemoryStore {
         flow: FlowId,
         handle: &Reference,
     ) -> Result<Option<(Held, Arc<Continuation>)>, StoreError> {
-        let held = self.read(reference).await?;
+        let _open = self.open()?;
+        let held = self.held(address(reference));
         let entry = self.requests.get(&address(reference));
         let found = entry.and_then(|entry| entry.state().continuation(flow, handle));
         Ok(held.zip(found))
     }
 
     async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError> {
+        let _open = self.open()?;
         let entry = self.requests.get(&address(reference));
         Ok(entry.map_or(Spend::Unknown, |entry| entry.spend(flow, self.clock.now())))
     }
 
     async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError> {
+        let _open = self.open()?;
         self.account.reserve_shared(REPLAY_OVERHEAD)?;
         let now = self.clock.now();
         let (mut first, mut known) = (true, false);
@@ -247,7 +284,7 @@ impl Store for MemoryStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        Ok(())
+        self.open().map(drop)
     }
 
     fn usage(&self) -> Usage {

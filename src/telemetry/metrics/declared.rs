@@ -84,6 +84,8 @@ declare! {
         "Clients and addresses that the limits remember.";
     STORE_ERRORS = "parapet_store_errors_total", Counter, ["op", "cause"],
         "Store operations that failed.";
+    DRAINING = "parapet_draining", Gauge, [],
+        "1 once the gateway was told to stop, while it finishes what is in flight.";
     STORE_UP = "parapet_store_up", Gauge, [],
         "1 while the store does its work, 0 while calls to it are refused at once.";
     STORE_DURATION = "parapet_store_operation_duration_seconds", Histogram(ANSWER), ["op"],

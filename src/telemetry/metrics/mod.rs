@@ -64,6 +64,7 @@ pub struct Metrics {
     rate_limited: Family<Counter, 1>,
     limits_tracked: Family<Gauge, 1>,
     store_errors: Family<Counter, 2>,
+    draining: Gauge,
     store_up: Gauge,
     store_duration: Family<Histogram, 1>,
     guard_refusals: Family<Counter, 1>,
@@ -82,6 +83,7 @@ impl Metrics {
         let r = &recorder;
         single::<Gauge>(r, declared::BUILD_INFO, vec![env!("CARGO_PKG_VERSION").to_owned()])
             .set(1.0);
+        let store_labels = (StoreOperation::ALL, StoreCause::ALL);
         Self {
             handle: recorder.handle(),
             push_requests: Family::new(
@@ -113,11 +115,8 @@ impl Metrics {
             reseal: Family::of(r, declared::RESEAL, ResealResult::ALL),
             rate_limited: Family::of(r, declared::RATE_LIMITED, RateScope::ALL),
             limits_tracked: Family::of(r, declared::LIMITS_TRACKED, LimitKind::ALL),
-            store_errors: Family::of_two(
-                r,
-                declared::STORE_ERRORS,
-                (StoreOperation::ALL, StoreCause::ALL),
-            ),
+            store_errors: Family::of_two(r, declared::STORE_ERRORS, store_labels),
+            draining: single(r, declared::DRAINING, Vec::new()),
             store_up: single(r, declared::STORE_UP, Vec::new()),
             store_duration: Family::of(r, declared::STORE_DURATION, StoreOperation::ALL),
             guard_refusals: Family::of(r, declared::GUARD_REFUSALS, GuardPlace::ALL),

@@ -111,6 +111,11 @@ impl Metrics {
         self.store_duration.at([place(operation)], |histogram| record(histogram, took));
     }
 
+    /// Whether the gateway was told to stop.
+    pub fn draining(&self, draining: bool) {
+        self.draining.set(truth(draining));
+    }
+
     /// Whether the store does its work.
     pub fn store_up(&self, up: bool) {
         self.store_up.set(truth(up));

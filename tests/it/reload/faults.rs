@@ -70,7 +70,7 @@ async fn an_expired_certificate_serves_with_a_warning() {
     let tls = "---[server.tls]\ncertificate = \"server.crt\"\nkey = \"server.key\"\n";
     let toml = toml(&upstream, tls).replace("http://127.0.0.1:8080", "https://login.example");
     std::fs::write(folder.path().join("gateway.toml"), toml).unwrap();
-    let gateway = Gateway::start_in(folder, "gateway.toml").await;
+    let gateway = Gateway::start_with_file(folder, "gateway.toml").await;
     let scene = Scene { gateway, upstream };
     until("it is told", async || !scene.lines("the TLS certificate is not valid now").is_empty())
         .await;

@@ -16,7 +16,7 @@ async fn every_bad_file_is_refused_with_the_words_of_check() {
     let place = folder.path().join("bad/gateway.toml");
     let upstream = Upstream::scripted(super::authorization_server).await;
     std::fs::write(&place, super::toml(&upstream, "")).unwrap();
-    let gateway = Gateway::start_in(folder, "bad/gateway.toml").await;
+    let gateway = Gateway::start_with_file(folder, "bad/gateway.toml").await;
     let scene = Scene { gateway, upstream };
     scene.until_ready().await;
     let hash = hash(&scene).await;

@@ -145,7 +145,7 @@ async fn a_swapped_link_is_noticed_as_kubernetes_swaps_it() {
     version("..two", &client("two", "secret = \"2\""));
     symlink("..two", path("..data_tmp")).unwrap();
     let (new, data, old) = (path("..data_tmp"), path("..data"), path("..one"));
-    let gateway = Gateway::start_in(folder, "gateway.toml").await;
+    let gateway = Gateway::start_with_file(folder, "gateway.toml").await;
     let scene = Scene { gateway, upstream };
     scene.until_ready().await;
     assert_eq!(scene.push("one", "1").await.status, StatusCode::CREATED);

@@ -12,7 +12,7 @@ use super::redis::Redis;
 use super::upstream::{Step, Upstream};
 
 pub const REDIRECT_URI: &str = "https://client.example/landing";
-const ISSUER: &str = "http://127.0.0.1:8080";
+pub const ISSUER: &str = "http://127.0.0.1:8080";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Replicas of the gateway.
@@ -38,7 +38,7 @@ pub struct Setup<'a> {
 }
 
 /// Shows a login page, and from `/done?state=…` sends the browser to the client.
-async fn upstream() -> Upstream {
+pub async fn upstream() -> Upstream {
     let document =
         format!("{{\"issuer\":\"{ISSUER}\",\"authorization_endpoint\":\"{ISSUER}/authorize\"}}");
     Upstream::scripted(move |seen| {

@@ -22,7 +22,8 @@ pub struct Gateway {
     /// Address of the private listener, unless the configuration turns it off.
     pub admin_url: Option<String>,
     process: Process,
-    folder: TempDir,
+    /// `None` where somebody else keeps it.
+    folder: Option<TempDir>,
 }
 
 impl Gateway {
@@ -36,25 +37,59 @@ impl Gateway {
     /// The same with these environment variables.
     pub async fn start_with(toml: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join(FILE), toml).expect("a file in it");
-        Self::run(folder, FILE, variables).await
+        let process = Self::spawn_with(folder.path(), toml, &[], variables);
+        let gateway = Self::listening(process, toml).await;
+        Self { folder: Some(folder), ..gateway }
     }
 
     /// The same with a file that lies in `folder`, under this name.
-    pub async fn start_in(folder: TempDir, name: &str) -> Self {
-        Self::run(folder, name, &[]).await
-    }
-
-    async fn run(folder: TempDir, name: &str, variables: &[(&str, &str)]) -> Self {
+    pub async fn start_with_file(folder: TempDir, name: &str) -> Self {
         let file = folder.path().join(name);
         let toml = std::fs::read_to_string(&file).expect("a file in it");
-        let mut process = Process::spawn(
-            Command::new(env!("CARGO_BIN_EXE_parapet"))
-                .args(["serve", "--config"])
-                .arg(&file)
-                .envs(variables.iter().copied()),
-        );
-        let has_admin = has_admin(&toml);
+        let process = Self::spawn_file(&file, &toml, &[], &[]);
+        let gateway = Self::listening(process, &toml).await;
+        Self { folder: Some(folder), ..gateway }
+    }
+
+    /// The same in a folder that stays.
+    pub async fn start_in(folder: &Path, toml: &str) -> Self {
+        Self::listening(Self::spawn_in(folder, toml, &[]), toml).await
+    }
+
+    /// Runs `parapet serve` with the file and further arguments, and waits for nothing.
+    pub fn spawn_in(folder: &Path, toml: &str, arguments: &[&str]) -> Process {
+        Self::spawn_with(folder, toml, arguments, &[])
+    }
+
+    fn spawn_with(
+        folder: &Path,
+        toml: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Process {
+        let file = folder.join(FILE);
+        std::fs::write(&file, toml).expect("a file in it");
+        Self::spawn_file(&file, toml, arguments, variables)
+    }
+
+    fn spawn_file(
+        file: &Path,
+        toml: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parapet"));
+        // Nobody balances here, unless the test says so.
+        if !toml.contains("drain_delay") {
+            command.env("PARAPET__SERVER__DRAIN_DELAY", "0s");
+        }
+        command.envs(variables.iter().copied());
+        Process::spawn(command.args(["serve", "--config"]).arg(file).args(arguments))
+    }
+
+    /// Waits until this process listens.
+    pub async fn listening(mut process: Process, toml: &str) -> Self {
+        let has_admin = has_admin(toml);
         let (url, admin_url) = process
             .wait_for(LIMIT, |output| {
                 let admin = address(output, "admin on ");
@@ -63,12 +98,12 @@ impl Gateway {
             })
             .await;
         let mtls_url = address(&process.output(), "mtls on ");
-        Self { url, mtls_url, admin_url, process, folder }
+        Self { url, mtls_url, admin_url, process, folder: None }
     }
 
     /// The folder of its configuration, `gateway.toml`.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.folder.as_ref().expect("a folder of its own").path()
     }
 
     /// Puts another file in the place of the configuration, at once.
@@ -86,6 +121,25 @@ impl Gateway {
     /// Everything it wrote so far to standard output and standard error.
     pub fn output(&self) -> String {
         self.process.output()
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        signal(name, &self.process.id().to_string());
+    }
+
+    /// Waits until it has ended by itself; gives its exit status and its whole output.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
+        let begun = std::time::Instant::now();
+        loop {
+            if let Some(status) = self.process.ended() {
+                return (status, self.process.output());
+            }
+            if begun.elapsed() > LIMIT {
+                self.process.fail("did not end");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Ends it at once, by SIGKILL.

@@ -14,7 +14,7 @@ use parapet::proxy::application::{
     Application, BodyScan, Decision, Departure, Exchange, Flow, LocationOutcome, PageFilter,
     PageHead, Peer, RequestId, Route, Visit,
 };
-use parapet::proxy::{Listeners, Proxy, listener};
+use parapet::proxy::{Listeners, Phase, Proxy, listener};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -209,7 +209,7 @@ impl BodyScan for Forbidden {
 pub(crate) struct PublicSide {
     pub(crate) address: SocketAddr,
     pub(crate) script: Arc<Script>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Phase>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -241,13 +241,13 @@ impl PublicSide {
             clock,
         )
         .unwrap();
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(Phase::Serving);
         let task = Some(tokio::spawn(proxy.serve(stopped)));
         Self { address, script, stop, task }
     }
 
     pub(crate) async fn stop(mut self) {
-        self.stop.send(true).unwrap();
+        self.stop.send(Phase::Closed).unwrap();
         self.task.take().unwrap().await.unwrap();
     }
 
@@ -267,7 +267,7 @@ impl PublicSide {
 
 impl Drop for PublicSide {
     fn drop(&mut self) {
-        let _ = self.stop.send(true);
+        let _ = self.stop.send(Phase::Closed);
     }
 }
 
