@@ -9,12 +9,14 @@ use tokio::sync::watch;
 use super::application::Application;
 use super::client_certificate::Forwarded;
 use super::context::Context;
+use super::guard::Connection;
 use super::headers::ForwardingFields;
 use super::phase::{Connections, Phase};
 use super::server::SetupError;
 use super::tls::TlsEnd;
 use super::upstream_peer::UpstreamPeers;
 use super::{Connector, Gateway};
+use crate::client::certificate::Shown;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, ServerTls, TlsListener};
 
@@ -137,6 +139,18 @@ impl TlsEnds {
         match listener {
             TlsListener::Public => self.public.as_ref(),
             TlsListener::Mtls => self.mtls.as_ref(),
+        }
+    }
+
+    /// What the handshake of this connection showed, as the authorities judge it that are in use now:
+    /// a connection may be older than they are.
+    pub(super) fn shown(&self, connection: &Connection) -> Shown {
+        let end = connection.tls.and_then(|listener| self.of(listener));
+        match (&connection.certificate, end) {
+            (Shown::Certificate(certificate), Some(end)) => {
+                Shown::Certificate(Arc::new(certificate.judged_by(end.trust())))
+            }
+            (shown, _) => shown.clone(),
         }
     }
 

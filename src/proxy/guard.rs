@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::time::Sleep;
 
 use crate::client::certificate::Shown;
+use crate::config::TlsListener;
 
 /// Largest request head: request line and fields, in bytes.
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -41,8 +42,8 @@ pub(super) struct Bounds {
 /// What is known of a connection since it was made.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
-    /// TLS ends here.
-    pub(super) encrypted: bool,
+    /// Where TLS ends here, if it does.
+    pub(super) tls: Option<TlsListener>,
     /// What the handshake showed.
     pub(super) certificate: Shown,
 }

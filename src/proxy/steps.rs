@@ -37,7 +37,8 @@ impl<A: Application> Gateway<A> {
             .map(std::net::SocketAddr::ip);
         let trusted = &self.config.server.trusted_proxies;
         context.peer = client_address::peer(direct, trusted, &head.headers);
-        let encrypted = guard::connection(session).is_some_and(|connection| connection.encrypted);
+        let encrypted =
+            guard::connection(session).is_some_and(|connection| connection.tls.is_some());
         if encrypted && !head.headers.contains_key("x-forwarded-proto") {
             context.peer.secure = true;
         }
@@ -70,7 +71,7 @@ impl<A: Application> Gateway<A> {
     }
 
     fn certificate(&self, session: &Session, context: &Context) -> Shown {
-        let handshake = guard::connection(session).map(|connection| connection.certificate.clone());
+        let handshake = guard::connection(session).map(|connection| self.tls.shown(connection));
         let headers = &session.req_header().headers;
         let forwarded = self.certificates.as_ref();
         client_certificate::shown(handshake.unwrap_or_default(), forwarded, &context.peer, headers)

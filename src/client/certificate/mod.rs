@@ -87,6 +87,12 @@ impl Certificate {
         Some(Self { leaf: chain.next()?, intermediates: chain.collect(), trust })
     }
 
+    /// The same, where somebody else says whether its chain leads to an authority.
+    #[must_use]
+    pub fn judged_by(&self, trust: Trust) -> Self {
+        Self { trust, ..self.clone() }
+    }
+
     /// The certificate in DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {

@@ -85,6 +85,11 @@ impl Credentials {
         self.listener.as_str()
     }
 
+    /// The same, as the configuration has it.
+    pub(super) const fn place(&self) -> TlsListener {
+        self.listener
+    }
+
     /// When the certificate in use expires; `None` where that cannot be read.
     pub(in crate::proxy) fn expires_at(&self) -> Option<Timestamp> {
         let seconds = u64::try_from(validity(&self.identity.load())?.1).ok()?;

@@ -46,6 +46,14 @@ impl TlsEnd {
         &self.credentials
     }
 
+    /// Who says here that a client's chain leads to an authority.
+    pub(super) fn trust(&self) -> Trust {
+        match self.credentials.authorities() {
+            Some(authorities) => Trust::Authorities(authorities),
+            None => Trust::Nobody,
+        }
+    }
+
     /// TLS 1.3 and 1.2, with suites of RFC 9325 §4.2 alone; HTTP/1.1.
     fn new(credentials: Arc<Credentials>) -> Result<Self, rustls::Error> {
         let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
@@ -72,15 +80,12 @@ impl TlsEnd {
         };
         let chain = stream.get_ssl().and_then(|tls| tls.peer_cert_chain_der());
         let certificate = chain.map_or(Shown::Nothing, |chain| self.shown(chain));
-        Some((Box::new(stream), Connection { encrypted: true, certificate }))
+        let tls = Some(self.credentials.place());
+        Some((Box::new(stream), Connection { tls, certificate }))
     }
 
     fn shown(&self, chain: &[CertificateDer<'static>]) -> Shown {
-        let trust = match self.credentials.authorities() {
-            Some(authorities) => Trust::Authorities(authorities),
-            None => Trust::Nobody,
-        };
-        match Certificate::of_chain(chain.to_vec(), trust) {
+        match Certificate::of_chain(chain.to_vec(), self.trust()) {
             Some(certificate) => Shown::Certificate(Arc::new(certificate)),
             None if chain.is_empty() => Shown::Nothing,
             None => Shown::Unusable,

@@ -89,13 +89,16 @@ impl Lab {
 
     /// A gateway with these tables in `[server]` and below.
     async fn gateway(&self, server: &str) -> Gateway {
-        let toml = format!(
+        Gateway::start(&self.toml(server)).await
+    }
+
+    fn toml(&self, server: &str) -> String {
+        format!(
             "[server]\nlisten = [\"127.0.0.1:0\"]\nissuer = \"https://login.example\"\n{server}\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n[upstream]\nurl = \"http://127.0.0.1:9\"\n\
              authorization_path = \"/authorize\"\n[limits]\nfailures_per_address = \"10000/s\"\n{}",
             self.clients()
-        );
-        Gateway::start(&toml).await
+        )
     }
 
     /// A gateway that asks for certificates on both listeners.

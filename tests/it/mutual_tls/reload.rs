@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{Request, StatusCode};
 
 use super::{Lab, refused};
 use crate::support::gateway::Gateway;
-use crate::support::http::get;
-use crate::support::tls::{Authority, client_config, named, push};
+use crate::support::http::{encode, get, try_send_by};
+use crate::support::tls::{Authority, client, client_config, named, push};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -79,3 +80,27 @@ async fn files_that_are_no_good_change_nothing_and_are_told_once() {
 
 const FORM: [(&str, &str); 3] =
     [("client_id", "dn"), ("response_type", "code"), ("redirect_uri", "https://c.example/cb")];
+
+#[tokio::test]
+async fn a_connection_gains_nothing_by_being_older_than_the_authorities() {
+    let lab = Lab::new();
+    let next = Authority::new("next");
+    std::fs::write(lab.path().join("next.pem"), next.pem()).unwrap();
+    let before = format!("[server.tls]\n{}", lab.files());
+    let gateway = lab.gateway(&before).await;
+    let app = lab.authority.sign(&named("app"));
+    let kept = client(client_config(&lab.authority, Some(&app)));
+    let push = || {
+        let request = Request::post(format!("{}/par", gateway.url))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        try_send_by(kept.clone(), request.body(encode(&FORM).into()).unwrap())
+    };
+    assert_eq!(push().await.unwrap().status, StatusCode::CREATED);
+
+    gateway.rewrite(&lab.toml(&before.replace("ca.pem", "next.pem")));
+    gateway.hang_up();
+    let applied = "parapet_config_reloads_total{outcome=\"applied\"} 1";
+    let metrics = format!("{}/metrics", gateway.admin_url.as_ref().unwrap());
+    until("the reload is applied", || async { get(&metrics).await.text().contains(applied) }).await;
+    refused(&push().await.unwrap());
+}
