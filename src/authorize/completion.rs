@@ -9,6 +9,7 @@ use http::{HeaderValue, Response};
 
 use super::departure::{Departure, Onward};
 use super::pin::Emitter;
+use super::redeem::redirect_uri_still_stands;
 use super::{AuthorizeError, Endpoint, Flow, circumstances, expansion, page};
 use crate::oauth::parameters::encode;
 use crate::oauth::redirect_uri::{leads_respelled, leads_to};
@@ -175,6 +176,11 @@ impl Endpoint {
         answered: &Answered<'_>,
         flow: &Flow,
     ) -> Result<(), AuthorizeError> {
+        // Who may not begin with it any more gets no code for it either (B-146).
+        let client = self.registry.find(&flow.request.client_id).filter(|client| client.enabled);
+        if !client.is_some_and(|client| redirect_uri_still_stands(&flow.request, client)) {
+            return Err(AuthorizeError::ClientDisabled);
+        }
         let outcome = match self.store.spend(&flow.reference, flow.id).await {
             Ok(Spend::Spent) => answered.outcome,
             Ok(Spend::Repeated) => CompletionOutcome::Repeated,

@@ -130,6 +130,9 @@ async fn b146_a_client_that_is_gone_or_lost_its_address_gets_no_further() {
                 "{change}"
             );
         }
+        // Nor does a code that the server gives it all the same.
+        let Onward::Refused(page) = desk.complete(&browser).await else { panic!("{change}") };
+        assert!(page.status() == 400 && !format!("{page:?}").contains("code=c"), "{change}");
         desk.reconfigure("");
         assert!(desk.visit(&mut browser, &fresh).await.is_ok(), "{change}");
     }
