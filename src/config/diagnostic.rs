@@ -200,7 +200,12 @@ impl Excerpt {
         Self {
             number: before.matches('\n').count() + 1,
             column: line.get(..column).unwrap_or(line).chars().count() + 1,
-            line: hide_userinfo(&hide_secret(line)),
+            line: if is_within_a_string(text.get(..start).unwrap_or_default()) {
+                // Its key stands above; it may be that of a secret.
+                "…".to_owned()
+            } else {
+                hide_userinfo(&hide_secret(line))
+            },
             carets: marked.max(1),
         }
     }
@@ -222,6 +227,11 @@ impl fmt::Display for Excerpt {
     }
 }
 
+/// Whether a string of several lines has begun in `before` and not ended.
+fn is_within_a_string(before: &str) -> bool {
+    ["\"\"\"", "'''"].iter().any(|quotes| before.matches(quotes).count() % 2 == 1)
+}
+
 /// Cuts a line after the first key that holds a secret.
 fn hide_secret(line: &str) -> String {
     for (index, _) in line.match_indices('=') {
@@ -237,7 +247,8 @@ fn hide_secret(line: &str) -> String {
     line.to_owned()
 }
 
-/// Blots out what stands before the `@` of a URL, character by character.
+/// Blots out what stands before the last `@` of a URL, character by character. A password that was not
+/// encoded may hold what would end the authority.
 fn hide_userinfo(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -245,9 +256,9 @@ fn hide_userinfo(text: &str) -> String {
         shown.push_str(before);
         shown.push_str("://");
         let end = after
-            .find(|character: char| character.is_whitespace() || "/?#\"'".contains(character))
+            .find(|character: char| character.is_whitespace() || character == '"')
             .unwrap_or(after.len());
-        let userinfo = after.get(..end).and_then(|authority| authority.rfind('@'));
+        let userinfo = after.get(..end).and_then(|url| url.rfind('@'));
         let (hidden, kept) = after.split_at(userinfo.unwrap_or(0));
         shown.extend(hidden.chars().map(|_| '*'));
         rest = kept;
@@ -299,12 +310,29 @@ mod tests {
             "snapshot_key = \"hunter2\"",
             "url = \"redis://u:hunter2@cache\"",
             "url = \"redis://hunter2@cache",
+            "url = \"redis://u:1/hunter2@cache\"",
+            "url = \"redis://u:#hunter2'?@cache\"",
         ] {
             let shown = problem(line, 0..line.len());
             assert!(!shown.contains("hunter2"), "{shown}");
         }
         for line in ["secret_file = \"/run/s\"", "secret_header = \"x-gate\""] {
             assert!(problem(line, 0..1).contains(line));
+        }
+    }
+
+    #[test]
+    fn a_line_within_a_string_is_not_shown() {
+        for quotes in ["\"\"\"", "'''"] {
+            let text = format!("secret = {quotes}\nhunter2\\x\n{quotes}\na = 1\n");
+            let at = text.find("hunter2").unwrap();
+            let shown = problem(&text, at..at + 8);
+            assert!(
+                shown.starts_with("gateway.toml:2:1: ") && !shown.contains("hunter2"),
+                "{shown}"
+            );
+            let at = text.find("a = 1").unwrap();
+            assert!(problem(&text, at..at + 1).contains("a = 1"));
         }
     }
 
