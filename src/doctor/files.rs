@@ -6,11 +6,19 @@ use std::path::{Path, PathBuf};
 use super::{Finding, Patient};
 
 /// Keys of the file whose files hold secrets.
-const SECRET_FILES: [&str; 6] =
-    ["secret_file", "secret_header_value_file", "password_file", "key_file", "key", "client_key"];
+const SECRET_FILES: [&str; 8] = [
+    "secret_file",
+    "previous_secret_file",
+    "secret_header_value_file",
+    "snapshot_key_file",
+    "password_file",
+    "key_file",
+    "key",
+    "client_key",
+];
 
 /// Keys that are secrets themselves.
-const SECRETS: [&str; 2] = ["secret", "secret_header_value"];
+const SECRETS: [&str; 4] = ["secret", "previous_secret", "secret_header_value", "snapshot_key"];
 
 pub(super) fn look(patient: &Patient<'_>) -> Vec<Finding> {
     const CHECK: &str = "files.secrets";
@@ -19,9 +27,7 @@ pub(super) fn look(patient: &Patient<'_>) -> Vec<Finding> {
     if let Ok(merged) = toml::Value::try_from(&patient.loaded.merged) {
         collect(&merged, folder, &mut files);
     }
-    if holds_secrets(patient.path) {
-        files.push(patient.path.to_owned());
-    }
+    files.extend(configuration(patient.path).into_iter().filter(|file| holds_secrets(file)));
     files.sort();
     files.dedup();
     let read = files.len();
@@ -56,7 +62,21 @@ fn collect(value: &toml::Value, folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether the configuration itself has a secret in plain text.
+/// The file itself and its files of clients.
+fn configuration(path: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let table = text.parse::<toml::Table>().unwrap_or_default();
+    let folder = table.get("clients_dir").and_then(toml::Value::as_str);
+    let folder = folder.map(|folder| path.parent().unwrap_or(Path::new("")).join(folder));
+    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten();
+    let files = entries.filter_map(Result::ok).map(|entry| entry.path());
+    files
+        .filter(|file| file.extension().is_some_and(|ending| ending == "toml"))
+        .chain([path.to_owned()])
+        .collect()
+}
+
+/// Whether a file of the configuration has a secret in plain text.
 fn holds_secrets(path: &Path) -> bool {
     fn holds(value: &toml::Value) -> bool {
         let in_table = value.as_table().into_iter().flatten();
@@ -110,6 +130,8 @@ mod tests {
         let file = folder.path().join("gateway.toml");
         for (text, expected) in [
             ("[[clients]]\nsecret = \"a\"\n", true),
+            ("[[clients]]\nprevious_secret = \"a\"\n", true),
+            ("[store]\nsnapshot_key = \"a\"\n", true),
             ("[upstream]\nsecret_header_value = \"a\"\n", true),
             ("[[clients]]\nsecret_file = \"a\"\nsecret_sha256 = \"b\"\n", false),
             ("not toml", false),
@@ -117,5 +139,11 @@ mod tests {
             std::fs::write(&file, text).unwrap();
             assert_eq!(holds_secrets(&file), expected, "{text}");
         }
+        let clients = folder.path().join("clients.d");
+        std::fs::create_dir(&clients).unwrap();
+        std::fs::write(clients.join("app.toml"), "[[clients]]\nsecret = \"a\"\n").unwrap();
+        std::fs::write(clients.join("app.txt"), "").unwrap();
+        std::fs::write(&file, "clients_dir = \"clients.d\"\n").unwrap();
+        assert_eq!(configuration(&file), [clients.join("app.toml"), file]);
     }
 }
