@@ -1,5 +1,6 @@
 //! What of the memory store is written down: one record each for a request, a continuation, an entry
-//! of the index and a remembered single-use token. Times in it are those of the wall clock.
+//! of the index and a remembered single-use token. Times in it are those of the wall clock; of a token
+//! there is also the time that it names itself.
 
 use super::Address;
 use super::entry::Course;
@@ -49,7 +50,9 @@ impl Record<'_> {
                 out.plain(&[INDEX]).plain(place).plain(reference.as_bytes());
             }
             Self::Replay(key, until) => {
-                out.plain(&[REPLAY]).plain(&key.0).time(*until);
+                // Until when a token is good stands in the token, whatever clocks were set to since.
+                let told = until.as_millis().to_be_bytes();
+                out.plain(&[REPLAY]).plain(&key.0).time(*until).plain(&told);
             }
         }
         out.bytes
@@ -76,7 +79,11 @@ impl Restored {
                 Self::Continuation(address, flow, handle, Continuation { path, query })
             }
             INDEX => Self::Index(rest.array()?, Reference::from_bytes(rest.array()?)),
-            REPLAY => Self::Replay(ReplayKey(rest.array()?), rest.time()?),
+            REPLAY => {
+                let (key, until) = (ReplayKey(rest.array()?), rest.time()?);
+                let told = Timestamp::from_millis(u64::from_be_bytes(rest.array()?));
+                Self::Replay(key, until.max(told))
+            }
             _ => return Err(Malformed),
         };
         if rest.rest.is_empty() { Ok(restored) } else { Err(Malformed) }

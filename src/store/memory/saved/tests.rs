@@ -163,6 +163,30 @@ async fn a_wall_clock_that_went_back_lengthens_nothing() {
 }
 
 #[tokio::test]
+async fn a_token_is_remembered_for_as_long_as_it_says_itself_however_clocks_are_set() {
+    let seconds = Duration::from_secs;
+    // Ahead of the wall while it ran, or the wall went back while nothing ran.
+    for (wall_at_end, wall_at_start) in [(BEGIN, BEGIN + 1_000), (BEGIN + 60_000, BEGIN + 1_000)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(&folder);
+        let old = store(&Clocks::at(BEGIN + 60_000, wall_at_end));
+        let until = Timestamp::from_millis(BEGIN + 90_000);
+        assert!(old.first_use(ReplayKey([7; 32]), until).await.unwrap());
+        old.freeze();
+        old.save(&file, ISSUER).unwrap();
+        let clock = Clocks::at(wall_at_start, wall_at_start);
+        let new = store(&clock);
+        new.restore(&file, ISSUER).unwrap().unwrap();
+        clock.0.advance(seconds(80));
+        new.tidy();
+        assert!(!new.first_use(ReplayKey([7; 32]), until).await.unwrap(), "{wall_at_end}");
+        clock.0.advance(seconds(20));
+        new.tidy();
+        assert_eq!(new.usage().bytes, 0);
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_fit_any_more_is_refused_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let file = file(&folder);
