@@ -174,9 +174,11 @@ pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let points_elsewhere =
         key.ends_with("_file") || key.ends_with("_env") || key == "secret_header";
+    let is_near = |one: &str, other: &str| strsim::damerau_levenshtein(one, other) <= 2;
     !points_elsewhere
-        && (["secret", "password", "snapshot_key"].iter().any(|word| key.contains(word))
-            || strsim::damerau_levenshtein(&key, "secret") <= 2)
+        && (["secret", "password"].iter().any(|word| key.contains(word))
+            || is_near(&key, "snapshot_key")
+            || key.split('_').any(|part| is_near(part, "secret") || is_near(part, "password")))
 }
 
 /// One line of a file and the part of it that a problem is about.
@@ -304,6 +306,9 @@ mod tests {
         for line in [
             "secret = \"hunter2\"",
             "secrt = \"hunter2\"",
+            "previous_secert = \"hunter2\"",
+            "pasword = \"hunter2\"",
+            "snapshot_kye = \"hunter2\"",
             "\"secret\"=\"hunter2\"",
             "clients = [{ client_id = \"a\", secret = \"hunter2\" }]",
             "secret_header_value = 'hunter2'",
