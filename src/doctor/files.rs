@@ -6,11 +6,19 @@ use std::path::{Path, PathBuf};
 use super::{Finding, Patient};
 
 /// Keys of the file whose files hold secrets.
-const SECRET_FILES: [&str; 6] =
-    ["secret_file", "secret_header_value_file", "password_file", "key_file", "key", "client_key"];
+const SECRET_FILES: [&str; 8] = [
+    "secret_file",
+    "previous_secret_file",
+    "secret_header_value_file",
+    "password_file",
+    "snapshot_key_file",
+    "key_file",
+    "key",
+    "client_key",
+];
 
 /// Keys that are secrets themselves.
-const SECRETS: [&str; 2] = ["secret", "secret_header_value"];
+const SECRETS: [&str; 4] = ["secret", "previous_secret", "secret_header_value", "snapshot_key"];
 
 pub(super) fn look(patient: &Patient<'_>) -> Vec<Finding> {
     const CHECK: &str = "files.secrets";
@@ -105,12 +113,24 @@ mod tests {
     }
 
     #[test]
+    fn every_file_that_holds_a_secret_is_looked_at() {
+        let merged = "clients = [{ secret_file = \"a\", previous_secret_file = \"b\", jwks_file = \"no\" }]\n\
+                      store = { snapshot = \"no\", snapshot_key_file = \"/c\" }\n";
+        let mut files = Vec::new();
+        collect(&merged.parse::<toml::Table>().unwrap().into(), Path::new("/etc"), &mut files);
+        files.sort();
+        assert_eq!(files, ["/c", "/etc/a", "/etc/b"].map(PathBuf::from));
+    }
+
+    #[test]
     fn secrets_in_the_file_itself_are_seen() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
         for (text, expected) in [
             ("[[clients]]\nsecret = \"a\"\n", true),
             ("[upstream]\nsecret_header_value = \"a\"\n", true),
+            ("[[clients]]\nsecret_file = \"a\"\nprevious_secret = \"b\"\n", true),
+            ("[store]\nsnapshot_key = \"a\"\n", true),
             ("[[clients]]\nsecret_file = \"a\"\nsecret_sha256 = \"b\"\n", false),
             ("not toml", false),
         ] {
