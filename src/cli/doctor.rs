@@ -1,6 +1,7 @@
 //! `parapet doctor`
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -37,14 +38,18 @@ impl Doctor {
         };
         let (clock, random) = (SystemClock::start(), SystemRandom::new());
         let report = wait(doctor::examine(&patient, &clock, &random))?;
-        let text = if self.json { format!("{}\n", report.json()) } else { table(&report) };
+        let text = if self.json {
+            format!("{}\n", report.json())
+        } else {
+            table(&report, &self.file.config)
+        };
         super::print(text)?;
         let is_problem = report.verdict() == Verdict::Problem;
         Ok(if is_problem { ExitCode::from(NOT_GOOD) } else { ExitCode::SUCCESS })
     }
 }
 
-fn table(report: &Report) -> String {
+fn table(report: &Report, file: &Path) -> String {
     let no_colour = Environment::of_process().value("NO_COLOR").is_some_and(|no| !no.is_empty());
     let is_terminal = std::io::stdout().is_terminal();
     let colour = if is_terminal && !no_colour { Colour::On } else { Colour::Off };
@@ -52,7 +57,8 @@ fn table(report: &Report) -> String {
     let lines = if toml.is_empty() {
         String::new()
     } else {
-        format!("\nLines for gateway.toml:\n\n{toml}")
+        let file = file.display();
+        format!("\nLines for {file}, each beside what its table has already:\n\n{toml}")
     };
     format!("{}{lines}", report.text(colour))
 }

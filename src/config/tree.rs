@@ -32,6 +32,10 @@ pub(super) enum Value {
 /// A table.
 pub(super) type Table = BTreeMap<String, Entry>;
 
+/// Said where lines were put at the end of a file that has their table already.
+const TWICE: &str = "a table stands in a file once, and `upstream.url = …` begins `[upstream]` too; put \
+                     the lines beside those that are there, written in the same way";
+
 /// A key's place and its value.
 #[derive(Clone)]
 pub(super) struct Entry {
@@ -56,7 +60,11 @@ impl Node {
                 // An empty span stands for a place between two characters; one caret marks it.
                 let span = span.start..span.end.max(span.start + 1);
                 let message = format!("not TOML: {}", error.message().replace('\n', ", "));
-                Err(Problem::new(Origin::File(Arc::clone(&source), span), message))
+                let before = source.text.get(..span.start).unwrap_or_default();
+                let is_header = before.lines().last().is_some_and(|line| line.trim() == "[");
+                let is_twice = is_header && error.message().contains("duplicate key");
+                let note = is_twice.then(|| TWICE.to_owned());
+                Err(Problem::new(Origin::File(Arc::clone(&source), span), message).with_note(note))
             }
         }
     }

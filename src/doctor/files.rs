@@ -125,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn every_file_that_holds_a_secret_is_looked_at() {
+        let merged = "clients = [{ secret_file = \"a\", previous_secret_file = \"b\", jwks_file = \"no\" }]\n\
+                      store = { snapshot = \"no\", snapshot_key_file = \"/c\" }\n";
+        let mut files = Vec::new();
+        collect(&merged.parse::<toml::Table>().unwrap().into(), Path::new("/etc"), &mut files);
+        files.sort();
+        assert_eq!(files, ["/c", "/etc/a", "/etc/b"].map(PathBuf::from));
+    }
+
+    #[test]
     fn secrets_in_the_file_itself_are_seen() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
@@ -133,6 +143,7 @@ mod tests {
             ("[[clients]]\nprevious_secret = \"a\"\n", true),
             ("[store]\nsnapshot_key = \"a\"\n", true),
             ("[upstream]\nsecret_header_value = \"a\"\n", true),
+            ("[[clients]]\nsecret_file = \"a\"\nprevious_secret = \"b\"\n", true),
             ("[[clients]]\nsecret_file = \"a\"\nsecret_sha256 = \"b\"\n", false),
             ("not toml", false),
         ] {

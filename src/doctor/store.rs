@@ -9,7 +9,10 @@ use super::Finding;
 pub(super) async fn look(config: &Config, clock: &dyn Clock, mark: &str) -> Vec<Finding> {
     const CHECK: &str = "store";
     let Some(redis) = &config.store.redis else {
-        let says = "in memory: for one gateway, and emptied by a restart";
+        let says = match &config.store.snapshot {
+            Some(_) => "in memory: for one gateway; a snapshot keeps it over a restart",
+            None => "in memory: for one gateway, and emptied by a restart",
+        };
         return vec![Finding::good(CHECK, says)];
     };
     let facts = match look_at(redis, clock, mark).await {

@@ -84,7 +84,7 @@ pub enum PushError {
     #[error("{0}")]
     Metadata(String),
     /// No answer.
-    #[error("{url} {error}")]
+    #[error("{url} {error}{}", about_authorities(error))]
     Call {
         /// Whom was called.
         url: String,
@@ -163,6 +163,12 @@ impl Order {
             None => Ok(()),
         }
     }
+}
+
+/// What helps where the server's certificate is the matter.
+fn about_authorities(error: &CallError) -> &'static str {
+    let is_certificate = error.to_string().contains("peer certificate");
+    if is_certificate { "; --ca FILE says which authority to believe instead" } else { "" }
 }
 
 /// The nonce that the server wants in the proof (RFC 9449 §8).

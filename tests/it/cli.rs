@@ -44,6 +44,21 @@ fn check_says_good_in_one_line() {
     assert_eq!(stdout(&output), "./gateway.toml: good, 1 client\n");
 }
 
+/// Relative paths count from the file's folder, which has an empty name here.
+#[test]
+fn a_configuration_in_the_working_folder_may_name_files_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let toml = "[server]\nissuer = \"https://login.example.com\"\n\
+                [upstream]\nurl = \"http://127.0.0.1:9000\"\n\
+                [store]\nsnapshot = \"pending\"\nsnapshot_key_file = \"snapshot.key\"\n";
+    std::fs::write(folder.path().join("my.toml"), toml).unwrap();
+    std::fs::write(folder.path().join("snapshot.key"), "A".repeat(43)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parapet"));
+    command.args(["check", "--config", "my.toml"]).env_clear().current_dir(folder.path());
+    let output = command.output().unwrap();
+    assert_eq!((code(&output), stderr(&output)), (0, ""));
+}
+
 #[test]
 fn a_bad_configuration_ends_with_1_and_all_problems() {
     let expected = std::fs::read_to_string(Path::new(BAD).with_extension("txt")).unwrap();

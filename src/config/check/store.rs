@@ -49,7 +49,9 @@ impl Checker<'_> {
         match (&file.snapshot, chosen) {
             (Some(name), Some(chosen)) => {
                 let path = self.file_path("store.snapshot", name);
-                if !path.parent().is_some_and(Path::is_dir) || path.is_dir() {
+                // A bare name lies in the working folder, whose path is empty.
+                let is_bare = path.parent() == Some(Path::new(""));
+                if !(is_bare || path.parent().is_some_and(Path::is_dir)) || path.is_dir() {
                     self.refuse("store.snapshot", "expected a file in a folder that exists");
                     return Err(Refused);
                 }

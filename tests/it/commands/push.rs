@@ -203,7 +203,7 @@ async fn what_cannot_be_pushed_ends_with_2_or_3() {
     }
     let foreign = ["push", "--client-id", "free", "--issuer"];
     for (issuer, code, expected) in [
-        (lab.issuer.as_str(), 3, "UnknownIssuer"),
+        (lab.issuer.as_str(), 3, "UnknownIssuer; --ca FILE"),
         ("https://127.0.0.1:1", 3, "cannot be reached"),
         ("http://login.example", 2, "must be https"),
     ] {

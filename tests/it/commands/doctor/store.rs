@@ -1,4 +1,4 @@
-//! A real Redis that keeps things, one that does not, and one that is gone.
+//! A real Redis that keeps things, one that does not, and one that is gone; memory, kept or not.
 
 use super::Ward;
 use super::stub::{ISSUER, Ways};
@@ -31,4 +31,18 @@ async fn a_store_is_tried_and_left_as_it_was() {
     let examined = ward.examine(&[]).await;
     examined.assert("store", "problem", "cannot be reached");
     examined.assert_code();
+}
+
+#[tokio::test]
+async fn memory_with_a_snapshot_is_told_from_memory_without() {
+    let upstream = Ways::default().start().await;
+    let toml = format!(
+        "[server]\nissuer = \"{ISSUER}\"\n[upstream]\nurl = \"http://{}\"\n",
+        upstream.address
+    );
+    Ward::new(&toml).examine(&[]).await.assert("store", "good", "emptied by a restart");
+    let key = format!("[store]\nsnapshot = \"pending\"\nsnapshot_key = \"{}\"\n", "A".repeat(43));
+    let kept = Ward::new(&(toml + &key)).examine(&[]).await;
+    kept.assert("store", "good", "a snapshot keeps it over a restart");
+    kept.assert("files.secrets", "warning", "gateway.toml can be read by everybody");
 }
