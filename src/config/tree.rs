@@ -70,18 +70,20 @@ impl Node {
         })
     }
 
-    /// The place of the node at `path`, or of the nearest table around it.
+    /// The place of the node at `path`, or of the nearest table around it. A table that a variable
+    /// brought about is no place to look for what is missing.
     pub(super) fn place(&self, path: &str) -> Origin {
+        if let Some(node) = self.find(path) {
+            return node.origin.clone();
+        }
         let mut path = path;
-        loop {
-            if let Some(node) = self.find(path) {
-                return node.origin.clone();
-            }
-            match path.rsplit_once('.') {
-                Some((parent, _)) => path = parent,
-                None => return self.origin.clone(),
+        while let Some((parent, _)) = path.rsplit_once('.') {
+            match self.find(parent).map(|node| &node.origin) {
+                Some(origin @ Origin::File(..)) => return origin.clone(),
+                Some(Origin::Variable(_)) | None => path = parent,
             }
         }
+        self.origin.clone()
     }
 
     /// The entries of a table; `None` of anything else.

@@ -40,10 +40,10 @@ pub(super) fn location(answer: &Response<Bytes>) -> Option<&str> {
 
 /// `/a` of `https://h/a/b?c`, of `/a/b?c` and of `/a`.
 fn first_segment(location: &str) -> &str {
-    let path = location.split_once("://").map_or(location, |(_, rest)| {
-        rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default()
-    });
-    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let bare = location.split(['?', '#']).next().unwrap_or_default();
+    let path = bare
+        .split_once("://")
+        .map_or(bare, |(_, rest)| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default());
     let end = path.get(1..).and_then(|rest| rest.find('/')).map_or(path.len(), |at| at + 1);
     path.get(..end).unwrap_or(path)
 }

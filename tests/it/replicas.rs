@@ -130,7 +130,7 @@ async fn b128_while_redis_is_frozen_calls_are_refused_at_once_and_then_go_on() {
 async fn b128_out_of_memory_is_a_503_and_what_was_promised_is_kept() {
     let front = Front::of(1, &[]).await;
     let pushed = front.push(0, "s").await;
-    let full: String = front.redis.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1mb"]).await.unwrap();
+    let full: String = front.redis.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1"]).await.unwrap();
     assert_eq!(full, "OK");
     let refused = front.push(0, "s").await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("1")));
@@ -265,7 +265,7 @@ async fn where_replicas_are_waited_for_a_push_that_they_do_not_have_is_a_503() {
     let of = format!("127.0.0.1 {}", redis.port);
     let replica = Redis::start(&["--replicaof", &of]).await;
     replica.until_synchronised().await;
-    let setup = Setup { redis: "wait_replicas = 1\nwait_timeout = \"200ms\"", ..Setup::default() };
+    let setup = Setup { redis: "wait_replicas = 1\nwait_timeout = \"1s\"", ..Setup::default() };
     let front = Front::on(redis, 1, setup).await;
     let pushed = front.push(0, "s").await;
     let started = front.redeem(0, &pushed).await;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Gateway;
 use super::application::Joint;
+use super::succession::SERVING;
+use super::{Gateway, systemd};
 use crate::config::{Config, File, Loaded, Place, Problems, Reading, Sources};
 use crate::endpoints::Shared;
 use crate::proxy::{Prepared, Renewal, SetupError};
@@ -81,6 +82,17 @@ impl Reloader {
 
     /// Reads the configuration again and takes it into use, or says why not.
     async fn reload(&mut self) {
+        systemd::reloading();
+        let is_applied = self.attempt().await;
+        systemd::ready(if is_applied {
+            SERVING
+        } else {
+            "serving; the new configuration is refused"
+        });
+    }
+
+    /// Whether it was taken into use.
+    async fn attempt(&mut self) -> bool {
         let place = self.place.clone();
         let outcome = match tokio::task::spawn_blocking(move || place.read()).await {
             Ok(Reading { outcome: Ok(loaded), sources }) => {
@@ -102,6 +114,7 @@ impl Reloader {
                 for given_up in config.given_up() {
                     tracing::warn!("{given_up}");
                 }
+                true
             }
             Err(error) => {
                 let (outcome, why) = (error.outcome(), error.to_string());
@@ -112,6 +125,7 @@ impl Reloader {
                     why,
                     "the configuration was not reloaded; the one before stays in use"
                 );
+                false
             }
         }
     }

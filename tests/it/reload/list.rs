@@ -15,7 +15,9 @@ async fn every_bad_file_is_refused_with_the_words_of_check() {
     copy(Path::new(LIST), folder.path());
     let place = folder.path().join("bad/gateway.toml");
     let upstream = Upstream::scripted(super::authorization_server).await;
-    std::fs::write(&place, super::toml(&upstream, "")).unwrap();
+    // Said in the file, so that no variable of the environment says it over the bad ones.
+    let good = super::toml(&upstream, "").replace("[server]\n", "[server]\ndrain_delay = \"0s\"\n");
+    std::fs::write(&place, good).unwrap();
     let gateway = Gateway::start_with_file(folder, "bad/gateway.toml").await;
     let scene = Scene { gateway, upstream };
     scene.until_ready().await;

@@ -136,6 +136,22 @@ async fn the_service_manager_hears_of_readiness_life_and_the_end() {
         ready |= text.contains("READY=1") && text.contains("STATUS=serving");
     }
     assert!(ready && beats >= 4, "{ready} {beats}");
+    for (text, end) in [
+        (toml.clone() + "# changed\n", "STATUS=serving"),
+        ("[".to_owned(), "STATUS=serving; the new configuration is refused"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let mut told = Vec::new();
+        while told.last().is_none_or(|line| line != end) {
+            let length = manager.recv(&mut message).unwrap();
+            let text = String::from_utf8_lossy(&message[..length]).into_owned();
+            let states = text.lines().filter(|line| !line.starts_with("WATCHDOG"));
+            told.extend(states.map(str::to_owned));
+        }
+        assert_eq!(told.first().map(String::as_str), Some("RELOADING=1"), "{told:?}");
+        assert!(told.iter().any(|line| line.starts_with("MONOTONIC_USEC=")), "{told:?}");
+        assert!(told.iter().any(|line| line == "READY=1"), "{told:?}");
+    }
     gateway.stop();
     let rest = heard(&manager);
     let expected = ["STOPPING=1", "STATUS=finishing what is in flight"];

@@ -13,13 +13,16 @@ use crate::support::http::get;
 use crate::support::redis::Redis;
 use crate::support::upstream::{Step, Upstream};
 
+/// The file of the new process. The old one would take a change of its own file into use.
+const NEXT: &str = "next.toml";
+
 const SOCKET: &str = "upgrade_socket = \"upgrade.sock\"\ndrain_timeout = \"10s\"";
 const LIMIT: Duration = Duration::from_secs(60);
 const WAITS: &str = "waiting for the running gateway";
 
 /// The process that takes over from `old`, and what the old one said until its end.
 async fn upgraded(folder: &std::path::Path, toml: &str, old: Gateway) -> (Gateway, String) {
-    let mut new = Gateway::spawn_in(folder, toml, &["--upgrade"]);
+    let mut new = Gateway::spawn_in(folder, NEXT, toml, &["--upgrade"]);
     new.wait_for(LIMIT, |output| output.contains(WAITS).then_some(())).await;
     let mode = std::fs::metadata(folder.join("upgrade.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -113,7 +116,7 @@ async fn a_process_that_cannot_take_over_leaves_the_old_one_at_work() {
         (deaf, "not ready for work in time: metadata"),
     ];
     for (number, (toml, why)) in wrong.into_iter().enumerate() {
-        let mut new = Gateway::spawn_in(folder.path(), &toml, &["--upgrade"]);
+        let mut new = Gateway::spawn_in(folder.path(), NEXT, &toml, &["--upgrade"]);
         new.wait_for(LIMIT, |output| output.contains(WAITS).then_some(())).await;
         gateway.signal("QUIT");
         until("on its own", async || said(goes_on) == number + 2).await;
@@ -168,7 +171,7 @@ async fn what_the_old_process_still_spends_the_new_one_knows() {
     let ending = tokio::spawn(async move { complete(&own, &ticket, "held").await });
     upstream.until(|seen| seen.target.starts_with("/done?")).await;
 
-    let mut new = Gateway::spawn_in(folder.path(), &toml, &["--upgrade"]);
+    let mut new = Gateway::spawn_in(folder.path(), NEXT, &toml, &["--upgrade"]);
     new.wait_for(LIMIT, |output| output.contains(WAITS).then_some(())).await;
     old.signal("QUIT");
     until("paused", async || old.output().contains("no connections are taken")).await;

@@ -53,12 +53,15 @@ impl Gateway {
 
     /// The same in a folder that stays.
     pub async fn start_in(folder: &Path, toml: &str) -> Self {
-        Self::listening(Self::spawn_in(folder, toml, &[]), toml).await
+        Self::listening(Self::spawn_in(folder, FILE, toml, &[]), toml).await
     }
 
-    /// Runs `parapet serve` with the file and further arguments, and waits for nothing.
-    pub fn spawn_in(folder: &Path, toml: &str, arguments: &[&str]) -> Process {
-        Self::spawn_with(folder, toml, arguments, &[])
+    /// Runs `parapet serve` with a file of this name there and further arguments, and waits for nothing.
+    /// A gateway that runs from another file of the folder does not take it for its own.
+    pub fn spawn_in(folder: &Path, name: &str, toml: &str, arguments: &[&str]) -> Process {
+        let file = folder.join(name);
+        std::fs::write(&file, toml).expect("a file in it");
+        Self::spawn_file(&file, toml, arguments, &[])
     }
 
     fn spawn_with(
