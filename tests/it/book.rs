@@ -15,9 +15,9 @@ fn the_summary_names_every_page_once() {
     let pages = files_under("docs", "md")
         .into_iter()
         .map(|path| path.strip_prefix("docs").unwrap().to_str().unwrap().to_owned());
-    let top = std::fs::read_dir(".").unwrap().map(|entry| entry.unwrap().file_name());
-    let top = top.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".md"));
-    let top = top.map(|name| format!("../{name}"));
+    let top = std::fs::read_dir(".").unwrap().map(|entry| entry.unwrap().path());
+    let top = top.filter(|path| path.extension().is_some_and(|found| found == "md"));
+    let top = top.map(|path| format!("../{}", path.file_name().unwrap().to_str().unwrap()));
     let pages: BTreeSet<_> = pages.filter(|name| name != "SUMMARY.md").chain(top).collect();
     named.sort_unstable();
     assert_eq!(named, pages.into_iter().collect::<Vec<_>>());
