@@ -31,7 +31,7 @@ This page is written from the types that read the file, by `parapet config docs`
   from the folder of the main file.
 - An environment variable replaces what the file says. A list is separated by commas. Clients cannot
   be set so. An unknown variable that begins with `PARAPET__` is an error.
-- Unknown keys are errors. A key that says \"not yet supported\" is refused, never ignored.
+- Unknown keys are errors.
 - A newline at the end of a secret's file is not part of the secret.
 - What is marked with *restart* needs one. All else
   [can change while the gateway runs](operations.md#changing-the-configuration-while-it-runs).

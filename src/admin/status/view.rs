@@ -1,5 +1,5 @@
 //! Everything that the page shows, in the shape that `/status.json` has (see
-//! `docs/operations.md`).
+//! `docs/watching.md`).
 
 use std::time::Duration;
 

@@ -59,8 +59,10 @@ impl Document {
         within.chain(lines).filter(|line| line.starts_with(program)).collect()
     }
 
-    /// The names of its headings, as GitHub forms them.
+    /// What a link can lead to: the names of its headings, as GitHub forms them, and what it names
+    /// itself.
     pub fn anchors(&self) -> Vec<String> {
+        let own = self.prose.split("<a id=\"").skip(1).filter_map(|rest| rest.split('"').next());
         let headings = self.prose.lines().filter(|line| line.starts_with('#'));
         let mut anchors: Vec<String> = Vec::new();
         for heading in headings {
@@ -75,6 +77,7 @@ impl Document {
                 count => anchors.push(format!("{name}-{count}")),
             }
         }
+        anchors.extend(own.map(str::to_owned));
         anchors
     }
 }

@@ -176,8 +176,8 @@ fn selectors_name_labels_and_values_that_exist() {
 fn every_alert_says_how_bad_it_is_and_what_to_do() {
     let alerts = alerts();
     assert!(alerts.len() >= 18, "{}", alerts.len());
-    let operations = Document::new(&read("docs/operations.md"));
-    let anchors = operations.anchors();
+    let runbook = Document::new(&read("docs/watching.md"));
+    let anchors = runbook.anchors();
     let mut names = BTreeSet::new();
     for alert in &alerts {
         let name = &alert["alert"];
@@ -186,7 +186,7 @@ fn every_alert_says_how_bad_it_is_and_what_to_do() {
             assert!(alert.get(field).is_some_and(|text| !text.is_empty()), "{name}: {field}");
         }
         assert!(["critical", "warning"].contains(&alert["severity"].as_str()), "{name}");
-        let anchor = alert["runbook_url"].strip_prefix("docs/operations.md#");
+        let anchor = alert["runbook_url"].strip_prefix("docs/watching.md#");
         let anchor = anchor.unwrap_or_else(|| panic!("{name}: {}", alert["runbook_url"]));
         assert!(anchors.iter().any(|known| known == anchor), "no heading for {name}: #{anchor}");
     }
