@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::StartError;
@@ -51,7 +52,11 @@ fn bare(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
     let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(clock)));
     meter().store_room(config.store.max_bytes);
     let issuer = config.server.issuer.as_str();
-    let saved = config.store.snapshot.clone().map(|file| Saved { file, issuer: issuer.into() });
+    let saved = config
+        .store
+        .snapshot
+        .clone()
+        .map(|file| Saved { file: Arc::new(ArcSwap::from_pointee(file)), issuer: issuer.into() });
     let measured = Measured::new(Arc::<MemoryStore>::clone(&store));
     (Backend::Memory(store, saved), Arc::new(measured))
 }
@@ -59,8 +64,18 @@ fn bare(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
 /// Where the memory store outlasts a restart.
 #[derive(Debug, Clone)]
 pub(super) struct Saved {
-    file: SnapshotFile,
+    /// Its key is that of the configuration in use, with which the next process reads.
+    file: Arc<ArcSwap<SnapshotFile>>,
     issuer: Box<str>,
+}
+
+impl Saved {
+    /// Takes the key of another configuration.
+    pub(super) fn follow(&self, config: &Config) {
+        if let Some(file) = &config.store.snapshot {
+            self.file.store(Arc::new(file.clone()));
+        }
+    }
 }
 
 impl Backend {
@@ -79,6 +94,14 @@ impl Backend {
                 Some(Memory { store: Arc::clone(store), saved: saved.clone() })
             }
             Self::Memory(_, None) | Self::Redis { .. } => None,
+        }
+    }
+
+    /// Where the memory store is saved, if it is.
+    pub(super) fn saved(&self) -> Option<Saved> {
+        match self {
+            Self::Memory(_, saved) => saved.clone(),
+            Self::Redis { .. } => None,
         }
     }
 
@@ -154,24 +177,24 @@ impl Memory {
     /// Ends the store's work and writes down what it holds.
     pub(super) fn save(&self) -> Result<Tally, SnapshotError> {
         self.store.freeze();
-        self.store.save(&self.saved.file, &self.saved.issuer)
+        self.store.save(&self.saved.file.load(), &self.saved.issuer)
     }
 
     /// Makes what [`save`](Self::save) did undone. A snapshot of a store that goes on must not stay.
     pub(super) fn resume(&self) -> Result<(), SnapshotError> {
-        let withdrawn = self.store.withdraw(&self.saved.file);
+        let withdrawn = self.store.withdraw(&self.saved.file.load());
         self.store.thaw();
         withdrawn
     }
 
     /// Takes what the process before has written down, if it has.
     pub(super) fn restore(&self) -> Result<Option<Tally>, SnapshotError> {
-        self.store.restore(&self.saved.file, &self.saved.issuer)
+        self.store.restore(&self.saved.file.load(), &self.saved.issuer)
     }
 
     /// The same for a start, which goes on without what cannot be read.
     pub(super) fn restore_or_tell(&self) {
-        let path = &self.saved.file.path;
+        let path = &self.saved.file.load().path;
         match self.restore() {
             Ok(Some(tally)) => told("read", tally),
             Ok(None) => {}

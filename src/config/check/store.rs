@@ -77,7 +77,7 @@ impl Checker<'_> {
             SnapshotKey::parse(text.expose().as_bytes())
         } else if let Some(name) = &file.snapshot_key_file {
             let path = self.file_path(chosen, name);
-            match std::fs::read(&path).map(Zeroizing::new) {
+            match self.sources.read_for(chosen, &path).map(Zeroizing::new) {
                 Ok(bytes) => SnapshotKey::parse(&bytes),
                 Err(error) => {
                     self.refuse(chosen, &cannot_read(&path, &error));

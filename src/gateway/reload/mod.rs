@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::application::Joint;
+use super::backend::Saved;
 use super::succession::SERVING;
 use super::{Gateway, systemd};
 use crate::config::{Config, File, Loaded, Place, Problems, Reading, Sources};
@@ -49,6 +50,7 @@ pub(super) struct Reloader {
     renewal: Renewal<Joint>,
     /// What the endpoints in use share.
     shared: Shared,
+    saved: Option<Saved>,
     reloads: Reloads,
     hangup: Signal,
 }
@@ -75,6 +77,7 @@ impl Reloader {
             sources: sources.parts(),
             renewal: gateway.renewal.clone(),
             shared: gateway.shared.clone(),
+            saved: gateway.backend.saved(),
             reloads: gateway.reloads.clone(),
             hangup: signal(SignalKind::hangup())?,
         })
@@ -144,6 +147,9 @@ impl Reloader {
             tracing::warn!(%error, "metadata of the upstream not available");
         }
         prepared.take_effect();
+        if let Some(saved) = &self.saved {
+            saved.follow(&config);
+        }
         // It was checked with the rest.
         let _ = telemetry::change_level(&config.log.level);
         self.shared = shared;

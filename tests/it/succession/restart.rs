@@ -114,6 +114,24 @@ async fn a_snapshot_that_is_torn_or_of_another_key_is_set_aside_and_the_start_go
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b234_a_key_that_changes_while_the_gateway_runs_seals_what_it_leaves() {
+    let (upstream, folder) = (upstream().await, tempfile::tempdir().unwrap());
+    let key = folder.path().join("snapshot.key");
+    std::fs::write(&key, [1; 32]).unwrap();
+    let store = "snapshot = \"pending\"\nsnapshot_key_file = \"snapshot.key\"";
+    let toml = toml(&upstream, "", store);
+    let gateway = Gateway::start_in(folder.path(), &toml).await;
+    ready(&gateway).await;
+    let request_uri = push(&gateway.url, "s").await.unwrap();
+    std::fs::write(&key, [2; 32]).unwrap();
+    until("reloaded", async || gateway.output().contains("configuration was reloaded")).await;
+    gateway.stop();
+    let gateway = Gateway::start_in(folder.path(), &toml).await;
+    ready(&gateway).await;
+    redeem(&gateway.url, &request_uri).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_the_snapshot_cannot_be_written_the_end_is_a_failure() {
     let (upstream, folder) = (upstream().await, tempfile::tempdir().unwrap());
     let toml = toml(&upstream, "", SNAPSHOT);
