@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
-pub use page::page;
+pub use page::{page, policy_for};
 pub use texts::{Language, Reason, Text, texts};
 
 use crate::oauth::error::ErrorCode;

@@ -94,15 +94,19 @@ fn dress(headers: &mut HeaderMap) {
 
 const STYLE: &str = include_str!("error.css");
 
-/// Allows this page's own style sheet, by its hash, and nothing else.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy_for(STYLE));
+
+/// `Content-Security-Policy` of a page that has this style sheet within it, allowed by its hash, and
+/// nothing else.
+#[must_use]
+pub fn policy_for(style: &str) -> HeaderValue {
+    let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-});
+}
 
 #[cfg(test)]
 mod tests {

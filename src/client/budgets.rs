@@ -13,9 +13,15 @@ use governor::state::StateStore;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use super::limits::{LONGEST_PER, MOST_ADDRESSES};
 use crate::clock::Clock;
 use crate::config::Rate;
+
+/// Most addresses that are remembered: as having failed, as blocked, as trusted. Beyond, the oldest
+/// are forgotten: who fails from that many addresses is not to be held up by counting them.
+pub(super) const MOST_ADDRESSES: u64 = 100_000;
+
+/// The longest time that a rate can be of.
+pub(super) const LONGEST_PER: Duration = Duration::from_secs(3600);
 
 /// When each budget is full again, in nanoseconds of the clock. A budget that was not asked for in
 /// the longest time of a rate is full.

@@ -11,7 +11,7 @@ use governor::nanos::Nanos;
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
-use super::budgets::{Budgets, Cells, OurClock, cells};
+use super::budgets::{Budgets, Cells, LONGEST_PER, MOST_ADDRESSES, OurClock, cells};
 use super::ledger::{Debtor, Ledger};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
@@ -19,13 +19,6 @@ use crate::telemetry::metrics::LimitKind;
 
 /// A client that authenticated from an address lately is never held up by others' failures there.
 const TRUST: Duration = Duration::from_secs(3600);
-
-/// Most addresses that are remembered: as having failed, as blocked, as trusted. Beyond, the oldest
-/// are forgotten: who fails from that many addresses is not to be held up by counting them.
-pub(super) const MOST_ADDRESSES: u64 = 100_000;
-
-/// The longest time that a rate can be of.
-pub(super) const LONGEST_PER: Duration = Duration::from_secs(3600);
 
 /// A shared budget is overdrawn at most to so many times itself, so that what several replicas have
 /// allowed at once is paid back, and no client waits for ever.

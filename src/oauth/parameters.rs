@@ -112,6 +112,12 @@ impl fmt::Debug for Parameters<'_> {
     }
 }
 
+/// How many pairs a query of ours has.
+#[must_use]
+pub fn count_in(query: &str) -> usize {
+    if query.is_empty() { 0 } else { 1 + query.bytes().filter(|&byte| byte == b'&').count() }
+}
+
 /// Writes `pairs` as a query or form body. Everything but RFC 3986's unreserved characters is
 /// percent-encoded, so that no server reads another pair out of it: neither `;` nor `+` appears.
 #[derive(Default, Clone)]

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::config::profile::{Needed, ResponseFault};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::names;
-use crate::oauth::parameters::{Encoder, MOST, Parameters};
+use crate::oauth::parameters::{Encoder, MOST, Parameters, count_in};
 use crate::oauth::pkce::{self, CodeChallengeMethod};
 use crate::oauth::{redirect_uri, response_type, scope};
 use crate::upstream::Capabilities;
@@ -361,12 +361,6 @@ fn travels(name: &str, value: &str) -> bool {
     !value.is_empty() && names::travels(name)
 }
 
-/// How many pairs a query of ours has.
-#[must_use]
-pub fn pairs(query: &str) -> usize {
-    if query.is_empty() { 0 } else { 1 + query.bytes().filter(|&byte| byte == b'&').count() }
-}
-
 fn fits(form: &Parameters<'_>, query: &str, room: Room<'_>) -> Result<(), RequestError> {
     let in_query = match room.body_names {
         None => query.len(),
@@ -380,7 +374,7 @@ fn fits(form: &Parameters<'_>, query: &str, room: Room<'_>) -> Result<(), Reques
             rest.finish().len()
         }
     };
-    if room.endpoint_pairs + pairs(query) > MOST {
+    if room.endpoint_pairs + count_in(query) > MOST {
         return Err(RequestError::TooMany);
     }
     if room.endpoint_bytes + 1 + in_query > room.max_target_bytes {

@@ -12,7 +12,7 @@ use super::terms::{Room, Terms};
 use super::{Endpoint, ObjectError, ParError, RequestError, request};
 use crate::client::Authenticated;
 use crate::client::dpop::{DpopError, Proof};
-use crate::oauth::parameters::Parameters;
+use crate::oauth::parameters::{Parameters, count_in};
 use crate::upstream::discovery::AuthorizationPath;
 use crate::upstream::{Capabilities, Snapshot};
 
@@ -70,7 +70,7 @@ impl Endpoint {
         let room = Room {
             max_target_bytes: self.settings.max_target_bytes,
             endpoint_bytes: endpoint_bytes(path.as_ref()),
-            endpoint_pairs: path.as_ref().map_or(0, |path| request::pairs(path.query())),
+            endpoint_pairs: path.as_ref().map_or(0, |path| count_in(path.query())),
             body_names: self.settings.body_names.as_ref(),
         };
         let proven_key = proof.map(|proof| proof.thumbprint.as_str());

@@ -4,9 +4,6 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use askama::Template;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
@@ -103,15 +100,7 @@ pub(super) fn answer(view: &View, refresh: Refresh) -> Response<Bytes> {
 
 const STYLE: &str = include_str!("status.css");
 
-/// Allows this page's own style sheet, by its hash, and nothing else.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'"
-    );
-    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-});
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| answer::policy_for(STYLE));
 
 impl<'a> Page<'a> {
     fn of(view: &'a View, refresh: Refresh) -> Self {

@@ -243,17 +243,7 @@ mod tests {
     #[test]
     fn event_names_are_stable_and_documented() {
         let document = include_str!("../../../docs/logs.md");
-        let error = ErrorCode::InvalidRequest;
-        let lines = logged_json(|| {
-            push_accepted(KNOWN, AuthMethod::None);
-            push_refused(KNOWN, AuthMethod::None, error, "duplicate_parameter");
-            redeem_accepted(KNOWN, "ok");
-            redeem_refused(KNOWN, error, "other_client");
-            completion_code(KNOWN);
-            completion_error(KNOWN);
-            completion_refused(KNOWN, "lost_race");
-            client_authentication_failed(KNOWN, AuthMethod::None, "mismatch");
-        });
+        let lines = logged_json(one_of_each);
         let names: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
         let expected = [
             "push.accepted",
