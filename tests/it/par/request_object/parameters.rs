@@ -150,3 +150,12 @@ async fn b045_b113_credentials_inside_do_not_travel() {
     let pushed = office.push(&changed(&smuggled)).await;
     assert_eq!(office.travelled(&pushed).await, travelling());
 }
+
+#[tokio::test]
+async fn b110_two_objects_are_none() {
+    let office = Office::open(Profile::Oauth);
+    let token = office.signed(&claims());
+    let answer = office.push_form(&[("request", &token), ("request", &token)]).await;
+    assert_refused(&answer, 400, "invalid_request");
+    assert_created(&office.push_token(&token).await);
+}
