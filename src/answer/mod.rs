@@ -49,7 +49,7 @@ pub fn refusal(code: ErrorCode, description: impl Into<Cow<'static, str>>) -> Re
 pub fn created(request_uri: &str, expires_in: Duration) -> Response<Bytes> {
     let mut body = String::with_capacity(48 + request_uri.len());
     body.push_str("{\"request_uri\":\"");
-    push_description(&mut body, request_uri);
+    body.push_str(request_uri);
     body.push_str("\",\"expires_in\":");
     push_number(&mut body, expires_in.as_secs());
     body.push('}');

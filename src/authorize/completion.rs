@@ -195,8 +195,7 @@ impl Endpoint {
 
 /// Tells the audit trail of an answer that goes to the client.
 fn tell(departure: &Departure<'_>, answered: &Answered<'_>, flow: &Flow) {
-    let fingerprint = flow.reference.fingerprint();
-    let at = circumstances(flow, &fingerprint, departure.peer);
+    let at = circumstances(flow, departure.peer);
     if answered.outcome == CompletionOutcome::Error {
         audit::completion_error(at);
     } else {
@@ -260,8 +259,7 @@ pub(super) fn refusal(
         meter().store_error(operation, store_error.cause());
     }
     if let Some(flow) = flow {
-        let fingerprint = flow.reference.fingerprint();
-        let at = circumstances(flow, &fingerprint, departure.peer);
+        let at = circumstances(flow, departure.peer);
         audit::completion_refused(at, error.reason().as_str());
     }
     page(error, departure.headers, departure.peer)

@@ -265,11 +265,10 @@ impl Endpoint {
             meter().store_error(operation, store_error.cause());
         }
         let known = refusal.client_id.as_deref().filter(|id| self.registry.find(id).is_some());
-        let fingerprint = refusal.reference.map(|reference| reference.fingerprint());
         let at = Circumstances {
             client_id: known,
             request_id: &visit.peer.request_id,
-            reference: fingerprint.as_deref(),
+            reference: refusal.reference.as_ref(),
             client_address: visit.peer.address,
         };
         if !error.is_preview() {
@@ -295,16 +294,15 @@ pub fn page(error: AuthorizeError, headers: &HeaderMap, peer: &Peer) -> Response
 
 fn redeemed(visit: &Visit<'_>, flow: &Flow, result: RedeemResult) {
     meter().redeem(result);
-    let fingerprint = flow.reference.fingerprint();
-    let at = circumstances(flow, &fingerprint, visit.peer);
+    let at = circumstances(flow, visit.peer);
     audit::redeem_accepted(at, result.as_str());
 }
 
-fn circumstances<'a>(flow: &'a Flow, fingerprint: &'a str, peer: &'a Peer) -> Circumstances<'a> {
+fn circumstances<'a>(flow: &'a Flow, peer: &'a Peer) -> Circumstances<'a> {
     Circumstances {
         client_id: Some(&flow.request.client_id),
         request_id: &peer.request_id,
-        reference: Some(fingerprint),
+        reference: Some(&flow.reference),
         client_address: peer.address,
     }
 }

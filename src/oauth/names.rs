@@ -63,17 +63,14 @@ pub fn is_authorization(name: &str) -> bool {
 /// Whether `name` is a client credential.
 #[must_use]
 pub fn is_credential(name: &str) -> bool {
-    CREDENTIALS.binary_search(&name).is_ok()
+    CREDENTIALS.contains(&name)
 }
 
 /// Whether a pushed `name` reaches the upstream: credentials, token-endpoint parameters, `request`
 /// and `request_uri` do not.
 #[must_use]
 pub fn travels(name: &str) -> bool {
-    !is_credential(name)
-        && TOKEN.binary_search(&name).is_err()
-        && name != "request"
-        && name != "request_uri"
+    !is_credential(name) && !TOKEN.contains(&name) && name != "request" && name != "request_uri"
 }
 
 /// A name as the loosest server would read it: what follows a NUL off, blanks in front off, letter

@@ -14,14 +14,14 @@ use crate::answer;
 use crate::client::authentication::Presented;
 use crate::client::dpop::{self, DpopError};
 use crate::client::{
-    Assertions, Authenticated, AuthenticationError, Client, Limits, Registry, authenticate,
+    Assertions, Authenticated, AuthenticationError, Limits, Registry, authenticate,
 };
 use crate::clock::{Clock, Stopwatch};
 use crate::config;
 use crate::oauth::error::ErrorCode;
-use crate::oauth::parameters::{ParameterError, Parameters, value_in};
+use crate::oauth::parameters::{ParameterError, Parameters};
 use crate::oauth::request_uri::{RandomnessError, Reference};
-use crate::store::{IndexKey, Lifetimes, PushedRequest, Store, StoreError};
+use crate::store::{Lifetimes, PushedRequest, Store, StoreError};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::{AuthVerdict, PushForm, meter};
 use crate::upstream::Discovery;
@@ -131,8 +131,8 @@ impl Endpoint {
         meter().push(error, trail.method, trail.form, began.elapsed());
         Ok(match outcome {
             Ok(accepted) => {
-                let fingerprint = accepted.reference.fingerprint();
-                audit::push_accepted(trail.circumstances(Some(&fingerprint)), trail.method);
+                let at = trail.circumstances(Some(&accepted.reference));
+                audit::push_accepted(at, trail.method);
                 let answer =
                     answer::created(&accepted.reference.to_request_uri(), accepted.expires_in);
                 match accepted.next_nonce {
@@ -236,7 +236,7 @@ impl Endpoint {
     async fn kept(
         &self,
         authenticated: &Authenticated,
-        Valid { query, lifetime }: Valid,
+        Valid { query, index, lifetime }: Valid,
     ) -> Result<Accepted, ParError> {
         let client = &authenticated.client;
         // One drawing for both: a drawing costs more than the bytes.
@@ -244,24 +244,16 @@ impl Endpoint {
         self.random.fill(drawn.as_flattened_mut()).map_err(|_| RandomnessError)?;
         let [reference, flow_key] = drawn;
         let reference = Reference::from_bytes(reference);
-        let index = self.index_key(client, &query);
         let pushed = PushedRequest {
             client_id: Arc::clone(&client.client_id),
-            query: query.into_boxed_str(),
+            // Written into more room than it takes; kept in what it takes.
+            query: query.as_str().into(),
             flow_key,
             index,
         };
         let lifetimes = Lifetimes { redeem: lifetime, login: self.settings.login_lifetime };
         self.store.put(&reference, pushed, lifetimes).await?;
         Ok(Accepted { reference, expires_in: lifetime, next_nonce: None })
-    }
-
-    /// What finds the request when its answer comes without the browser's cookie.
-    fn index_key(&self, client: &Client, query: &str) -> Option<IndexKey> {
-        let state = value_in(query, "state")?;
-        let pushed = value_in(query, "redirect_uri");
-        let redirect_uri = client.redirect_uri_of(pushed.as_deref())?;
-        Some(IndexKey::new(&self.settings.issuer, &client.client_id, &state, redirect_uri))
     }
 
     fn refusal(&self, error: &ParError, headers: &HeaderMap) -> Response<Bytes> {

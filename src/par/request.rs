@@ -216,7 +216,7 @@ fn names_are_clear(form: &Parameters<'_>) -> Result<(), RequestError> {
     if form.repeated().is_some() {
         return Err(RequestError::Repeated);
     }
-    if form.iter().any(|(name, _)| names::imitates_registered(name)) {
+    if form.imitate_registered() {
         return Err(RequestError::Respelled);
     }
     Ok(())
@@ -341,20 +341,19 @@ fn is_absolute_uri(text: &str) -> bool {
 }
 
 fn encode(form: &Parameters<'_>, client: &Client, proven_key: Option<&str>) -> String {
+    let left_out = |name: &str| form.value(name).is_none();
     let bytes: usize = form.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let mut encoder = Encoder::with_capacity(bytes + bytes / 8);
-    if form.value("client_id").is_none() {
+    let mut encoder = Encoder::with_capacity(bytes + bytes / 4);
+    if left_out("client_id") {
         encoder.push("client_id", &client.client_id);
     }
     for (name, value) in form.iter().filter(|(name, value)| travels(name, value)) {
         encoder.push(name, value);
     }
-    if let Some(key) = proven_key.filter(|_| form.value("dpop_jkt").is_none()) {
+    if let Some(key) = proven_key.filter(|_| left_out("dpop_jkt")) {
         encoder.push("dpop_jkt", key);
     }
-    let mut query = encoder.finish();
-    query.shrink_to_fit();
-    query
+    encoder.finish()
 }
 
 fn travels(name: &str, value: &str) -> bool {

@@ -10,6 +10,7 @@ use super::ParError;
 use crate::client::certificate::Shown;
 use crate::client::{AuthenticationError, Peer};
 use crate::oauth::error::ErrorCode;
+use crate::oauth::request_uri::Reference;
 use crate::telemetry::audit::{self, Circumstances};
 use crate::telemetry::metrics::{AuthMethod, PushForm, RateScope, StoreOperation, meter};
 
@@ -40,7 +41,10 @@ impl Trail {
         }
     }
 
-    pub(super) fn circumstances<'a>(&'a self, reference: Option<&'a str>) -> Circumstances<'a> {
+    pub(super) fn circumstances<'a>(
+        &'a self,
+        reference: Option<&'a Reference>,
+    ) -> Circumstances<'a> {
         Circumstances {
             client_id: self.client_id.as_deref(),
             request_id: &self.peer.request_id,

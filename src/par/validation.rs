@@ -10,9 +10,10 @@ use http::header::HeaderMap;
 
 use super::terms::{Room, Terms};
 use super::{Endpoint, ObjectError, ParError, RequestError, request};
-use crate::client::Authenticated;
 use crate::client::dpop::{DpopError, Proof};
+use crate::client::{Authenticated, Client};
 use crate::oauth::parameters::{Parameters, count_in};
+use crate::store::IndexKey;
 use crate::upstream::discovery::AuthorizationPath;
 use crate::upstream::{Capabilities, Snapshot};
 
@@ -22,9 +23,11 @@ const DPOP: &str = "dpop";
 /// What is left free for the authorization endpoint's path while it is not known.
 const UNKNOWN_ENDPOINT_BYTES: usize = 256;
 
-/// A request that holds, as it travels, and how long its `request_uri` may be redeemed.
+/// A request that holds, as it travels, how it is found where its answer comes without the browser's
+/// cookie, and how long its `request_uri` may be redeemed.
 pub(super) struct Valid {
     pub(super) query: String,
+    pub(super) index: Option<IndexKey>,
     pub(super) lifetime: Duration,
 }
 
@@ -37,7 +40,7 @@ impl Endpoint {
     ) -> Option<Arc<Snapshot>> {
         let depend = ["authorization_details", "dpop_jkt", "request"];
         if headers.contains_key(DPOP) || depend.into_iter().any(|name| form.value(name).is_some()) {
-            self.discovery.available().await.ok()
+            Box::pin(self.discovery.available()).await.ok()
         } else {
             self.discovery.current()
         }
@@ -87,11 +90,12 @@ impl Endpoint {
         let client = &*authenticated.client;
         let Some(object) = request::request_object(form)? else {
             let query = request::validate(form, client, terms)?;
-            return Ok(Valid { query, lifetime: client.lifetime });
+            let index = self.index_key(client, form);
+            return Ok(Valid { query, index, lifetime: client.lifetime });
         };
         let objects = self.request_objects.as_ref().ok_or(RequestError::RequestObject)?;
         let now = Duration::from_millis(self.clock.now().as_millis());
-        let opened = objects.open(object, client, now).await?;
+        let opened = Box::pin(objects.open(object, client, now)).await?;
         let query = request::validate_signed(&opened.parameters, client, terms);
         let query = query.map_err(|error| {
             if error == RequestError::NoRedirectUri {
@@ -101,7 +105,14 @@ impl Endpoint {
             }
         })?;
         let lifetime = opened.remaining.map_or(client.lifetime, |left| left.min(client.lifetime));
-        Ok(Valid { query, lifetime })
+        let index = self.index_key(client, &opened.parameters);
+        Ok(Valid { query, index, lifetime })
+    }
+
+    fn index_key(&self, client: &Client, parameters: &Parameters<'_>) -> Option<IndexKey> {
+        let state = parameters.value("state")?;
+        let redirect_uri = client.redirect_uri_of(parameters.value("redirect_uri"))?;
+        Some(IndexKey::new(&self.settings.issuer, &client.client_id, state, redirect_uri))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode, Version};
+use memchr::memchr_iter;
 use pingora::http::RequestHeader;
 
 use super::application::Route;
@@ -97,12 +98,9 @@ fn framing(request: &RequestHeader, raw: &[u8]) -> Result<(), Fault> {
 }
 
 fn line_ends(raw: &[u8]) -> Result<(), Fault> {
-    let mut lines = raw.split(|byte| *byte == b'\n').peekable();
-    while let Some(line) = lines.next() {
-        // What follows the last line feed is no line.
-        if lines.peek().is_some() && line.last() != Some(&b'\r') {
-            return bad("bare_line_feed");
-        }
+    let before = |feed: usize| feed.checked_sub(1).and_then(|at| raw.get(at));
+    if memchr_iter(b'\n', raw).any(|feed| before(feed) != Some(&b'\r')) {
+        return bad("bare_line_feed");
     }
     Ok(())
 }

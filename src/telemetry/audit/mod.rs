@@ -15,6 +15,7 @@ use super::metrics::AuthMethod;
 use super::recent::recent;
 use super::trace;
 use crate::oauth::error::ErrorCode;
+use crate::oauth::request_uri::Reference;
 use stream::Stream;
 pub use stream::{AuditError, Destination, open};
 
@@ -28,8 +29,8 @@ pub struct Circumstances<'a> {
     pub client_id: Option<&'a str>,
     /// The gateway's number of the request.
     pub request_id: &'a str,
-    /// The first eight hex digits of the SHA-256 of the reference.
-    pub reference: Option<&'a str>,
+    /// Told by its fingerprint alone, which is made where a line is written.
+    pub reference: Option<&'a Reference>,
     /// The peer, or whom a trusted proxy names.
     pub client_address: Option<IpAddr>,
 }
@@ -129,7 +130,7 @@ struct Fields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reference: Option<&'a str>,
+    reference: Option<String>,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
@@ -145,7 +146,7 @@ impl<'a> From<Line<'a>> for Fields<'a> {
             auth_method: line.auth_method.map(AuthMethod::as_str),
             error: line.error,
             reason: line.reason,
-            reference: line.at.reference,
+            reference: line.at.reference.map(Reference::fingerprint),
             request_id: line.at.request_id,
             trace_id: trace::current_id().map(|id| id.to_string()),
             client_address: line.at.client_address,
@@ -206,9 +207,12 @@ mod tests {
     const KNOWN: Circumstances<'static> = Circumstances {
         client_id: Some("demo-web"),
         request_id: "5f0c",
-        reference: Some("0a1b2c3d"),
+        reference: Some(&Reference::from_bytes([7; 32])),
         client_address: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
     };
+
+    /// The first digits of the SHA-256 of thirty-two sevens.
+    const REFERENCE: &str = "4bb06f8e";
 
     fn without_time(mut line: Value) -> Value {
         line.as_object_mut().unwrap().remove("timestamp").unwrap();
@@ -230,7 +234,7 @@ mod tests {
                 serde_json::json!({
                     "level": "INFO", "target": TARGET, "event": "push.accepted",
                     "client_id": "demo-web", "auth_method": "client_secret_basic",
-                    "reference": "0a1b2c3d", "request_id": "5f0c", "client_address": "127.0.0.1",
+                    "reference": REFERENCE, "request_id": "5f0c", "client_address": "127.0.0.1",
                 }),
                 serde_json::json!({
                     "level": "WARN", "target": TARGET, "event": "client_authentication.failed",

@@ -2,9 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fmt::Write as _;
+
+use memchr::{memchr, memchr_iter};
 
 use super::names;
+
+pub use encoding::{Encoder, decode, encode};
+
+mod encoding;
 
 /// Most parameters one request may have.
 pub const MOST: usize = 128;
@@ -14,6 +19,8 @@ pub const MOST: usize = 128;
 #[derive(Clone, Default)]
 pub struct Parameters<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Some name is not plain: some server could take it for another.
+    ambiguous: bool,
 }
 
 /// Why a form or query was refused.
@@ -38,32 +45,39 @@ impl<'a> Parameters<'a> {
     /// repeated or empty. Only `&` separates.
     ///
     /// # Errors
-    /// [`ParameterError`], for the first fault met.
+    /// [`ParameterError`]: [`NotUtf8`](ParameterError::NotUtf8) where the text itself is not, else
+    /// the first fault met.
     pub fn parse(text: &'a [u8]) -> Result<Self, ParameterError> {
+        let mut rest = std::str::from_utf8(text).map_err(|_| ParameterError::NotUtf8)?;
         let mut pairs = Vec::with_capacity(16);
-        for piece in text.split(|&byte| byte == b'&').filter(|piece| !piece.is_empty()) {
+        while !rest.is_empty() {
+            let (piece, after) = halves(rest, b'&');
+            rest = after;
+            if piece.is_empty() {
+                continue;
+            }
             if pairs.len() == MOST {
                 return Err(ParameterError::TooMany);
             }
-            let mut halves = piece.splitn(2, |&byte| byte == b'=');
-            let name = decode(halves.next().unwrap_or_default())?;
-            let value = decode(halves.next().unwrap_or_default())?;
+            let (name, value) = halves(piece, b'=');
+            let (name, value) = (encoding::decoded(name)?, encoding::decoded(value)?);
             if !names::is_legal(&name) {
                 return Err(ParameterError::IllegalName);
             }
             pairs.push((name, value));
         }
-        Ok(Self { pairs })
+        Ok(Self::from_pairs(pairs))
     }
 
     /// Pairs that were decoded elsewhere.
     #[must_use]
-    pub const fn from_pairs(pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Self {
-        Self { pairs }
+    pub fn from_pairs(pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Self {
+        let ambiguous = !pairs.iter().all(|(name, _)| names::is_plain(name));
+        Self { pairs, ambiguous }
     }
 
     /// All pairs, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
@@ -77,15 +91,15 @@ impl<'a> Parameters<'a> {
     /// How often `name`, or a name that a server could take for it, stands here; empty values count.
     #[must_use]
     pub fn count(&self, name: &str) -> usize {
-        self.iter().filter(|(key, _)| names::reads_as(key, name)).count()
+        let alike = |key: &str| key == name || self.ambiguous && names::reads_as(key, name);
+        self.iter().filter(|(key, _)| alike(key)).count()
     }
 
     /// The first name that stands twice, or beside one that a server could take for it. Several
     /// `resource` are one parameter with several values (RFC 8707 §2).
     #[must_use]
     pub fn repeated(&self) -> Option<&str> {
-        let all_plain = self.pairs.iter().all(|(name, _)| names::is_plain(name));
-        let collide = |a: &str, b: &str| if all_plain { a == b } else { names::collide(a, b) };
+        let collide = |a: &str, b: &str| a == b || self.ambiguous && names::collide(a, b);
         let mut rest = self.pairs.as_slice();
         while let Some(((name, _), others)) = rest.split_first() {
             rest = others;
@@ -97,6 +111,12 @@ impl<'a> Parameters<'a> {
             }
         }
         None
+    }
+
+    /// Whether a name is not registered but could be taken for one that is.
+    #[must_use]
+    pub fn imitate_registered(&self) -> bool {
+        self.ambiguous && self.iter().any(|(name, _)| names::imitates_registered(name))
     }
 
     /// Whether nothing was sent.
@@ -115,96 +135,27 @@ impl fmt::Debug for Parameters<'_> {
 /// How many pairs a query of ours has.
 #[must_use]
 pub fn count_in(query: &str) -> usize {
-    if query.is_empty() { 0 } else { 1 + query.bytes().filter(|&byte| byte == b'&').count() }
-}
-
-/// Writes `pairs` as a query or form body. Everything but RFC 3986's unreserved characters is
-/// percent-encoded, so that no server reads another pair out of it: neither `;` nor `+` appears.
-#[derive(Default, Clone)]
-pub struct Encoder(String);
-
-impl Encoder {
-    /// An encoder with room for `bytes`.
-    #[must_use]
-    pub fn with_capacity(bytes: usize) -> Self {
-        Self(String::with_capacity(bytes))
-    }
-
-    /// Appends one pair.
-    pub fn push(&mut self, name: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push('&');
-        }
-        encode(&mut self.0, name);
-        self.0.push('=');
-        encode(&mut self.0, value);
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn finish(self) -> String {
-        self.0
-    }
-}
-
-/// Appends `text` percent-encoded but for unreserved characters (RFC 3986 §2.3).
-pub fn encode(out: &mut String, text: &str) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let plain = rest.bytes().position(|byte| !unreserved(byte)).unwrap_or(rest.len());
-        let (head, tail) = rest.split_at(plain);
-        out.push_str(head);
-        let Some(next) = tail.chars().next() else {
-            return;
-        };
-        let (odd, after) = tail.split_at(next.len_utf8());
-        for byte in odd.bytes() {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-        rest = after;
-    }
-}
-
-/// Decodes one form-encoded name or value: `+` is a blank, `%xx` a byte, the bytes are UTF-8.
-///
-/// # Errors
-/// [`ParameterError::BrokenEncoding`] and [`ParameterError::NotUtf8`].
-pub fn decode(text: &[u8]) -> Result<Cow<'_, str>, ParameterError> {
-    if !text.iter().any(|&byte| byte == b'%' || byte == b'+') {
-        return std::str::from_utf8(text).map(Cow::Borrowed).map_err(|_| ParameterError::NotUtf8);
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.iter();
-    while let Some(&byte) = bytes.next() {
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let high = hex(bytes.next()).ok_or(ParameterError::BrokenEncoding)?;
-                let low = hex(bytes.next()).ok_or(ParameterError::BrokenEncoding)?;
-                high << 4 | low
-            }
-            plain => plain,
-        });
-    }
-    String::from_utf8(out).map(Cow::Owned).map_err(|_| ParameterError::NotUtf8)
+    if query.is_empty() { 0 } else { 1 + memchr_iter(b'&', query.as_bytes()).count() }
 }
 
 /// The value of `name` in a query that we encoded ourselves.
 #[must_use]
 pub fn value_in<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;
-    decode(value.as_bytes()).ok()
+    let mut rest = query;
+    while !rest.is_empty() {
+        let (piece, after) = halves(rest, b'&');
+        rest = after;
+        if let Some(value) = piece.strip_prefix(name).and_then(|value| value.strip_prefix('=')) {
+            return decode(value.as_bytes()).ok();
+        }
+    }
+    None
 }
 
-fn hex(digit: Option<&u8>) -> Option<u8> {
-    let digit = char::from(*digit?).to_digit(16)?;
-    u8::try_from(digit).ok()
-}
-
-const fn unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+/// What stands before the first `byte` and after it; all and nothing where there is none.
+fn halves(text: &str, byte: u8) -> (&str, &str) {
+    let Some(at) = memchr(byte, text.as_bytes()) else { return (text, "") };
+    (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -269,7 +220,7 @@ mod tests {
                 encoder.push(name, value);
             }
             let text = encoder.finish();
-            prop_assert!(text.bytes().all(|byte| unreserved(byte) || matches!(byte, b'%' | b'&' | b'=')));
+            prop_assert!(text.bytes().all(|byte| encoding::unreserved(byte) || matches!(byte, b'%' | b'&' | b'=')));
             let read = Parameters::parse(text.as_bytes()).unwrap();
             let read: Vec<_> = read.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
             prop_assert_eq!(read, pairs);
