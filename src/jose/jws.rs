@@ -46,7 +46,7 @@ pub enum Authority<'a> {
 /// credential, and its claims may be a pushed request.
 pub struct Unverified<'a> {
     message: &'a str,
-    signature: &'a str,
+    signature: Vec<u8>,
     header: Header,
     payload: Vec<u8>,
     claims: Map<String, Value>,
@@ -150,7 +150,7 @@ impl<'a> Unverified<'a> {
         let header = Header::parse(header)?;
         let payload = json::base64url(payload).map_err(JwsError::Payload)?;
         let claims = json::object(&payload).map_err(JwsError::Payload)?;
-        json::base64url(signature).map_err(JwsError::SignatureEncoding)?;
+        let signature = json::base64url(signature).map_err(JwsError::SignatureEncoding)?;
         Ok(Self { message, signature, header, payload, claims })
     }
 
@@ -213,7 +213,7 @@ impl<'a> Unverified<'a> {
         let (algorithm, message) = (self.header.algorithm, self.message.as_bytes());
         let mut fitting = keys.filter(|key| key.fits(algorithm)).peekable();
         fitting.peek().ok_or(JwsError::NoKey)?;
-        let key = fitting.find(|key| key.verifies(algorithm, message, self.signature));
+        let key = fitting.find(|key| key.verifies(algorithm, message, &self.signature));
         let key = key.ok_or(JwsError::Signature)?;
         Ok(SignedBy {
             kid: key.kid().map(str::to_owned),
@@ -227,7 +227,7 @@ impl<'a> Unverified<'a> {
             return Err(JwsError::NoKey);
         }
         secret.fits(algorithm)?;
-        if secret.verifies(algorithm, self.message.as_bytes(), self.signature) {
+        if secret.verifies(algorithm, self.message.as_bytes(), &self.signature) {
             Ok(SignedBy::default())
         } else {
             Err(JwsError::Signature)

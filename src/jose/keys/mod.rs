@@ -87,8 +87,8 @@ impl Key {
             && self.algorithm.is_none_or(|own| own.is_same_as(algorithm))
     }
 
-    /// Whether `signature` (base64url) over `message` was made with this key.
-    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
+    /// Whether `signature` over `message` was made with this key.
+    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.fits(algorithm) && self.public.verifies(algorithm, message, signature)
     }
 }

@@ -6,9 +6,12 @@ use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
     EcdsaVerificationAlgorithm, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm::EdDSA;
 use jsonwebtoken::DecodingKey;
 
 use super::fault::KeyFault;
@@ -33,15 +36,28 @@ pub(super) struct PublicKey {
     thumbprint: String,
 }
 
-/// What is kept of a key between requests. The JSON, the base64url and the numbers are read and
-/// checked once. `jsonwebtoken` hands the raw numbers to aws-lc for each signature, which costs
-/// microseconds beside the verification itself (`cargo bench --bench jose`).
+/// What is kept of a key between requests: JSON, base64url and numbers are read and checked once.
+/// `jsonwebtoken` would hand the raw numbers of curves and RSA to aws-lc for each signature, which
+/// costs microseconds beside the verification itself (`cargo bench --bench jose`).
 #[derive(Debug)]
 enum Engine {
+    /// Ed25519, whose key is its 32 bytes.
     Jsonwebtoken(DecodingKey),
-    /// `jsonwebtoken` has no ES512. Kept parsed.
-    P521(Box<ParsedPublicKey>),
+    /// A point on a curve.
+    Point(Box<ParsedPublicKey>),
+    /// An RSA key for each algorithm that may be used with it.
+    Rsa(Box<[(Algorithm, ParsedPublicKey)]>),
 }
+
+/// What an RSA key may be used for.
+const RSA: [(Algorithm, &RsaParameters); 6] = [
+    (Algorithm::Rs256, &RSA_PKCS1_2048_8192_SHA256),
+    (Algorithm::Rs384, &RSA_PKCS1_2048_8192_SHA384),
+    (Algorithm::Rs512, &RSA_PKCS1_2048_8192_SHA512),
+    (Algorithm::Ps256, &RSA_PSS_2048_8192_SHA256),
+    (Algorithm::Ps384, &RSA_PSS_2048_8192_SHA384),
+    (Algorithm::Ps512, &RSA_PSS_2048_8192_SHA512),
+];
 
 impl Curve {
     /// The value of `crv`.
@@ -97,13 +113,16 @@ impl PublicKey {
         if bits > LARGEST_RSA_BITS {
             return Err(KeyFault::LongRsa);
         }
-        PublicKeyComponents { n: modulus, e: exponent }
-            .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-            .map_err(|_| KeyFault::Malformed("n or e"))?;
+        let numbers = PublicKeyComponents { n: modulus, e: exponent };
+        let parsed = RSA.into_iter().map(|(algorithm, parameters)| {
+            numbers.to_parsed_public_key(parameters).map(|key| (algorithm, key))
+        });
+        let parsed: Result<_, _> = parsed.collect();
+        let parsed = parsed.map_err(|_| KeyFault::Malformed("n or e"))?;
         let (n, e) = (URL_SAFE_NO_PAD.encode(modulus), URL_SAFE_NO_PAD.encode(exponent));
         Ok(Self {
             family: Family::Rsa,
-            engine: Engine::Jsonwebtoken(DecodingKey::from_rsa_raw_components(modulus, exponent)),
+            engine: Engine::Rsa(parsed),
             thumbprint: thumbprint(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)),
         })
     }
@@ -118,10 +137,7 @@ impl PublicKey {
         let point = [&[4], x, y].concat();
         let parsed = ParsedPublicKey::new(curve.verification(), &point)
             .map_err(|_| KeyFault::Malformed("x or y"))?;
-        let engine = match curve {
-            Curve::P256 | Curve::P384 => Engine::Jsonwebtoken(DecodingKey::from_ec_der(&point)),
-            Curve::P521 => Engine::P521(Box::new(parsed)),
-        };
+        let engine = Engine::Point(Box::new(parsed));
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         let name = curve.name();
         let members = format!(r#"{{"crv":"{name}","kty":"EC","x":"{x}","y":"{y}"}}"#);
@@ -149,39 +165,25 @@ impl PublicKey {
         &self.thumbprint
     }
 
-    /// Whether `signature` (base64url) over `message` was made with this key.
-    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
+    /// Whether `signature` over `message` was made with this key.
+    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if algorithm.family() != self.family {
             return false;
         }
         match &self.engine {
-            Engine::Jsonwebtoken(key) => engine_algorithm(algorithm).is_some_and(|algorithm| {
-                jsonwebtoken::crypto::verify(signature, message, key, algorithm).unwrap_or(false)
-            }),
-            Engine::P521(key) => URL_SAFE_NO_PAD
-                .decode(signature)
-                .is_ok_and(|signature| key.verify_sig(message, &signature).is_ok()),
+            Engine::Jsonwebtoken(key) => {
+                let signature = URL_SAFE_NO_PAD.encode(signature);
+                jsonwebtoken::crypto::verify(&signature, message, key, EdDSA).unwrap_or(false)
+            }
+            Engine::Point(key) => key.verify_sig(message, signature).is_ok(),
+            Engine::Rsa(keys) => keys
+                .iter()
+                .find(|(name, _)| *name == algorithm)
+                .is_some_and(|(_, key)| key.verify_sig(message, signature).is_ok()),
         }
     }
 }
 
 fn thumbprint(members: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))
-}
-
-/// The engine's own name, where it has one. Secrets are not verified by it (`secret.rs`).
-const fn engine_algorithm(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
-    use jsonwebtoken::Algorithm as Theirs;
-    match algorithm {
-        Algorithm::Rs256 => Some(Theirs::RS256),
-        Algorithm::Rs384 => Some(Theirs::RS384),
-        Algorithm::Rs512 => Some(Theirs::RS512),
-        Algorithm::Ps256 => Some(Theirs::PS256),
-        Algorithm::Ps384 => Some(Theirs::PS384),
-        Algorithm::Ps512 => Some(Theirs::PS512),
-        Algorithm::Es256 => Some(Theirs::ES256),
-        Algorithm::Es384 => Some(Theirs::ES384),
-        Algorithm::EdDsa | Algorithm::Ed25519 => Some(Theirs::EdDSA),
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 | Algorithm::Es512 => None,
-    }
 }

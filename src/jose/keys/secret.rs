@@ -4,8 +4,6 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::jose::algorithm::Algorithm;
@@ -37,13 +35,13 @@ impl SharedSecret {
         if self.0.len() < needed { Err(ShortSecret { algorithm, needed }) } else { Ok(()) }
     }
 
-    /// Whether `signature` (base64url) over `message` was made with this secret; compared in
+    /// Whether `signature` over `message` was made with this secret; compared in
     /// constant time. Directly through aws-lc, as the octets would otherwise be copied.
     pub(in crate::jose) fn verifies(
         &self,
         algorithm: Algorithm,
         message: &[u8],
-        signature: &str,
+        signature: &[u8],
     ) -> bool {
         let hashes = [
             (Algorithm::Hs256, hmac::HMAC_SHA256),
@@ -54,9 +52,7 @@ impl SharedSecret {
             return false;
         };
         let key = hmac::Key::new(hash, &self.0);
-        URL_SAFE_NO_PAD
-            .decode(signature)
-            .is_ok_and(|signature| hmac::verify(&key, message, &signature).is_ok())
+        hmac::verify(&key, message, signature).is_ok()
     }
 }
 
