@@ -14,12 +14,11 @@ use crate::client::Ledger;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::snapshot::SnapshotFile;
+use crate::store::observed::{Observed, System};
 use crate::store::redis::Keeper;
 use crate::store::snapshot::{SnapshotError, refused};
-use crate::store::traced::{System, TracedStore};
-use crate::store::{Measured, MemoryStore, RedisStore, Store, Tally};
+use crate::store::{MemoryStore, RedisStore, Store, Tally};
 use crate::telemetry::metrics::meter;
-use crate::telemetry::trace;
 
 /// Which store it is.
 pub(super) enum Backend {
@@ -27,27 +26,15 @@ pub(super) enum Backend {
     Redis { store: Arc<RedisStore>, keeper: Option<Box<Keeper>>, ledger: Arc<Ledger> },
 }
 
-/// The store of this configuration, its calls shown in traces where these are recorded.
+/// The store of this configuration, its calls watched for metrics and traces.
 pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
-    let (backend, store) = bare(config, clock);
-    if !trace::is_on() {
-        return (backend, store);
-    }
-    let system = match &backend {
-        Backend::Memory(..) => System::Memory,
-        Backend::Redis { .. } => System::Redis,
-    };
-    (backend, Arc::new(TracedStore::new(store, system)))
-}
-
-fn bare(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
     if let Some(redis) = config.store.redis.clone() {
         let issuer = config.server.issuer.as_str();
         let (store, keeper) = RedisStore::new(redis, issuer, Arc::clone(clock));
         let store = Arc::new(store);
-        let measured = Measured::new(Arc::<RedisStore>::clone(&store));
+        let observed = Observed::new(Arc::<RedisStore>::clone(&store), System::Redis);
         let (keeper, ledger) = (Some(Box::new(keeper)), Arc::new(Ledger::new(Arc::clone(clock))));
-        return (Backend::Redis { store, keeper, ledger }, Arc::new(measured));
+        return (Backend::Redis { store, keeper, ledger }, Arc::new(observed));
     }
     let store = Arc::new(MemoryStore::new(config.store.max_bytes, Arc::clone(clock)));
     meter().store_room(config.store.max_bytes);
@@ -57,8 +44,8 @@ fn bare(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn Store>) {
         .snapshot
         .clone()
         .map(|file| Saved { file: Arc::new(ArcSwap::from_pointee(file)), issuer: issuer.into() });
-    let measured = Measured::new(Arc::<MemoryStore>::clone(&store));
-    (Backend::Memory(store, saved), Arc::new(measured))
+    let observed = Observed::new(Arc::<MemoryStore>::clone(&store), System::Memory);
+    (Backend::Memory(store, saved), Arc::new(observed))
 }
 
 /// Where the memory store outlasts a restart.

@@ -14,20 +14,17 @@ use crate::oauth::request_uri::Reference;
 use crate::telemetry::metrics::StoreCause;
 
 pub use index::{Found, IndexKey};
-pub use measured::Measured;
 pub use memory::{MemoryStore, Tally};
 pub use redis::RedisStore;
-pub use traced::TracedStore;
 
 mod account;
 mod due;
 mod index;
-mod measured;
 pub mod memory;
+pub mod observed;
 pub mod redis;
 pub mod sealed;
 pub mod snapshot;
-pub mod traced;
 
 /// What a backend promises. Every method that changes a request does so in one atomic step, also
 /// where several replicas share the backend.

@@ -1,4 +1,4 @@
-//! The store of a single replica: moka holds the entries, our own queue says when to look for
+//! The store of a single replica: moka holds the requests, our own queue says when to look for
 //! expired ones, our own account of bytes bounds it. moka has neither capacity nor expiry here, so
 //! it never evicts what is alive.
 
@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
-use moka::ops::compute::Op;
 use moka::sync::Cache;
 use parking_lot::{RwLock, RwLockReadGuard};
 
@@ -22,12 +21,14 @@ use crate::oauth::request_uri::Reference;
 
 use entry::{Entry, Kept};
 use index::Index;
+use replays::{REPLAY_OVERHEAD, Replays, Use};
 
 pub use saved::Tally;
 
 mod entry;
 mod index;
 mod record;
+mod replays;
 mod saved;
 
 /// Bytes a request costs beside its query: key, entry, and moka's own nodes, as measured over a
@@ -37,9 +38,6 @@ const REQUEST_OVERHEAD: u64 = 616;
 /// Bytes that finding a request by the index costs: the key beside it, and an entry of the index.
 /// Its room is reserved by the push, so that a start finds it.
 const INDEX_OVERHEAD: u64 = 344;
-
-/// Bytes a remembered single-use token costs.
-const REPLAY_OVERHEAD: u64 = 300;
 
 /// Bytes a continuation costs beside path and query.
 const CONTINUATION_OVERHEAD: u64 = 160;
@@ -52,9 +50,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct MemoryStore {
     requests: Cache<Address, Arc<Entry>>,
     index: Index,
-    replays: Cache<ReplayKey, Timestamp>,
+    replays: Replays,
     due_requests: Due<Address>,
-    due_replays: Due<ReplayKey>,
     account: Account,
     clock: Arc<dyn Clock>,
     /// Whether no call is taken any more. Every call holds it for reading.
@@ -68,9 +65,8 @@ impl MemoryStore {
         Self {
             requests: Cache::builder().build(),
             index: Index::new(),
-            replays: Cache::builder().build(),
+            replays: Replays::new(),
             due_requests: Due::new(),
-            due_replays: Due::new(),
             account: Account::new(max_bytes),
             clock,
             frozen: RwLock::new(false),
@@ -107,14 +103,9 @@ impl MemoryStore {
                 self.collect_request(address, now);
             }
         }
-        while let Some(keys) = self.due_replays.pop(now) {
-            for key in keys {
-                self.collect_replay(key, now);
-            }
-        }
+        self.account.release_shared(REPLAY_OVERHEAD * self.replays.tidy(now));
         self.requests.run_pending_tasks();
         self.index.tidy();
-        self.replays.run_pending_tasks();
     }
 
     fn collect_request(&self, address: Address, now: Timestamp) {
@@ -137,24 +128,6 @@ impl MemoryStore {
     fn unindex(&self, entry: &Entry, address: Address) {
         if let Some(key) = &entry.request.index {
             self.index.forget(key, address);
-        }
-    }
-
-    fn collect_replay(&self, key: ReplayKey, now: Timestamp) {
-        let mut removed = false;
-        self.replays.entry(key).and_compute_with(|until| match until.map(|e| *e.value()) {
-            None => Op::Nop,
-            Some(until) if now < until => {
-                self.due_replays.push(until, key);
-                Op::Nop
-            }
-            Some(_) => {
-                removed = true;
-                Op::Remove
-            }
-        });
-        if removed {
-            self.account.release_shared(REPLAY_OVERHEAD);
         }
     }
 }
@@ -266,21 +239,12 @@ impl Store for MemoryStore {
     async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError> {
         let _open = self.open()?;
         self.account.reserve_shared(REPLAY_OVERHEAD)?;
-        let now = self.clock.now();
-        let (mut first, mut known) = (true, false);
-        self.replays.entry(key).and_upsert_with(|seen| {
-            let seen = seen.map(|entry| *entry.value());
-            known = seen.is_some();
-            first = seen.is_none_or(|seen| seen <= now);
-            seen.filter(|_| !first).map_or(until, |seen| seen.max(until))
-        });
-        if known {
-            // Its place is paid for, and it is due already.
+        let used = self.replays.uses(key, until, self.clock.now());
+        if used != Use::First {
+            // Its place is paid for.
             self.account.release_shared(REPLAY_OVERHEAD);
-        } else {
-            self.due_replays.push(until, key);
         }
-        Ok(first)
+        Ok(used != Use::Repeated)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::entry::{Course, Entry, Kept};
 use super::record::{Record, Restored};
-use super::{Address, GRACE, MemoryStore, REPLAY_OVERHEAD, address, cost};
+use super::replays::REPLAY_OVERHEAD;
+use super::{Address, GRACE, MemoryStore, address, cost};
 use crate::clock::Timestamp;
 use crate::config::snapshot::SnapshotFile;
 use crate::oauth::request_uri::Reference;
@@ -41,8 +42,8 @@ impl MemoryStore {
             written(*address, &entry, shift)
         });
         let index = self.index.all().map(|(place, to)| Record::Index(place, to).encoded(shift));
-        let replays = self.replays.iter().filter(|(_, until)| *until > now);
-        let replays = replays.map(|(key, until)| Record::Replay(*key, until).encoded(shift));
+        let replays = self.replays.alive(now);
+        let replays = replays.map(|(key, until)| Record::Replay(key, until).encoded(shift));
         // Before all records stands the time at which they were written.
         let head = wall.as_millis().to_be_bytes().to_vec();
         let records = std::iter::once(head).chain(requests).chain(index).chain(replays);
@@ -171,8 +172,7 @@ impl Restoring<'_> {
 
     fn replay(&self, key: ReplayKey, until: Timestamp) {
         if until > self.now && self.store.account.reserve_shared(REPLAY_OVERHEAD).is_ok() {
-            self.store.replays.insert(key, until);
-            self.store.due_replays.push(until, key);
+            self.store.replays.uses(key, until, self.now);
         }
     }
 }

@@ -1,0 +1,112 @@
+//! Tokens that were used and may not be used again. They come with every signed push and are only ever
+//! asked for once, so they lie in a plain sharded map, which takes a third of the room and time of a
+//! cache's entry.
+
+use std::fmt;
+
+use dashmap::{DashMap, Entry};
+
+use crate::clock::Timestamp;
+use crate::store::ReplayKey;
+use crate::store::due::Due;
+
+/// Bytes a remembered token costs: its place in a map that is half full, and when it is due.
+pub(super) const REPLAY_OVERHEAD: u64 = 160;
+
+/// A shard is locked while it grows, so shards are many.
+const SHARDS: usize = 64;
+
+/// Until when each token is remembered.
+pub(super) struct Replays {
+    until: DashMap<ReplayKey, Timestamp>,
+    due: Due<ReplayKey>,
+}
+
+/// What a use of a token met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Nothing; it is remembered now and takes room.
+    First,
+    /// A use that is over; the token keeps its place.
+    FirstAgain,
+    /// A use that is remembered.
+    Repeated,
+}
+
+impl Replays {
+    pub(super) fn new() -> Self {
+        Self { until: DashMap::with_shard_amount(SHARDS), due: Due::new() }
+    }
+
+    /// Uses a token, and remembers it at least until `until`.
+    pub(super) fn uses(&self, key: ReplayKey, until: Timestamp, now: Timestamp) -> Use {
+        match self.until.entry(key) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(until);
+            }
+            Entry::Occupied(mut occupied) => {
+                let seen = *occupied.get();
+                occupied.insert(if seen <= now { until } else { seen.max(until) });
+                return if seen <= now { Use::FirstAgain } else { Use::Repeated };
+            }
+        }
+        self.due.push(until, key);
+        Use::First
+    }
+
+    /// Forgets what is over; gives how many tokens that were.
+    pub(super) fn tidy(&self, now: Timestamp) -> u64 {
+        let mut forgotten = 0;
+        while let Some(keys) = self.due.pop(now) {
+            for key in keys {
+                match self.until.entry(key) {
+                    Entry::Occupied(occupied) if now < *occupied.get() => {
+                        self.due.push(*occupied.get(), key);
+                    }
+                    Entry::Occupied(occupied) => {
+                        occupied.remove();
+                        forgotten += 1;
+                    }
+                    Entry::Vacant(_) => {}
+                }
+            }
+        }
+        forgotten
+    }
+
+    /// What is remembered beyond `now`.
+    pub(super) fn alive(&self, now: Timestamp) -> impl Iterator<Item = (ReplayKey, Timestamp)> {
+        let all = self.until.iter().map(|entry| (*entry.key(), *entry.value()));
+        all.filter(move |(_, until)| *until > now)
+    }
+}
+
+impl fmt::Debug for Replays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replays").field("count", &self.until.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn a_token_is_used_once_until_it_is_over() {
+        let (replays, key) = (Replays::new(), ReplayKey([1; 32]));
+        assert_eq!(replays.uses(key, at(2_000), at(1_000)), Use::First);
+        assert_eq!(replays.uses(key, at(1_500), at(1_999)), Use::Repeated);
+        assert_eq!(replays.uses(key, at(3_000), at(2_000)), Use::FirstAgain);
+        assert_eq!(replays.uses(ReplayKey([2; 32]), at(9_000), at(2_000)), Use::First);
+        // Looked at when it was due at first, it is not over.
+        assert_eq!(replays.tidy(at(2_900)), 0);
+        assert_eq!(replays.alive(at(2_900)).count(), 2);
+        assert_eq!(replays.tidy(at(3_600)), 1);
+        assert_eq!(replays.alive(at(3_600)).collect::<Vec<_>>(), [(ReplayKey([2; 32]), at(9_000))]);
+        assert_eq!(replays.uses(key, at(9_000), at(3_600)), Use::First);
+    }
+}
