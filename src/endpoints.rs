@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -245,7 +245,7 @@ impl Endpoints {
             if !looks_like_a_call(&visit) {
                 return authorize::Decision::Pass;
             }
-            if self.discovery.available().await.is_err() {
+            if Box::pin(self.discovery.available()).await.is_err() {
                 let unknown = authorize::AuthorizeError::UpstreamUnknown;
                 let page = authorize::page(unknown, visit.headers, visit.peer);
                 return authorize::Decision::Answer(page);
@@ -336,15 +336,13 @@ fn par_service(config: &Config, endpoint: par::Endpoint) -> ParService {
     let endpoint = Arc::new(endpoint);
     let push = service_fn(move |request| {
         let endpoint = Arc::clone(&endpoint);
-        async move { endpoint.handle(request).await }
+        // It is large, so it stays in one place, and the layers around it move a pointer.
+        unharmed(Box::pin(async move { endpoint.handle(request).await }))
     });
     let bounded = ServiceBuilder::new().load_shed().concurrency_limit(MOST_PUSHES).service(push);
     let answering = service_fn(move |request| {
         let push = bounded.clone().oneshot(request);
-        async move {
-            let answer = async { push.await.unwrap_or_else(|_| overloaded()) };
-            Ok::<_, Infallible>(unharmed(answer).await)
-        }
+        async move { Ok::<_, Infallible>(push.await.unwrap_or_else(|_| overloaded())) }
     });
     let plain = ParService::new(answering);
     match cors(config) {
@@ -354,13 +352,15 @@ fn par_service(config: &Config, endpoint: par::Endpoint) -> ParService {
 }
 
 /// A panic is a defect of ours; whoever pushed gets an answer all the same.
-async fn unharmed(push: impl Future<Output = Response<Bytes>>) -> Response<Bytes> {
-    let mut push = pin!(push);
+async fn unharmed<P>(mut push: Pin<Box<P>>) -> Result<Response<Bytes>, Infallible>
+where
+    P: Future<Output = Result<Response<Bytes>, Infallible>>,
+{
     poll_fn(|context| {
         let polled = catch_unwind(AssertUnwindSafe(|| push.as_mut().poll(context)));
         polled.unwrap_or_else(|_| {
             let code = ErrorCode::ServerError;
-            Poll::Ready(answer::refusal(code, "the request could not be handled"))
+            Poll::Ready(Ok(answer::refusal(code, "the request could not be handled")))
         })
     })
     .await

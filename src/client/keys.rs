@@ -84,7 +84,7 @@ impl ClientKeys {
         match self {
             Self::Inline(keys) => Some(Arc::clone(keys)),
             Self::File(file) => Some(file.keys.load_full()),
-            Self::Remote(remote) => remote.keys(fit).await,
+            Self::Remote(remote) => Box::pin(remote.keys(fit)).await,
         }
     }
 

@@ -17,8 +17,8 @@ use crate::config::{Config, Issuer};
 use crate::endpoints::{self, Endpoints, Shared};
 use crate::oauth::error::ErrorCode;
 use crate::proxy::application::{
-    BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Means, PageFilter, PageHead,
-    Peer, RequestId, Route, Visit,
+    Asker, BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Means, PageFilter,
+    PageHead, Peer, RequestId, Route, Visit,
 };
 use crate::proxy::{self, Application};
 use crate::telemetry::access_log::Access;
@@ -77,15 +77,16 @@ impl Application for Joint {
         self.endpoints.is_authorization_endpoint(path)
     }
 
-    async fn answer(&self, route: Route, mut request: Request<Bytes>) -> Response<Bytes> {
+    async fn answer(
+        &self,
+        route: Route,
+        mut request: Request<Bytes>,
+        asker: Asker<'_>,
+    ) -> Response<Bytes> {
         if route == Route::Metadata {
             return self.endpoints.metadata(request.method(), request.uri().path()).await;
         }
-        let extensions = request.extensions();
-        let known = extensions.get::<Peer>().zip(extensions.get::<RequestId>());
-        if let Some(peer) = known.map(|(peer, request_id)| self.peer(peer, request_id)) {
-            request.extensions_mut().insert(peer);
-        }
+        request.extensions_mut().insert(self.peer(asker.peer, asker.request_id));
         self.endpoints.push(request).await
     }
 

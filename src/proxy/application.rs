@@ -41,8 +41,7 @@ impl Route {
     }
 }
 
-/// Who sent a request, as far as can be believed. Also found in the extensions of what
-/// [`Application::answer`] gets.
+/// Who sent a request, as far as can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// The client: the connection's other end, or whom trusted proxies name (RFC 7239 §5.2).
@@ -55,7 +54,7 @@ pub struct Peer {
     pub secure: bool,
 }
 
-/// The request's id, in the extensions of what [`Application::answer`] gets.
+/// The request's id.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub HeaderValue);
 
@@ -69,6 +68,15 @@ impl RequestId {
 
 /// Something an [`Application`] ties to a request in [`Forward`] and gets back later.
 pub type Flow = Arc<dyn Any + Send + Sync>;
+
+/// Who asks for an answer of the gateway's own.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// Who it is.
+    pub peer: &'a Peer,
+    /// The number of the request.
+    pub request_id: &'a RequestId,
+}
 
 /// A visit of the authorization endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -246,12 +254,13 @@ pub trait Application: Send + Sync + 'static {
     /// Whether `path` is known to be that of the authorization endpoint.
     fn is_authorization_endpoint(&self, path: &str) -> bool;
 
-    /// Answers [`Route::Par`] and [`Route::Metadata`]. [`Peer`] and [`RequestId`] are in the
-    /// request's extensions.
+    /// Answers [`Route::Par`] and [`Route::Metadata`]. Where the client shows a certificate, what it
+    /// shows is in the request's extensions.
     fn answer(
         &self,
         route: Route,
         request: Request<Bytes>,
+        asker: Asker<'_>,
     ) -> impl Future<Output = Response<Bytes>> + Send;
 
     /// Decides on a visit of the authorization endpoint.

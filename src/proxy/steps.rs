@@ -11,7 +11,7 @@ use pingora::proxy::{FailToProxy, Session};
 use pingora::{Error, ErrorType};
 
 use super::application::{
-    Application, Decision, Departure, Exchange, LocationOutcome, Route, Visit,
+    Application, Asker, Decision, Departure, Exchange, LocationOutcome, Route, Visit,
 };
 use super::context::Context;
 use super::downstream::{self, BodyBounds, BodyFault};
@@ -58,13 +58,14 @@ impl<A: Application> Gateway<A> {
             Err(fault) => return self.unread(session, context, fault).await,
         };
         let mut request = Request::from_parts(session.req_header().as_owned_parts(), body);
-        if context.route == Route::Par {
-            let certificate = self.certificate(session, context);
-            request.extensions_mut().insert(certificate);
+        if context.route == Route::Par
+            && let shown @ (Shown::Certificate(_) | Shown::Unusable) =
+                self.certificate(session, context)
+        {
+            request.extensions_mut().insert(shown);
         }
-        request.extensions_mut().insert(context.peer);
-        request.extensions_mut().insert(context.request_id.clone());
-        let answer = self.application.answer(context.route, request);
+        let asker = Asker { peer: &context.peer, request_id: &context.request_id };
+        let answer = self.application.answer(context.route, request, asker);
         let step = if context.route == Route::Par { "push" } else { "metadata" };
         let response = context.trace.within(step, answer).await;
         respond(session, context, response).await
@@ -133,7 +134,7 @@ impl<A: Application> Gateway<A> {
         } else if self.upstream.is_gone() {
             Failure::GONE
         } else if self.is_inspected(session, context) {
-            return self.exchange(session, context).await;
+            return Box::pin(self.exchange(session, context)).await;
         } else {
             return Ok(false);
         };
@@ -206,7 +207,7 @@ impl<A: Application> Gateway<A> {
             hush(response);
         }
         for destination in destinations {
-            self.follow_one(session, response, (context, &destination)).await?;
+            Box::pin(self.follow_one(session, response, (context, &destination))).await?;
         }
         Ok(())
     }

@@ -1,3 +1,3 @@
 -- Pushes of 1 KiB, authenticated by client_secret_basic.
 
-request = require("requests").push(1024)
+request, delay = require("requests").push(1024), require("requests").delay

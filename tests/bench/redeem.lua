@@ -1,6 +1,8 @@
 -- Redeems the references of a file, each once until there are no more; `backwards` begins at the
 -- end. With `-` for a file: the request as a server behind a proxy gets it, 4 KiB in the query.
 
+delay = require("requests").delay
+
 local targets = {}
 
 function init(arguments)

@@ -28,4 +28,8 @@ function M.push(bytes)
   end
 end
 
+-- Milliseconds between an answer and the next request of its connection, where they are to be.
+local think = tonumber(os.getenv("THINK_MS") or "")
+M.delay = think and function() return think end
+
 return M

@@ -11,7 +11,7 @@ use parapet::clock::SystemClock;
 use parapet::config::{self, Config, Environment, Listen};
 use parapet::oauth::error::ErrorCode;
 use parapet::proxy::application::{
-    Application, BodyScan, Decision, Departure, Exchange, Flow, LocationOutcome, PageFilter,
+    Application, Asker, BodyScan, Decision, Departure, Exchange, Flow, LocationOutcome, PageFilter,
     PageHead, Peer, RequestId, Route, Visit,
 };
 use parapet::proxy::{Listeners, Phase, Proxy, listener};
@@ -88,9 +88,13 @@ impl Application for Script {
         path == "/authorize"
     }
 
-    async fn answer(&self, route: Route, request: Request<Bytes>) -> Response<Bytes> {
-        let peer = request.extensions().get::<Peer>().unwrap().address;
-        let id = request.extensions().get::<RequestId>().unwrap().as_str().to_owned();
+    async fn answer(
+        &self,
+        route: Route,
+        request: Request<Bytes>,
+        asker: Asker<'_>,
+    ) -> Response<Bytes> {
+        let (peer, id) = (asker.peer.address, asker.request_id.as_str());
         let body = String::from_utf8_lossy(request.body()).into_owned();
         let peer = peer.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let text = format!("{} {peer} {id} {body}", route.label());
