@@ -27,6 +27,7 @@ mod server;
 mod store;
 #[cfg(test)]
 mod tests;
+mod unregistered;
 mod upstream;
 
 /// The checked configuration; `None` only where `problems` says why.

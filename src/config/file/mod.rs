@@ -130,6 +130,9 @@ pub struct Upstream {
     pub authorize_method: AuthorizeMethod,
     /// Further names that may travel in a body when `authorize_method = "post"`.
     pub post_parameters: Vec<String>,
+    /// The upstream takes redirect URIs that are not registered there. Without it no client may have
+    /// `allow_unregistered_redirect_uris`.
+    pub accepts_unregistered_redirect_uris: bool,
     /// Name of a header sent with every request, so that the upstream can refuse whoever comes
     /// around the gateway. Needs a value in one of the three keys below.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,6 +168,7 @@ impl Default for Upstream {
             max_target_bytes: None,
             authorize_method: AuthorizeMethod::Get,
             post_parameters: Vec::new(),
+            accepts_unregistered_redirect_uris: false,
             secret_header: None,
             secret_header_value: None,
             secret_header_value_file: None,

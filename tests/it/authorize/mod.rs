@@ -16,6 +16,7 @@ mod required;
 mod single_use;
 mod unaccompanied;
 mod unknown;
+mod unregistered;
 
 use std::net::SocketAddr;
 
