@@ -35,6 +35,7 @@ fn registry() -> Registry {
         profile: config::Profile::Oauth,
         require_pkce: false,
         dpop_nonce: false,
+        interaction_id: false,
         advertise: true,
     };
     let clients = [

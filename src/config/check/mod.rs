@@ -137,6 +137,7 @@ impl Checker<'_> {
             profile: file.profile,
             require_pkce: file.require_pkce || file.profile.rules().needs_pkce,
             dpop_nonce: file.dpop_nonce,
+            interaction_id: file.interaction_id,
             advertise: file.advertise,
         })
     }

@@ -219,6 +219,9 @@ pub struct Par {
     /// Ask for a nonce of the gateway in `DPoP` proofs (RFC 9449 §8). It lasts 5 to 10 minutes and is
     /// good at the process that made it. Not before a server that refuses nonces it does not know.
     pub dpop_nonce: bool,
+    /// Every answer carries `x-fapi-interaction-id`: that of the request where it is a UUID, else a
+    /// new one. Regional profiles ask for it.
+    pub interaction_id: bool,
     /// `false`: serve the endpoint without naming it in the metadata.
     pub advertise: bool,
 }
@@ -235,6 +238,7 @@ impl Default for Par {
             cors_origins: Vec::new(),
             require_pkce: false,
             dpop_nonce: false,
+            interaction_id: false,
             advertise: true,
         }
     }

@@ -27,6 +27,7 @@ mod client_keys;
 mod cors;
 mod dpop;
 mod form;
+mod interaction_id;
 mod limits;
 mod parameters;
 mod profiles;
