@@ -3,6 +3,7 @@
 mod bodies;
 mod completion;
 mod cookies;
+mod deferred;
 mod desk;
 mod form_post;
 mod logs;
