@@ -1,5 +1,6 @@
 //! The authorization endpoint of the whole gateway, in front of an upstream that does as it is told.
 
+mod around;
 mod bodies;
 mod completion;
 mod cookies;
