@@ -17,7 +17,7 @@ use crate::oauth::request_uri::{Reference, RequestUri};
 use crate::oauth::target::Traits;
 use crate::store::{self, CallerToken, FlowId, PushedRequest, Start, Starts};
 use crate::telemetry::metrics::{PlainDecision, RedeemResult, StoreOperation, meter};
-use crate::upstream::discovery::AuthorizationPath;
+use crate::upstream::AuthorizationPath;
 
 /// A refusal, with what the log may say of it.
 pub(super) struct Refusal {

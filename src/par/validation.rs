@@ -13,8 +13,7 @@ use super::{Endpoint, ObjectError, ParError, RequestError, request};
 use crate::client::Authenticated;
 use crate::client::dpop::{DpopError, Proof};
 use crate::oauth::parameters::{Parameters, count_in};
-use crate::upstream::discovery::AuthorizationPath;
-use crate::upstream::{Capabilities, Snapshot};
+use crate::upstream::{AuthorizationPath, Capabilities, Snapshot};
 
 /// The header of a proof (RFC 9449 §4.1).
 const DPOP: &str = "dpop";
