@@ -18,9 +18,22 @@ const FREE: &str = "[upstream]\naccepts_unregistered_redirect_uris = true\n\
 const PUSHED: &str = "https://tenant.example/cb?own=1";
 const BACK: &str = "https://tenant.example/cb?own=1&code=c&state=pushed-state";
 
-/// The upstream sends the browser from `/done` to what `X-To` says, and shows a login elsewhere.
+/// The upstream sends the browser from `/done` to what `X-To` says, answers there by a form of `/page`,
+/// and shows a login elsewhere.
 async fn front() -> Front {
     Front::answering(FREE, |seen| match seen.field("x-to") {
+        Some(to) if seen.target == "/page" => {
+            let page = format!(
+                "<form method=post action=\"{to}\"><input type=hidden name=code value=c>\
+                 <input type=hidden name=state value=pushed-state></form>"
+            );
+            let length = page.len();
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\
+                 Content-Length: {length}\r\n\r\n{page}"
+            )
+            .into_bytes()
+        }
         Some(to) if seen.target == "/done" => redirect("302 Found", to),
         _ => super::ok("login"),
     })
@@ -91,6 +104,19 @@ async fn b024_a_cross_site_post_finds_the_request_by_the_address_that_was_pushed
     assert_eq!(answer.field("location"), Some(other));
     let answer = done(&front, "POST", BACK, "").await;
     assert_eq!(answer.field("location"), Some(format!("{BACK}&{ISS}").as_str()));
+    assert_spent(&front, &query, &cookie).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b024_a_page_that_posts_to_the_pushed_address_completes_the_request() {
+    let front = front().await;
+    let query = front.push("web", &[&form()[..], &[("response_mode", "form_post")]].concat()).await;
+    let cookie = cookies(&[&front.visit(&format!("/authorize?{query}")).await]);
+    for (to, ends) in [("https://client.example/cb", false), (PUSHED, true)] {
+        let page = front.visit_with("/page", &format!("X-To: {to}\r\n{cookie}")).await;
+        assert_eq!(page.status, 200);
+        assert_eq!(page.text().contains("name=\"iss\""), ends, "{to}: {}", page.text());
+    }
     assert_spent(&front, &query, &cookie).await;
 }
 
