@@ -23,6 +23,8 @@ pub enum Reason {
     BothRequestForms,
     /// The client is switched off.
     ClientDisabled,
+    /// The authorization server does not take requests of this kind.
+    NotOffered,
     /// The authorization server cannot be reached or gave no usable answer.
     UpstreamUnavailable,
     /// The authorization server did not answer in time.
@@ -63,7 +65,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::UnknownRequest,
         Self::ExpiredRequest,
         Self::SpentRequest,
@@ -74,6 +76,7 @@ impl Reason {
         Self::ForeignRequestUri,
         Self::BothRequestForms,
         Self::ClientDisabled,
+        Self::NotOffered,
         Self::UpstreamUnavailable,
         Self::UpstreamTimeout,
         Self::StoreUnavailable,
@@ -108,6 +111,7 @@ impl Reason {
             Self::ForeignRequestUri => "foreign_request_uri",
             Self::BothRequestForms => "both_request_forms",
             Self::ClientDisabled => "client_disabled",
+            Self::NotOffered => "not_offered",
             Self::UpstreamUnavailable => "upstream_unavailable",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::StoreUnavailable => "store_unavailable",
@@ -248,6 +252,11 @@ const fn english(reason: Reason) -> Text {
             NOT_UNDERSTOOD,
             "The application is not allowed to sign people in at present.",
             "Ask the people who run the application.",
+        ),
+        Reason::NotOffered => text(
+            NOT_UNDERSTOOD,
+            "The server that signs you in does not take requests of this kind.",
+            TELL_SUPPORT,
         ),
         Reason::UpstreamUnavailable => {
             text(OUT_OF_REACH, "The server that signs you in cannot be reached.", TRY_LATER)

@@ -47,6 +47,15 @@ pub enum AuthorizeError {
     /// The client is gone, disabled, or lost its `redirect_uri` since the push.
     #[error("the client may not use this request any more")]
     ClientDisabled,
+    /// The upstream does not offer the pushed `response_type`, as its documents say now.
+    #[error("response_type is not supported")]
+    ResponseType,
+    /// The upstream does not offer the pushed `response_mode`, as its documents say now.
+    #[error("response_mode is not supported")]
+    ResponseMode,
+    /// The request does not fit the upstream's longest request target, now that its endpoint is known.
+    #[error("the request target is too long for the upstream")]
+    TooLong,
     /// Only pushed requests are taken.
     #[error("the authorization request must be pushed")]
     PushRequired,
@@ -88,7 +97,10 @@ impl AuthorizeError {
             | Self::BothRequestForms
             | Self::OtherClient
             | Self::ClientDisabled
+            | Self::ResponseMode
+            | Self::TooLong
             | Self::PushRequired => ErrorCode::InvalidRequest,
+            Self::ResponseType => ErrorCode::UnsupportedResponseType,
             Self::NotIssued
             | Self::Unknown
             | Self::Expired
@@ -121,6 +133,7 @@ impl AuthorizeError {
             Self::OtherBrowser => Reason::OtherBrowser,
             Self::OtherClient => Reason::OtherClient,
             Self::ClientDisabled => Reason::ClientDisabled,
+            Self::ResponseType | Self::ResponseMode | Self::TooLong => Reason::NotOffered,
             Self::PushRequired => Reason::PushRequired,
             Self::Prefetch => Reason::Prefetch,
             Self::LostRace => Reason::LostRace,
@@ -146,6 +159,9 @@ impl AuthorizeError {
             | Self::NotIssued
             | Self::Foreign => RedeemResult::Malformed,
             Self::BothRequestForms
+            | Self::ResponseType
+            | Self::ResponseMode
+            | Self::TooLong
             | Self::PushRequired
             | Self::UnreadablePage
             | Self::Unmaskable => RedeemResult::Refused,

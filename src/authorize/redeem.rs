@@ -17,7 +17,7 @@ use crate::oauth::request_uri::{Reference, RequestUri};
 use crate::oauth::target::Traits;
 use crate::store::{self, CallerToken, FlowId, PushedRequest, Start, Starts};
 use crate::telemetry::metrics::{PlainDecision, RedeemResult, StoreOperation, meter};
-use crate::upstream::discovery::AuthorizationPath;
+use crate::upstream::AuthorizationPath;
 
 /// A refusal, with what the log may say of it.
 pub(super) struct Refusal {
@@ -79,12 +79,26 @@ impl Endpoint {
             let ticket = ticket.ok_or(AuthorizeError::OtherBrowser).map_err(refused)?;
             return self.posted(visit, ticket).await.map_err(refused);
         }
+        self.loaded(visit, &named, &tickets).await.map_err(refused)
+    }
+
+    /// The full request, in the first load of a `request_uri` and in every reload.
+    async fn loaded(
+        &self,
+        visit: &Visit<'_>,
+        named: &Named<'_>,
+        tickets: &[Ticket],
+    ) -> Result<Decision, AuthorizeError> {
         let path = self.discovery.authorization_path();
-        let path = path.as_ref().ok_or(AuthorizeError::UpstreamUnknown).map_err(refused)?;
-        let (flow, new) = self.flow(&named, &tickets).await.map_err(refused)?;
+        let path = path.as_ref().ok_or(AuthorizeError::UpstreamUnknown)?;
+        let (flow, new) = self.flow(named, tickets).await?;
         let result = if new.is_some() { RedeemResult::Ok } else { RedeemResult::Reload };
-        let set_cookies = new.map(|ticket| self.new_cookies(&ticket, &tickets));
+        let set_cookies = new.map(|ticket| self.new_cookies(&ticket, tickets));
         let expansion = self.expanded(path, flow, set_cookies.unwrap_or_default());
+        if expansion.target.len() > self.settings.max_target_bytes {
+            self.undo(&expansion.flow).await;
+            return Err(AuthorizeError::TooLong);
+        }
         redeemed(visit, &expansion.flow, result);
         Ok(Decision::Expand(Box::new(expansion)))
     }
@@ -158,9 +172,9 @@ impl Endpoint {
             return Ok((flow, None));
         }
         let (flow, ticket) = self.begun(named).await?;
-        if !redirect_uri_still_stands(&flow.request, named.client) {
+        if let Err(error) = self.still_stands(&flow.request, named.client) {
             self.undo(&flow).await;
-            return Err(AuthorizeError::ClientDisabled);
+            return Err(error);
         }
         Ok((flow, Some(ticket)))
     }
@@ -185,9 +199,7 @@ impl Endpoint {
         if held.now >= ticket.started_at + self.settings.login_lifetime {
             return Err(AuthorizeError::Expired);
         }
-        if !redirect_uri_still_stands(&held.request, named.client) {
-            return Err(AuthorizeError::ClientDisabled);
-        }
+        self.still_stands(&held.request, named.client)?;
         Ok(Some(Flow {
             reference: named.reference,
             id: ticket.flow,
@@ -195,6 +207,26 @@ impl Endpoint {
             started_by: None,
             emitter: Emitter::Upstream,
         }))
+    }
+
+    /// B-146 and B-147: what may have changed since the push, or was not known there, is judged
+    /// before anything is forwarded.
+    fn still_stands(&self, request: &PushedRequest, client: &Client) -> Result<(), AuthorizeError> {
+        if !redirect_uri_still_stands(request, client) {
+            return Err(AuthorizeError::ClientDisabled);
+        }
+        let Some(snapshot) = self.discovery.current() else {
+            return Ok(());
+        };
+        let upstream = &snapshot.capabilities;
+        let pushed = |name| expansion::value(&request.query, name);
+        if pushed("response_type").is_some_and(|pushed| !upstream.may_take_response_type(&pushed)) {
+            return Err(AuthorizeError::ResponseType);
+        }
+        if pushed("response_mode").is_some_and(|pushed| !upstream.may_take_response_mode(&pushed)) {
+            return Err(AuthorizeError::ResponseMode);
+        }
+        Ok(())
     }
 
     async fn begun(&self, named: &Named<'_>) -> Result<(Flow, Ticket), AuthorizeError> {

@@ -1,4 +1,4 @@
-//! Whose address is it: clients by their registered redirect URIs.
+//! Whose address is it: clients by their registered redirect URIs, and those that may push any.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,39 +6,73 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::oauth::redirect_uri::led_to;
+use super::Client;
+use crate::oauth::redirect_uri::{answered, led_to};
 
 /// Most clients that one answer is held to be for.
 pub const MOST_ADDRESSEES: usize = 8;
 
-/// Names of clients and their redirect URIs, by scheme and host.
+/// Where clients are answered.
 #[derive(Debug)]
-pub(super) struct Addresses(HashMap<String, Vec<(Arc<str>, String)>>);
+pub(super) struct Addresses {
+    /// Names of clients and their redirect URIs, by scheme and host.
+    registered: HashMap<String, Vec<(Arc<str>, String)>>,
+    /// Clients that may push any.
+    free: Vec<Arc<str>>,
+}
+
+/// A client, as far as it matters here.
+pub(super) struct Addressee<'a> {
+    client_id: &'a Arc<str>,
+    redirect_uris: &'a [String],
+    is_free: bool,
+}
+
+impl<'a> From<&'a Client> for Addressee<'a> {
+    fn from(client: &'a Client) -> Self {
+        Self {
+            client_id: &client.client_id,
+            redirect_uris: &client.redirect_uris,
+            is_free: client.allow_unregistered_redirect_uris,
+        }
+    }
+}
 
 impl Addresses {
-    pub(super) fn of<'a>(clients: impl Iterator<Item = (&'a Arc<str>, &'a [String])>) -> Self {
-        let mut by_host: HashMap<_, Vec<_>> = HashMap::new();
-        for (client_id, redirect_uris) in clients {
-            for redirect_uri in redirect_uris {
+    pub(super) fn of<'a>(clients: impl Iterator<Item = Addressee<'a>>) -> Self {
+        let mut registered: HashMap<_, Vec<_>> = HashMap::new();
+        let mut free = Vec::new();
+        for client in clients {
+            for redirect_uri in client.redirect_uris {
                 if let Some(host) = scheme_and_host(redirect_uri) {
-                    let address = (Arc::clone(client_id), redirect_uri.clone());
-                    by_host.entry(host).or_default().push(address);
+                    let address = (Arc::clone(client.client_id), redirect_uri.clone());
+                    registered.entry(host).or_default().push(address);
                 }
             }
+            free.extend(client.is_free.then(|| Arc::clone(client.client_id)));
         }
         // The same few are found, and in the same order, after every start.
-        for clients in by_host.values_mut() {
+        for clients in registered.values_mut() {
             clients.sort();
         }
-        Self(by_host)
+        free.sort();
+        Self { registered, free }
     }
 
-    pub(super) fn leading_to(&self, location: &str) -> Vec<(&str, Cow<'_, str>)> {
-        let clients = scheme_and_host(location).and_then(|host| self.0.get(&host));
+    pub(super) fn leading_to<'a>(&'a self, location: &'a str) -> Vec<(&'a str, Cow<'a, str>)> {
+        let host = scheme_and_host(location);
+        let clients = host.as_ref().and_then(|host| self.registered.get(host));
         let clients = clients.into_iter().flatten().filter_map(|(client_id, registered)| {
             Some((&**client_id, led_to(location, registered)?))
         });
-        clients.take(MOST_ADDRESSEES).collect()
+        let mut found: Vec<_> = clients.take(MOST_ADDRESSEES).collect();
+        if host.is_some() {
+            let free = self.free.iter().map(|name| (&**name, Cow::Borrowed(answered(location))));
+            let new: Vec<_> = free.filter(|one| !found.contains(one)).collect();
+            found.extend(new);
+            found.truncate(MOST_ADDRESSEES);
+        }
+        found
     }
 }
 
@@ -51,13 +85,17 @@ fn scheme_and_host(uri: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Who is found, of clients given by name and addresses.
+    /// Who is found, of clients given by name and addresses; the name of a free one ends in `*`.
     fn found(clients: &[(&str, &[&str])], location: &str) -> Vec<String> {
         let clients: Vec<(Arc<str>, Vec<String>)> = clients
             .iter()
             .map(|(name, uris)| ((*name).into(), uris.iter().map(|&uri| uri.to_owned()).collect()))
             .collect();
-        let addresses = Addresses::of(clients.iter().map(|(name, uris)| (name, &uris[..])));
+        let addresses = Addresses::of(clients.iter().map(|(client_id, redirect_uris)| Addressee {
+            client_id,
+            redirect_uris,
+            is_free: client_id.ends_with('*'),
+        }));
         let found = addresses.leading_to(location);
         found.iter().map(|(client_id, uri)| format!("{client_id} {uri}")).collect()
     }
@@ -81,6 +119,33 @@ mod tests {
             ("https://c.example/third?code=1", &[]),
             ("https://d.example/cb?code=1", &[]),
             ("/cb?code=1", &[]),
+        ] {
+            assert_eq!(found(&clients, location), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn b024_clients_that_may_push_any_address_come_behind_those_that_registered_it() {
+        let clients = [
+            ("a*", &["https://a.example/cb"][..]),
+            ("b*", &[]),
+            ("c", &["https://x.example/cb"]),
+            ("open", &[]),
+        ];
+        for (location, expected) in [
+            (
+                "https://x.example/cb?code=1&state=2",
+                &["c https://x.example/cb", "a* https://x.example/cb", "b* https://x.example/cb"][..],
+            ),
+            (
+                "https://a.example/cb?code=1",
+                &["a* https://a.example/cb", "b* https://a.example/cb"],
+            ),
+            (
+                "https://y.example/cb?own=1&state=2&code=1",
+                &["a* https://y.example/cb?own=1", "b* https://y.example/cb?own=1"],
+            ),
+            ("/cb?code=1&state=2", &[]),
         ] {
             assert_eq!(found(&clients, location), expected, "{location}");
         }

@@ -51,6 +51,8 @@ pub struct Client {
     pub request_object: config::ClientRequestObject,
     /// Registered redirect URIs; empty leaves the check to the upstream.
     pub redirect_uris: Vec<String>,
+    /// It may push others too (RFC 9126 §2.4).
+    pub allow_unregistered_redirect_uris: bool,
     /// Scope values it may ask for; `None` leaves the check to the upstream.
     pub scopes: Option<Vec<String>>,
     /// Types of authorization details it may ask for; `None` leaves that to `[par]` and the upstream.
@@ -109,6 +111,7 @@ impl Registry {
                     }),
                     request_object: client.request_object,
                     redirect_uris: client.redirect_uris.clone(),
+                    allow_unregistered_redirect_uris: client.allow_unregistered_redirect_uris,
                     scopes: client.scopes.clone(),
                     authorization_details_types: client.authorization_details_types.clone(),
                     dpop_bound_access_tokens: client.dpop_bound_access_tokens,
@@ -122,9 +125,7 @@ impl Registry {
                 (client_id, Arc::new(record))
             })
             .collect();
-        let by_address = Addresses::of(
-            clients.values().map(|client| (&client.client_id, &client.redirect_uris[..])),
-        );
+        let by_address = Addresses::of(clients.values().map(|client| (&**client).into()));
         Self { clients, by_address }
     }
 
@@ -134,11 +135,11 @@ impl Registry {
         self.clients.get(client_id)
     }
 
-    /// The clients that an answer at `location` could be for, by their registered redirect URIs,
-    /// and the redirect URI that each must have pushed; at most [`MOST_ADDRESSEES`]. Clients
-    /// without registered ones are not found.
+    /// The clients that an answer at `location` could be for, by their registered redirect URIs, then
+    /// those that may push any, and the redirect URI that each must have pushed; at most
+    /// [`MOST_ADDRESSEES`]. Other clients without registered ones are not found.
     #[must_use]
-    pub fn addressees(&self, location: &str) -> Vec<(&str, Cow<'_, str>)> {
+    pub fn addressees<'a>(&'a self, location: &'a str) -> Vec<(&'a str, Cow<'a, str>)> {
         self.by_address.leading_to(location)
     }
 
@@ -164,11 +165,12 @@ impl Registry {
 }
 
 impl Client {
-    /// Whether the client may be answered at `redirect_uri`. Where its table names none, that is
-    /// for the upstream to say.
+    /// Whether the client may be answered at `redirect_uri`, which it pushed. Where its table names
+    /// none, or lets it choose, that is for the upstream to say.
     #[must_use]
     pub fn may_redirect_to(&self, redirect_uri: &str) -> bool {
         self.redirect_uris.is_empty()
+            || self.allow_unregistered_redirect_uris
             || self
                 .redirect_uris
                 .iter()

@@ -31,6 +31,8 @@ pub struct Client {
     pub request_object: ClientRequestObject,
     /// Registered redirect URIs, compared byte for byte; empty leaves the check to the upstream.
     pub redirect_uris: Vec<String>,
+    /// It may push others; it is confidential, must push, and the upstream takes them.
+    pub allow_unregistered_redirect_uris: bool,
     /// Scope values it may ask for; `None` leaves the check to the upstream.
     pub scopes: Option<Vec<String>>,
     /// Types of authorization details it may ask for (RFC 9396 §10); `None` allows all.

@@ -226,6 +226,8 @@ pub struct Par {
     pub require_pkce: bool,
     /// Ask for a nonce in `DPoP` proofs (RFC 9449 §8).
     pub dpop_nonce: bool,
+    /// Every answer carries `x-fapi-interaction-id`.
+    pub interaction_id: bool,
     /// Name the endpoint in the metadata.
     pub advertise: bool,
 }

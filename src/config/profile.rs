@@ -72,6 +72,8 @@ pub struct Rules {
     pub needs_pkce: bool,
     /// Which redirect URIs may be pushed.
     pub redirect_uris: RedirectUris,
+    /// Whether a client may push ones that are not registered (RFC 9126 §2.4), if its table says so.
+    pub allows_unregistered_redirect_uris: bool,
     /// Parameters without which a request is refused.
     pub needed_parameters: &'static [Needed],
     /// Which responses may be asked for; empty leaves it to the upstream.
@@ -205,6 +207,7 @@ pub const OAUTH: Rules = Rules {
     clock_skew: SKEW,
     needs_pkce: false,
     redirect_uris: RedirectUris::Absolute,
+    allows_unregistered_redirect_uris: true,
     needed_parameters: &[],
     responses: &[],
     longest_request_uri: UNDER_TEN_MINUTES,
@@ -229,6 +232,8 @@ pub const FAPI1: Rules = Rules {
     clock_skew: SKEW,
     needs_pkce: true,
     redirect_uris: RedirectUris::Https,
+    // FAPI 1.0 Baseline §5.2.2: pre-registered.
+    allows_unregistered_redirect_uris: false,
     needed_parameters: &[Needed::RedirectUri, Needed::Scope, Needed::Nonce],
     responses: &[
         ResponseRule {
@@ -269,6 +274,7 @@ pub const FAPI2: Rules = Rules {
     clock_skew: SKEW,
     needs_pkce: true,
     redirect_uris: RedirectUris::HttpsOrLoopback,
+    allows_unregistered_redirect_uris: true,
     needed_parameters: &[Needed::RedirectUri],
     responses: &[ResponseRule { response_type: "code", modes: Modes::Any }],
     longest_request_uri: UNDER_TEN_MINUTES,

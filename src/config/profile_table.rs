@@ -29,7 +29,7 @@ that breaks a profile is refused at start.
 
 type Row = (&'static str, fn(&Rules) -> String);
 
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 20] = [
     ("client authentication", |rules| code(rules.methods.iter().map(|method| method.as_str()))),
     ("signing algorithms", |rules| code(rules.signing_algorithms.iter().map(|alg| alg.name()))),
     ("smallest RSA key", |rules| format!("{} bits", rules.least_rsa_bits)),
@@ -47,6 +47,14 @@ const ROWS: [Row; 19] = [
     ("clocks may differ by", |rules| time(rules.clock_skew)),
     ("PKCE with S256", |rules| needed(rules.needs_pkce)),
     ("`redirect_uri`", |rules| rules.redirect_uris.describe().to_owned()),
+    ("`redirect_uri` that is not registered", |rules| {
+        if rules.allows_unregistered_redirect_uris {
+            "refused, unless `allow_unregistered_redirect_uris` is set"
+        } else {
+            "refused"
+        }
+        .to_owned()
+    }),
     ("parameters needed", |rules| {
         let names = code(rules.needed_parameters.iter().map(|needed| needed.name()));
         if names.is_empty() { "as RFC 6749 says".to_owned() } else { names }

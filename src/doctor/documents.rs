@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Finding;
 use super::prober::Prober;
 use crate::config::Issuer;
-use crate::upstream::discovery;
+use crate::upstream::places;
 
 /// Where servers keep their metadata that do not keep to the rule.
 const ELSEWHERE: [&str; 6] = [
@@ -47,7 +47,7 @@ pub(super) async fn look(prober: &Prober<'_>) -> (Documents, Vec<Finding>) {
     let own = prober.config.upstream.discovery_path.clone();
     let expected: Vec<_> = match own {
         Some(path) => vec![path],
-        None => discovery::places(prober.config.server.issuer.path()),
+        None => places(prober.config.server.issuer.path()),
     };
     let found = first_of(prober, expected.iter().map(String::as_str)).await;
     if let Some((place, primary)) = found {

@@ -87,6 +87,35 @@ pub fn led_to<'a>(location: &str, registered: &'a str) -> Option<Cow<'a, str>> {
         .then_some(Cow::Owned(pushed))
 }
 
+/// The redirect URI that was pushed where nobody registered it and `location` is the answer: all
+/// before the fragment, and before the first parameter that an answer has. A server writes those
+/// behind what is there.
+#[must_use]
+pub fn answered(location: &str) -> &str {
+    const ANSWER: [&str; 12] = [
+        "access_token",
+        "code",
+        "error",
+        "error_description",
+        "error_uri",
+        "expires_in",
+        "id_token",
+        "iss",
+        "response",
+        "scope",
+        "session_state",
+        "state",
+    ];
+    let address = location.split('#').next().unwrap_or(location);
+    let Some((before, query)) = address.split_once('?') else {
+        return address;
+    };
+    let is_own = |pair: &&str| pair.split('=').next().is_none_or(|name| !ANSWER.contains(&name));
+    let own = query.split('&').take_while(is_own);
+    let end = before.len() + own.map(|pair| pair.len() + 1).sum::<usize>();
+    address.get(..end).unwrap_or(address)
+}
+
 /// Host and what follows the port of `http://<loopback address>[:port]…`.
 fn loopback(uri: &str) -> Option<(&str, &str)> {
     let rest = uri.strip_prefix("http://")?;
@@ -109,6 +138,23 @@ fn loopback(uri: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn b024_what_was_pushed_stands_before_the_answer() {
+        for (location, pushed) in [
+            ("https://c.example/cb?code=1&state=2", "https://c.example/cb"),
+            ("https://c.example/cb?state=2&code=1", "https://c.example/cb"),
+            ("https://c.example/cb#code=1&state=2", "https://c.example/cb"),
+            ("https://c.example/cb?a=1&b=2&code=1", "https://c.example/cb?a=1&b=2"),
+            ("https://c.example/cb?a=1#code=1", "https://c.example/cb?a=1"),
+            ("https://c.example/cb?a=code&iss=x&code=1", "https://c.example/cb?a=code"),
+            ("https://c.example/cb", "https://c.example/cb"),
+            ("com.example.app:/cb?code=1", "com.example.app:/cb"),
+        ] {
+            assert_eq!(answered(location), pushed, "{location}");
+            assert!(leads_to(location, pushed), "{location}");
+        }
+    }
 
     #[test]
     fn b028_loopback_addresses_may_change_their_port() {

@@ -12,7 +12,7 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::names;
 use crate::oauth::parameters::{Encoder, MOST, Parameters, count_in};
 use crate::oauth::pkce::{self, CodeChallengeMethod};
-use crate::oauth::{redirect_uri, response_type, scope};
+use crate::oauth::{redirect_uri, scope};
 use crate::upstream::Capabilities;
 
 /// Why a pushed request is refused.
@@ -231,20 +231,17 @@ fn response_is_possible(
     if !pushed.split(' ').all(|part| known.contains(&part)) {
         return Err(RequestError::ResponseType);
     }
-    let offered = capabilities.map_or(&[][..], |upstream| &upstream.response_types);
-    if !offered.is_empty() && !offered.iter().any(|offer| response_type::is_same(offer, pushed)) {
+    if capabilities.is_some_and(|upstream| !upstream.may_take_response_type(pushed)) {
         return Err(RequestError::ResponseType);
     }
     let Some(response_mode) = form.value("response_mode") else {
         return Ok(());
     };
-    let modes = capabilities.map_or(&[][..], |upstream| &upstream.response_modes);
     let known =
         ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"];
-    let possible = if modes.is_empty() {
-        known.contains(&response_mode)
-    } else {
-        modes.iter().any(|mode| mode == response_mode)
+    let possible = match capabilities.filter(|upstream| !upstream.response_modes.is_empty()) {
+        None => known.contains(&response_mode),
+        Some(upstream) => upstream.may_take_response_mode(response_mode),
     };
     if possible { Ok(()) } else { Err(RequestError::ResponseMode) }
 }

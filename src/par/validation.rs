@@ -14,8 +14,7 @@ use crate::client::dpop::{DpopError, Proof};
 use crate::client::{Authenticated, Client};
 use crate::oauth::parameters::{Parameters, count_in};
 use crate::store::IndexKey;
-use crate::upstream::discovery::AuthorizationPath;
-use crate::upstream::{Capabilities, Snapshot};
+use crate::upstream::{AuthorizationPath, Capabilities, Snapshot};
 
 /// The header of a proof (RFC 9449 §4.1).
 const DPOP: &str = "dpop";

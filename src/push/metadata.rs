@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::PushError;
 use crate::config::Issuer;
-use crate::upstream::{Caller, discovery};
+use crate::upstream::{Caller, places};
 
 /// The member that names the endpoint (RFC 9126 §5).
 const NAME: &str = "pushed_authorization_request_endpoint";
@@ -29,7 +29,7 @@ impl Metadata {
         by_certificate: bool,
     ) -> Result<Self, PushError> {
         let mut found = Err(PushError::Metadata(format!("{} has no metadata", issuer.as_str())));
-        for place in discovery::places(issuer.path()) {
+        for place in places(issuer.path()) {
             let url = format!("{}{place}", issuer.origin());
             let request = Request::get(&url).header(ACCEPT, "application/json").body(Bytes::new());
             let request = request.map_err(|_| PushError::Usage("--issuer is no URL"))?;

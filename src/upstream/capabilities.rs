@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Document, KeysPlace};
 use crate::oauth::parameters::Parameters;
+use crate::oauth::response_type;
 
 /// What the upstream can do, as its documents say. A list that it does not publish is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,6 +66,19 @@ impl Capabilities {
             }
         }
         capabilities
+    }
+
+    /// Whether this `response_type` is offered; where none is listed, nobody can tell.
+    #[must_use]
+    pub fn may_take_response_type(&self, pushed: &str) -> bool {
+        self.response_types.is_empty()
+            || self.response_types.iter().any(|offer| response_type::is_same(offer, pushed))
+    }
+
+    /// Whether this `response_mode` is offered; where none is listed, nobody can tell.
+    #[must_use]
+    pub fn may_take_response_mode(&self, pushed: &str) -> bool {
+        self.response_modes.is_empty() || self.response_modes.iter().any(|mode| mode == pushed)
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::key_document::{KeyDocument, KeyDocuments};
 use super::last_fetch::LastFetch;
-use super::{Capabilities, FetchError, HttpClient};
+use super::{AuthorizationPath, Capabilities, FetchError, HttpClient, places};
 use crate::config;
 
 /// A metadata document: a JSON object.
@@ -274,52 +274,6 @@ impl Discovery {
     }
 }
 
-/// Where the authorization endpoint is, borrowed from whoever knows it.
-#[derive(Debug, Clone)]
-pub enum AuthorizationPath {
-    /// `[upstream] authorization_path`
-    Configured(String),
-    /// As the documents say.
-    Discovered(Arc<Snapshot>),
-}
-
-impl AuthorizationPath {
-    /// The path itself; empty where the documents name none.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Configured(path) => path,
-            Self::Discovered(snapshot) => &snapshot.capabilities.authorization_path,
-        }
-    }
-
-    /// The query that the endpoint's URL has of its own (RFC 6749 §3.1); empty without one.
-    #[must_use]
-    pub fn query(&self) -> &str {
-        match self {
-            Self::Configured(_) => "",
-            Self::Discovered(snapshot) => {
-                snapshot.capabilities.authorization_query.as_deref().unwrap_or_default()
-            }
-        }
-    }
-}
-
-/// The public paths of metadata for an issuer with this path (RFC 8414 §3.1, `OpenID` Connect
-/// Discovery §4): inserted before it and appended to it.
-#[must_use]
-pub fn places(issuer_path: &str) -> Vec<String> {
-    let mut places = vec![
-        format!("{issuer_path}/.well-known/openid-configuration"),
-        format!("/.well-known/oauth-authorization-server{issuer_path}"),
-    ];
-    if !issuer_path.is_empty() {
-        places.push(format!("/.well-known/openid-configuration{issuer_path}"));
-        places.push(format!("{issuer_path}/.well-known/oauth-authorization-server"));
-    }
-    places
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -376,22 +330,5 @@ mod tests {
                 assert_eq!(known.primary["place"], "/.well-known/openid-configuration");
             }
         }
-    }
-
-    #[test]
-    fn b172_path_suffixed_issuers_have_four_places() {
-        assert_eq!(
-            places(""),
-            ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
-        );
-        assert_eq!(
-            places("/o"),
-            [
-                "/o/.well-known/openid-configuration",
-                "/.well-known/oauth-authorization-server/o",
-                "/.well-known/openid-configuration/o",
-                "/o/.well-known/oauth-authorization-server",
-            ]
-        );
     }
 }

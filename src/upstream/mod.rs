@@ -14,17 +14,21 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::config;
 
+pub use authorization_path::AuthorizationPath;
 pub use call::{CallError, Caller};
 pub use capabilities::Capabilities;
 pub use discovery::{Discovery, Document, Snapshot};
 pub use key_document::{KeyDocument, KeysPlace};
+pub use places::places;
 
+mod authorization_path;
 pub mod call;
 pub mod capabilities;
 pub mod discovery;
 pub mod key_document;
 pub mod key_set;
 mod last_fetch;
+mod places;
 pub mod tls;
 mod watched;
 

@@ -35,7 +35,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// Whether `text` is what `pattern` says, with anything in place of each `…`.
-fn fits(pattern: &str, text: &str) -> bool {
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('…');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
         return false;
@@ -92,8 +92,12 @@ fn literal(code: &str) -> Option<String> {
 }
 
 fn literals_after(opening: &str) -> Vec<String> {
-    let sources = sources();
-    let calls = sources.iter().flat_map(|source| source.split(opening).skip(1));
+    sources().iter().flat_map(|source| literals(source, opening)).collect()
+}
+
+/// The texts behind each `opening` in a source.
+pub(crate) fn literals(source: &str, opening: &str) -> Vec<String> {
+    let calls = source.split(opening).skip(1);
     let calls = calls.filter(|call| !call.starts_with("transparent"));
     let has_words = |text: &String| text.chars().any(char::is_alphabetic);
     calls.filter_map(literal).filter(has_words).collect()

@@ -16,6 +16,7 @@ mod cli;
 mod commands;
 mod config;
 mod conformance;
+mod constant_time;
 mod continuation;
 mod demo;
 mod deploy;

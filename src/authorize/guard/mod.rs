@@ -11,8 +11,7 @@ use crate::config;
 use crate::oauth::names;
 use crate::oauth::target::{Traits, fold_path, loose};
 use crate::telemetry::metrics::{GuardPlace, meter};
-use crate::upstream::Discovery;
-use crate::upstream::discovery::AuthorizationPath;
+use crate::upstream::{AuthorizationPath, Discovery};
 
 pub use scan::BodyScan;
 

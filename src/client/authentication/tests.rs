@@ -18,6 +18,7 @@ fn registry() -> Registry {
         authorization_details_types: None,
         dpop_bound_access_tokens: false,
         redirect_uris: Vec::new(),
+        allow_unregistered_redirect_uris: false,
         scopes: None,
         lifetime: None,
         require_pkce: None,
@@ -34,6 +35,7 @@ fn registry() -> Registry {
         profile: config::Profile::Oauth,
         require_pkce: false,
         dpop_nonce: false,
+        interaction_id: false,
         advertise: true,
     };
     let clients = [

@@ -39,6 +39,7 @@ impl Checker<'_> {
         let authentication = self.authentication(file, whole, path);
         let keys = self.client_keys_of(file, profile.rules(), path);
         self.request_objects_are_possible(file, whole, path);
+        self.unregistered_redirect_uris_are_possible(file, whole, path);
         let redirect_uris = self.each(
             &format!("{path}.redirect_uris"),
             &file.redirect_uris,
@@ -66,6 +67,7 @@ impl Checker<'_> {
             authorization_details_types: details_types.ok()?,
             dpop_bound_access_tokens: file.dpop_bound_access_tokens,
             redirect_uris: redirect_uris?,
+            allow_unregistered_redirect_uris: file.allow_unregistered_redirect_uris,
             scopes: scopes.ok()?,
             lifetime: file.lifetime.map(|time| time.0),
             require_pkce: file.require_pkce,

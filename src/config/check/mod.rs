@@ -27,6 +27,7 @@ mod server;
 mod store;
 #[cfg(test)]
 mod tests;
+mod unregistered;
 mod upstream;
 
 /// The checked configuration; `None` only where `problems` says why.
@@ -136,6 +137,7 @@ impl Checker<'_> {
             profile: file.profile,
             require_pkce: file.require_pkce || file.profile.rules().needs_pkce,
             dpop_nonce: file.dpop_nonce,
+            interaction_id: file.interaction_id,
             advertise: file.advertise,
         })
     }

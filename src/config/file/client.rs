@@ -48,6 +48,9 @@ pub struct Client {
     pub previous_secret_sha256: Option<Secret>,
     /// Registered redirect URIs, compared byte for byte. Empty: the check is left to the upstream.
     pub redirect_uris: Vec<String>,
+    /// Its pushes may name redirect URIs that are not among these (RFC 9126 §2.4). For confidential
+    /// clients that must push, and with `[upstream] accepts_unregistered_redirect_uris` alone.
+    pub allow_unregistered_redirect_uris: bool,
     /// Scope values the client may ask for. Absent: any; the check is left to the upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
@@ -166,6 +169,7 @@ impl Default for Client {
             previous_secret_env: None,
             previous_secret_sha256: None,
             redirect_uris: Vec::new(),
+            allow_unregistered_redirect_uris: false,
             scopes: None,
             profile: None,
             require_pushed_authorization_requests: false,

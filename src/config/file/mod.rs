@@ -130,6 +130,9 @@ pub struct Upstream {
     pub authorize_method: AuthorizeMethod,
     /// Further names that may travel in a body when `authorize_method = "post"`.
     pub post_parameters: Vec<String>,
+    /// The upstream takes redirect URIs that are not registered there. Without it no client may have
+    /// `allow_unregistered_redirect_uris`.
+    pub accepts_unregistered_redirect_uris: bool,
     /// Name of a header sent with every request, so that the upstream can refuse whoever comes
     /// around the gateway. Needs a value in one of the three keys below.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,6 +168,7 @@ impl Default for Upstream {
             max_target_bytes: None,
             authorize_method: AuthorizeMethod::Get,
             post_parameters: Vec::new(),
+            accepts_unregistered_redirect_uris: false,
             secret_header: None,
             secret_header_value: None,
             secret_header_value_file: None,
@@ -215,6 +219,9 @@ pub struct Par {
     /// Ask for a nonce of the gateway in `DPoP` proofs (RFC 9449 §8). It lasts 5 to 10 minutes and is
     /// good at the process that made it. Not before a server that refuses nonces it does not know.
     pub dpop_nonce: bool,
+    /// Every answer carries `x-fapi-interaction-id`: that of the request where it is a UUID, else a
+    /// new one. Regional profiles ask for it.
+    pub interaction_id: bool,
     /// `false`: serve the endpoint without naming it in the metadata.
     pub advertise: bool,
 }
@@ -231,6 +238,7 @@ impl Default for Par {
             cors_origins: Vec::new(),
             require_pkce: false,
             dpop_nonce: false,
+            interaction_id: false,
             advertise: true,
         }
     }

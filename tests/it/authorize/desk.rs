@@ -68,10 +68,15 @@ impl Desk {
 
     /// Pushes for `web`; gives the query of the visit.
     pub(super) async fn push(&self) -> String {
+        self.push_form(super::FORM).await
+    }
+
+    /// The same with this form.
+    pub(super) async fn push_form(&self, form: &[(&str, &str)]) -> String {
         let mut request = Request::post("/par")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(AUTHORIZATION, format!("Basic {}", STANDARD.encode("web:web-secret")))
-            .body(Bytes::from(encode(super::FORM)))
+            .body(Bytes::from(encode(form)))
             .unwrap();
         request.extensions_mut().insert(peer());
         let answer = self.endpoints.push(request).await;

@@ -1,8 +1,10 @@
 //! The authorization endpoint of the whole gateway, in front of an upstream that does as it is told.
 
+mod around;
 mod bodies;
 mod completion;
 mod cookies;
+mod deferred;
 mod desk;
 mod form_post;
 mod logs;
@@ -16,6 +18,7 @@ mod required;
 mod single_use;
 mod unaccompanied;
 mod unknown;
+mod unregistered;
 
 use std::net::SocketAddr;
 

@@ -87,6 +87,23 @@ fn every_file_of_values_gives_a_fit_gateway() {
 }
 
 #[test]
+fn b239_with_its_labels_only_the_gateway_reaches_the_server() {
+    let file = Path::new(CHART).join("ci/redis.yaml");
+    let found = manifests(&fs::read_to_string(file).unwrap());
+    let policies: Vec<_> = found.iter().filter(|found| found["kind"] == "NetworkPolicy").collect();
+    let [own, server] = policies[..] else { panic!("{policies:#?}") };
+    let labels = json!({ "app.kubernetes.io/name": "login-server" });
+    assert_eq!(server["spec"]["podSelector"]["matchLabels"], labels);
+    assert_eq!(server["spec"]["policyTypes"], json!(["Ingress"]));
+    let [rule] = list(server, "/spec/ingress") else { panic!("{server:#}") };
+    let [gateway, backoffice] = list(rule, "/from") else { panic!("{rule:#}") };
+    assert_eq!(gateway["podSelector"], own["spec"]["podSelector"]);
+    assert!(backoffice["namespaceSelector"].is_object());
+    let told = manifests(LEAST);
+    assert_eq!(kinds(&told).iter().filter(|kind| **kind == "NetworkPolicy").count(), 1);
+}
+
+#[test]
 fn everything_that_can_be_turned_on_is_there() {
     let file = Path::new(CHART).join("ci/redis.yaml");
     let found = manifests(&fs::read_to_string(file).unwrap());
@@ -95,6 +112,7 @@ fn everything_that_can_be_turned_on_is_there() {
         "ConfigMap",
         "Deployment",
         "HorizontalPodAutoscaler",
+        "NetworkPolicy",
         "NetworkPolicy",
         "PodDisruptionBudget",
         "PrometheusRule",

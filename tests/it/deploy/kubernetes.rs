@@ -108,6 +108,36 @@ fn the_gateway_talks_to_server_store_and_name_service_alone() {
 }
 
 #[test]
+fn b239_only_the_gateway_reaches_the_server() {
+    let policy = |manifests: &[Value], name: &str| {
+        let policies = of_kind(manifests, "NetworkPolicy");
+        policies.into_iter().find(|found| found["metadata"]["name"] == name).cloned()
+    };
+    for folder in FOLDERS {
+        let manifests = manifests(folder);
+        let pod = the_pod(&manifests);
+        if pod.is_sidecar() {
+            assert!(policy(&manifests, "login-server").is_none());
+            let [server] = list(pod.template, "/spec/containers") else { panic!("one container") };
+            assert_eq!(text(server, "/env/0/value"), "127.0.0.1:9000", "on loopback alone");
+            continue;
+        }
+        let (own, server) = (policy(&manifests, "parapet"), policy(&manifests, "login-server"));
+        let (own, server) = (own.unwrap(), server.unwrap_or_else(|| panic!("none in {folder}")));
+        assert_eq!(server["spec"]["policyTypes"], serde_json::json!(["Ingress"]));
+        let [rule] = list(&server, "/spec/ingress") else { panic!("one rule in {folder}") };
+        let [from] = list(rule, "/from") else { panic!("one peer in {folder}") };
+        let labels = &pod.template["metadata"]["labels"];
+        let chosen = from["podSelector"]["matchLabels"].as_object().unwrap();
+        assert!(!chosen.is_empty() && chosen.iter().all(|(name, value)| labels[name] == *value));
+        // The server is the one that the gateway talks to, at that port.
+        let way = &list(&own, "/spec/egress")[0];
+        assert_eq!(server["spec"]["podSelector"], way["to"][0]["podSelector"], "{folder}");
+        assert_eq!(rule["ports"], way["ports"], "{folder}");
+    }
+}
+
+#[test]
 fn monitoring_reads_every_pod() {
     let manifests = manifests("overlays/monitoring");
     let monitor = of_kind(&manifests, "ServiceMonitor")[0];

@@ -127,7 +127,7 @@ impl<'a> Pod<'a> {
         let mut services = 0;
         for found in self.all {
             let name = text(found, "/metadata/name");
-            if name.contains("redis") || name == "login-server" {
+            if name.contains("redis") || name.ends_with("-server") {
                 continue;
             }
             let selector = match text(found, "/kind") {

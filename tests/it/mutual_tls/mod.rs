@@ -16,6 +16,7 @@ mod dpop;
 mod headers;
 mod key_servers;
 mod reload;
+mod request_object;
 mod versions;
 
 /// Everything a gateway with two TLS listeners needs, and who may call it.

@@ -26,7 +26,7 @@ pub(super) fn bank_with(profile: Profile, jwks: &str, lines: &str) -> Desk {
     Desk::of(bank_config("http://127.0.0.1:9", profile, jwks, lines), None)
 }
 
-fn bank_config(upstream: &str, profile: Profile, jwks: &str, lines: &str) -> Config {
+pub(super) fn bank_config(upstream: &str, profile: Profile, jwks: &str, lines: &str) -> Config {
     let clients = format!(
         "[[clients]]\nclient_id = \"bank\"\nprofile = \"{}\"\n\
          authentication = \"private_key_jwt\"\njwks_uri = \"https://bank.example/jwks\"\n\

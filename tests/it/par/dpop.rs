@@ -15,24 +15,24 @@ const OFFERED: &str = r#","dpop_signing_alg_values_supported":["ES256","PS256","
 const NONCES: &str = "[par]\ndpop_nonce = true";
 
 /// A desk before an upstream with `DPoP`, and a key.
-struct Bench {
+pub(super) struct Bench {
     _upstream: Upstream,
-    desk: Desk,
+    pub(super) desk: Desk,
     signer: Signer,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with("").await
     }
 
-    async fn with(tables: &str) -> Self {
+    pub(super) async fn with(tables: &str) -> Self {
         let (upstream, desk) = documented(OFFERED, tables).await;
         Self { _upstream: upstream, desk, signer: Signer::new(Algorithm::Es256) }
     }
 
     /// A proof whose claims are altered; `null` takes a claim away.
-    fn proof(&self, changes: &Value) -> String {
+    pub(super) fn proof(&self, changes: &Value) -> String {
         self.signer.token_with(&self.header(&json!({})), &claims(changes))
     }
 
@@ -50,11 +50,11 @@ impl Bench {
         thumbprint(&self.signer)
     }
 
-    async fn push(&self, proof: &str) -> Response<Bytes> {
+    pub(super) async fn push(&self, proof: &str) -> Response<Bytes> {
         self.desk.send(with_proofs(&complete(), &[proof])).await
     }
 
-    async fn push_form(&self, form: &[(&str, &str)], proof: &str) -> Response<Bytes> {
+    pub(super) async fn push_form(&self, form: &[(&str, &str)], proof: &str) -> Response<Bytes> {
         self.desk.send(with_proofs(form, &[proof])).await
     }
 
@@ -89,7 +89,7 @@ fn thumbprint(signer: &Signer) -> String {
     Key::from_jwk(signer.jwk().as_object().unwrap()).unwrap().thumbprint().to_owned()
 }
 
-fn with_proofs(form: &[(&str, &str)], proofs: &[&str]) -> Request<Bytes> {
+pub(super) fn with_proofs(form: &[(&str, &str)], proofs: &[&str]) -> Request<Bytes> {
     let mut request = by_web(encode(form));
     for proof in proofs {
         request.headers_mut().append("DPoP", proof.parse().unwrap());

@@ -27,11 +27,13 @@ mod client_keys;
 mod cors;
 mod dpop;
 mod form;
+mod interaction_id;
 mod limits;
 mod parameters;
 mod profiles;
 mod rar;
 mod redirect_uri;
+mod refusals;
 pub(crate) mod request_object;
 pub(crate) mod response;
 mod secrecy;
@@ -226,7 +228,7 @@ fn is_legal(answer: &Response<Bytes>) {
     let expected = match body["error"].as_str().unwrap() {
         "invalid_client" => &[401_u16][..],
         "temporarily_unavailable" => &[429, 503],
-        "server_error" => &[500],
+        "server_error" => &[500, 502],
         "invalid_request" => &[400, 404, 405, 413],
         "invalid_scope"
         | "invalid_target"

@@ -2,6 +2,24 @@
 
 use super::*;
 
+/// A client that may push addresses that nobody registered, and its public neighbour.
+const ROAMING: &str = r#"accepts_unregistered_redirect_uris = true
+[[clients]]
+client_id = "roaming"
+secret = "roaming-secret"
+redirect_uris = ["https://c.example/cb"]
+allow_unregistered_redirect_uris = true
+require_pushed_authorization_requests = true
+"#;
+
+async fn roaming(desk: &Desk, redirect_uri: Option<&str>) -> Response<Bytes> {
+    let form = altered(&[("client_id", None), ("redirect_uri", redirect_uri)]);
+    let mut request = post(encode(&form).into());
+    let credentials = basic("roaming", "roaming-secret").parse().unwrap();
+    request.headers_mut().insert(AUTHORIZATION, credentials);
+    desk.send(request).await
+}
+
 #[tokio::test]
 async fn b021_redirect_uri_is_needed_for_openid() {
     let desk = Desk::open();
@@ -61,6 +79,81 @@ async fn b023_b222_only_the_registered_text_counts() {
         let answer = desk.push(&altered(&[("redirect_uri", Some(redirect_uri))])).await;
         assert_refused(&answer, 400, "invalid_request");
         assert!(!answer.body().windows(20).any(|part| part == b"invalid_redirect_uri"));
+    }
+}
+
+#[tokio::test]
+async fn b024_a_confidential_client_may_push_an_address_that_nobody_registered() {
+    let desk = Desk::with(ROAMING);
+    for redirect_uri in [
+        CALLBACK,
+        "https://c.example/another",
+        "https://new.example/cb?tenant=7",
+        "http://new.example/cb",
+        "com.example.app:/cb",
+    ] {
+        let pushed = roaming(&desk, Some(redirect_uri)).await;
+        assert_created(&pushed);
+        let redeemed = desk.redeemed("roaming", &pushed).await;
+        assert!(redeemed.contains(&("redirect_uri".into(), redirect_uri.into())), "{redeemed:?}");
+    }
+    assert_refused(&roaming(&desk, None).await, 400, "invalid_request");
+    // Who is not allowed to is held to its list as ever.
+    let answer = desk.push(&altered(&[("redirect_uri", Some("https://new.example/cb"))])).await;
+    assert_refused(&answer, 400, "invalid_request");
+    let mut request = post(encode(&altered(&[("client_id", Some("roaming"))])).into());
+    request.headers_mut().insert(AUTHORIZATION, basic("roaming", "wrong").parse().unwrap());
+    assert_refused(&desk.send(request).await, 401, "invalid_client");
+}
+
+#[tokio::test]
+async fn b025_public_clients_are_held_to_their_list() {
+    let desk = Desk::with(ROAMING);
+    for client_id in ["two", "app", "strict"] {
+        let form =
+            [("client_id", Some(client_id)), ("redirect_uri", Some("https://new.example/cb"))];
+        let answer = desk.plain(encode(&altered(&form))).await;
+        assert_refused(&answer, 400, "invalid_request");
+        let description = json(&answer)["error_description"].as_str().unwrap().to_owned();
+        assert_eq!(description, "redirect_uri is not registered for this client");
+    }
+}
+
+#[tokio::test]
+async fn b026_b027_what_may_be_pushed_unregistered_is_judged_all_the_same() {
+    let desk = Desk::with(ROAMING);
+    for redirect_uri in [
+        "/cb",
+        "//new.example/cb",
+        "https://new.example/cb#",
+        "https://new.example/cb#x",
+        "javascript:alert(1)",
+        "DATA:text/html,x",
+        "https://new.example\\@c.example/cb",
+        "https://new.example/a b",
+    ] {
+        let answer = roaming(&desk, Some(redirect_uri)).await;
+        assert_refused(&answer, 400, "invalid_request");
+        let description = json(&answer)["error_description"].as_str().unwrap().to_owned();
+        assert_eq!(description, "redirect_uri is not an absolute URI without fragment");
+    }
+    let mut config = configuration("http://127.0.0.1:9", ROAMING);
+    for client in config.clients.iter_mut().filter(|client| client.client_id == "roaming") {
+        client.profile = config::Profile::Fapi2;
+    }
+    let desk = Desk::of(config, None);
+    for (redirect_uri, is_fine) in [
+        ("https://new.example/cb", true),
+        ("http://127.0.0.1:4711/cb", true),
+        ("http://new.example/cb", false),
+        ("com.example.app:/cb", false),
+    ] {
+        let answer = roaming(&desk, Some(redirect_uri)).await;
+        if is_fine {
+            assert_created(&answer);
+        } else {
+            assert_refused(&answer, 400, "invalid_request");
+        }
     }
 }
 

@@ -12,14 +12,14 @@ fn address(road: &Road) -> SocketAddr {
 }
 
 /// One request on a connection of its own.
-async fn ask(road: &Road, head: &str, body: &str) -> Answer {
+pub(super) async fn ask(road: &Road, head: &str, body: &str) -> Answer {
     let mut client = Raw::connect(address(road)).await;
     let _ = client.try_send(format!("{head}\r\n\r\n{body}")).await;
     client.answer_to(head.split(' ').next().unwrap()).await
 }
 
 /// A push of `form` by `web` with further header lines.
-async fn push(road: &Road, lines: &str, form: &str) -> Answer {
+pub(super) async fn push(road: &Road, lines: &str, form: &str) -> Answer {
     let head = format!(
         "POST /par HTTP/1.1\r\nHost: a\r\nContent-Type: {FORM}\r\nAuthorization: {}\r\n\
          Content-Length: {}{lines}",

@@ -174,7 +174,7 @@ async fn continuation_is_asked_for_where_addresses_show_the_request() {
 }
 
 #[tokio::test]
-async fn a_way_around_the_gateway_is_found() {
+async fn b239_a_way_around_the_gateway_is_found() {
     let upstream = Ways::default().start().await;
     let elsewhere = Upstream::fine().await;
     let mut ward = Ward::new(&toml(&upstream));

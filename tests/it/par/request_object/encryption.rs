@@ -17,7 +17,7 @@ fn fixture(name: &str) -> Value {
 }
 
 /// `[[request_object.decryption_keys]]` of these fixture keys, each with further lines.
-fn tables(keys: &[(&str, &str)]) -> (TempDir, String) {
+pub(in crate::par) fn tables(keys: &[(&str, &str)]) -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let tables = keys.iter().map(|(name, lines)| {
         let file = folder.path().join(format!("{name}.jwk"));

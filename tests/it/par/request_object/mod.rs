@@ -10,7 +10,7 @@ use super::*;
 use crate::support::jose::Signer;
 
 mod claims;
-mod encryption;
+pub(super) mod encryption;
 mod parameters;
 mod signature;
 
@@ -19,20 +19,20 @@ const ISSUER: &str = "http://127.0.0.1:8080";
 const NOW: u64 = 1_700_000_000;
 
 /// A desk, the client `jar` with a key for ES256 and one for RSA, and `other` with its own.
-struct Office {
+pub(super) struct Office {
     desk: Desk,
-    signer: Signer,
+    pub(super) signer: Signer,
     rsa: Signer,
-    other: Signer,
+    pub(super) other: Signer,
 }
 
 impl Office {
-    fn open(profile: Profile) -> Self {
+    pub(super) fn open(profile: Profile) -> Self {
         Self::with(profile, "", "")
     }
 
     /// With tables of the configuration, and keys in that of `jar`.
-    fn with(profile: Profile, tables: &str, of_client: &str) -> Self {
+    pub(super) fn with(profile: Profile, tables: &str, of_client: &str) -> Self {
         let signer = Signer::new(Algorithm::Es256);
         let (rsa, other) = (Signer::new(Algorithm::Ps256), Signer::new(Algorithm::Es256));
         let keys = [signer.jwk_named("ec"), rsa.jwk_named("rsa")];
@@ -53,11 +53,11 @@ impl Office {
     }
 
     /// Pushes an object with these claims by `jar`, signed with its ES256 key.
-    async fn push(&self, claims: &Value) -> Response<Bytes> {
+    pub(super) async fn push(&self, claims: &Value) -> Response<Bytes> {
         self.push_token(&self.signed(claims)).await
     }
 
-    async fn push_token(&self, token: &str) -> Response<Bytes> {
+    pub(super) async fn push_token(&self, token: &str) -> Response<Bytes> {
         self.push_form(&[("request", token)]).await
     }
 
@@ -81,7 +81,7 @@ impl Office {
 }
 
 /// A complete object of `jar`, as every profile takes it.
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     json!({
         "iss": "jar", "aud": ISSUER, "exp": NOW + 300, "nbf": NOW, "iat": NOW, "jti": "a-1",
         "client_id": "jar", "response_type": "code id_token", "redirect_uri": CALLBACK,
@@ -91,7 +91,7 @@ fn claims() -> Value {
 }
 
 /// [`claims`] with other members; `null` takes one out.
-fn changed(changes: &Value) -> Value {
+pub(super) fn changed(changes: &Value) -> Value {
     let mut claims = claims();
     for (name, value) in changes.as_object().unwrap() {
         claims[name] = value.clone();

@@ -11,14 +11,11 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bytes::Bytes;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, VARY,
-};
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::client::dpop::Nonces;
 use crate::client::{Limits, Peer, Registry};
@@ -30,6 +27,11 @@ use crate::store::Store;
 use crate::upstream::Discovery;
 use crate::upstream::key_set::KeyFetcher;
 use crate::{answer, authorize, metadata, par};
+
+use interaction_id::InteractionIds;
+
+mod interaction_id;
+mod origins;
 
 /// Most pushes that are worked on at once; a further one is told to come again.
 const MOST_PUSHES: usize = 4096;
@@ -43,6 +45,7 @@ pub struct Endpoints {
     par: ParService,
     par_path: String,
     origins: Arc<[HeaderValue]>,
+    interaction_ids: Option<InteractionIds>,
     authorize: Arc<authorize::Endpoint>,
     metadata: metadata::Endpoint,
     guard: Option<authorize::Guard>,
@@ -114,6 +117,8 @@ impl Endpoints {
                 nonces: Arc::clone(&nonces),
             },
         );
+        let interaction_ids =
+            config.par.interaction_id.then(|| InteractionIds::new(Arc::clone(&random)));
         let authorize = authorize::Endpoint::new(
             config,
             authorize::Collaborators {
@@ -130,9 +135,10 @@ impl Endpoints {
         };
         let additions = metadata::Additions::new(config, pkce);
         Self {
-            par: par_service(config, par),
+            par: par_service(config, par, interaction_ids.clone()),
             par_path: config.par.path.clone(),
             origins: config.par.cors_origins.as_slice().into(),
+            interaction_ids,
             authorize: Arc::new(authorize),
             metadata: metadata::Endpoint::new(config, Arc::clone(&shared.discovery), additions),
             guard: authorize::Guard::new(
@@ -225,10 +231,10 @@ impl Endpoints {
         if code == ErrorCode::MethodNotAllowed {
             answer = answer::with_allow(answer, par::allowed_methods(&self.origins));
         }
-        if let Some(origin) = headers.get(ORIGIN).filter(|origin| self.origins.contains(origin)) {
-            answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            answer.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
+        if let Some(ids) = &self.interaction_ids {
+            ids.mark(&mut answer, headers);
         }
+        origins::mark(&self.origins, &mut answer, headers);
         answer
     }
 
@@ -328,7 +334,11 @@ fn looks_like_a_call(visit: &authorize::Visit<'_>) -> bool {
     texts.iter().any(Traits::is_authorization_request)
 }
 
-fn par_service(config: &Config, endpoint: par::Endpoint) -> ParService {
+fn par_service(
+    config: &Config,
+    endpoint: par::Endpoint,
+    interaction_ids: Option<InteractionIds>,
+) -> ParService {
     if !config.par.enabled {
         let off = |_| async { Ok(answer::refusal(ErrorCode::NotFound, "there is nothing here")) };
         return BoxCloneSyncService::new(service_fn(off));
@@ -344,10 +354,10 @@ fn par_service(config: &Config, endpoint: par::Endpoint) -> ParService {
         let push = bounded.clone().oneshot(request);
         async move { Ok::<_, Infallible>(push.await.unwrap_or_else(|_| overloaded())) }
     });
-    let plain = ParService::new(answering);
-    match cors(config) {
-        Some(cors) => for_origins(&config.par.cors_origins, cors, plain),
-        None => plain,
+    let service = origins::with_origins(&config.par, ParService::new(answering));
+    match interaction_ids {
+        Some(ids) => ids.around(service),
+        None => service,
     }
 }
 
@@ -364,28 +374,6 @@ where
         })
     })
     .await
-}
-
-/// The layer answers any `OPTIONS` and marks every answer, so only the configured origins meet it.
-fn for_origins(origins: &[HeaderValue], cors: CorsLayer, plain: ParService) -> ParService {
-    let origins: Arc<[HeaderValue]> = origins.into();
-    let marked = ParService::new(ServiceBuilder::new().layer(cors).service(plain.clone()));
-    ParService::new(service_fn(move |request: Request<Bytes>| {
-        let known = request.headers().get(ORIGIN).is_some_and(|origin| origins.contains(origin));
-        if known { marked.clone().oneshot(request) } else { plain.clone().oneshot(request) }
-    }))
-}
-
-/// Preflights and headers for the configured origins.
-fn cors(config: &Config) -> Option<CorsLayer> {
-    let origins = &config.par.cors_origins;
-    let layer = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
-        .allow_methods([Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("dpop")])
-        .expose_headers([HeaderName::from_static("dpop-nonce")])
-        .max_age(Duration::from_secs(3600));
-    (!origins.is_empty()).then_some(layer)
 }
 
 fn overloaded() -> Response<Bytes> {
