@@ -38,6 +38,7 @@ mod published_keys;
 mod real_browser;
 mod real_clients;
 mod real_servers;
+mod redis_stalls;
 mod redis_store;
 mod reload;
 mod replicas;
