@@ -41,6 +41,7 @@ mod real_servers;
 mod redis_stalls;
 mod redis_store;
 mod reload;
+mod replica_faults;
 mod replicas;
 mod shared_limits;
 mod store;
