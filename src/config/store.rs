@@ -31,7 +31,7 @@ pub struct Redis {
     pub username: Option<String>,
     /// How it is known.
     pub password: RedisPassword,
-    /// Longest wait for a connection, and for an answer.
+    /// Longest wait for a connection, and longest silence of one that is waited on.
     pub timeout: Duration,
     /// Replicas of Redis that must have what is acknowledged; `None` where none is waited for.
     pub wait: Option<Wait>,

@@ -1,7 +1,8 @@
 //! Logins over two replicas and one Redis for ten minutes, while something fails every 20 seconds.
 //! `make soak`, or `cargo bench --bench soak`; `SOAK_SECONDS` (600) and `SOAK_RATE` (200 logins a
 //! second) change it. Fails where a request is lost that the store has kept, where one is completed
-//! twice, and where memory or open files of a replica grow.
+//! twice, and where memory or open files of a replica grow. So that nobody passes by refusing: fails
+//! too where calls are refused, or the rate is missed, while nothing is made to fail.
 #![expect(
     clippy::disallowed_methods,
     reason = "it runs by the real clock and starts its own tasks"
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{sleep, sleep_until};
 
 use support::balancer::Balancer;
 use support::flows::{Ending, Tally};
@@ -37,14 +38,26 @@ mod support;
 /// Between two faults.
 const PAUSE: Duration = Duration::from_secs(20);
 
+/// After a fault, until nothing excuses a refusal any more.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+/// Of the calls that no fault excuses, one in so many may be refused.
+const REFUSED: u64 = 1_000;
+
+/// Of all requests, one in so many may be completed too late for its browser to repeat it.
+const LATE: u64 = 1_000;
+
+/// How much of a backlog is made up for; what a fault has held up for longer is left out.
+const BACKLOG: Duration = Duration::from_secs(1);
+
 /// Between two looks at what a replica uses.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Most logins at once; where the machine is too slow for the rate, the rate is lower.
+/// Most logins at once; where they take too long for the rate, the rate is missed.
 const AT_ONCE: usize = 64;
 
 /// Every so many logins two browsers race.
-const RACE: usize = 10;
+const RACE: u64 = 10;
 
 /// What Redis has acknowledged the system has, so a Redis that is killed has lost nothing.
 const OPTIONS: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "no"];
@@ -64,6 +77,8 @@ fn setting(name: &str, usual: u64) -> anyhow::Result<u64> {
 }
 
 async fn soak(length: Duration, rate: u64) -> anyhow::Result<()> {
+    let build = if cfg!(debug_assertions) { "development" } else { "release" };
+    println!("{rate} logins a second for {length:?}, by a {build} build");
     let redis = Redis::start(&OPTIONS).await;
     let middle = Middle::before(redis.port, Duration::ZERO).await;
     let url = format!("redis://127.0.0.1:{}", middle.port);
@@ -75,46 +90,81 @@ async fn soak(length: Duration, rate: u64) -> anyhow::Result<()> {
     let tally = Arc::new(Tally::default());
     let begun = Instant::now();
     let load = tokio::spawn(load(Arc::clone(&tally), balancer.url.clone(), length, rate));
-    let mut uses = Uses::default();
-    let mut faults = Fault::ALL.iter().cycle();
-    let mut next = begun + PAUSE;
+    let (mut uses, mut faults) = (Uses::default(), Fault::ALL.iter().cycle());
+    let (mut calm, mut calm_since) = (Duration::ZERO, Duration::ZERO);
     while begun.elapsed() < length {
         sleep(LOOK).await;
         uses.look(&front);
-        if Instant::now() > next
+        if begun.elapsed() > calm_since + PAUSE
             && let Some(fault) = faults.next()
         {
+            calm += begun.elapsed().min(length).saturating_sub(calm_since);
             println!("{:>4.0} s: {fault:?}; so far {tally}", begun.elapsed().as_secs_f64());
+            tally.calm.turn();
             fault.happen(&mut front, &middle, &tally).await?;
-            next = Instant::now() + PAUSE;
+            sleep(RECOVERY).await;
+            tally.calm.turn();
+            calm_since = begun.elapsed().min(length);
         }
     }
+    calm += length.saturating_sub(calm_since);
     let logins = load.await?.context("a login got no answer")?;
-    let took = begun.elapsed();
-    let each_second = u64::try_from(logins)? * 1_000 / u64::try_from(took.as_millis())?.max(1);
-    println!("{logins} logins in {took:.0?}, {each_second} a second");
-    println!("{tally}");
+    println!("{logins} logins in {:.0?}", begun.elapsed());
     let flat = uses.are_flat();
     println!("{uses}");
-    ensure!(Tally::of(&tally.lost) == 0, "requests were lost that the store has kept");
-    ensure!(Tally::of(&tally.twice) == 0, "requests were completed twice");
     ensure!(flat, "memory or open files grow");
+    judge(&tally, logins)?;
+    judge_calm(&tally, calm, rate)
+}
+
+/// Whether every login has come to the end that it should.
+fn judge(tally: &Tally, logins: u64) -> anyhow::Result<()> {
+    println!("{tally}");
+    let of = Tally::of;
+    ensure!(of(&tally.lost) == 0, "requests were lost that the store has kept");
+    ensure!(of(&tally.twice) == 0, "requests were completed twice");
+    let late = of(&tally.late);
+    ensure!(late <= of(&tally.acknowledged) / LATE, "too many completions were too late");
+    let ended = of(&tally.completed) + of(&tally.forgotten) + late;
+    ensure!(ended == logins, "{ended} logins ended of {logins}");
     Ok(())
 }
 
+/// Whether what no fault excuses went well.
+fn judge_calm(tally: &Tally, calm: Duration, rate: u64) -> anyhow::Result<()> {
+    let of = |count| Tally::of(count);
+    let (calls, refused) = (of(&tally.calm.calls), of(&tally.calm.refused));
+    let millis = u64::try_from(calm.as_millis())?.max(1);
+    let reached = of(&tally.calm.logins) * 1_000 / millis;
+    println!(
+        "outside of faults, in {calm:.0?}: {reached} logins a second of {rate}; {refused} of {calls} \
+         calls refused"
+    );
+    println!("while something failed: {} calls refused", in_faults(tally));
+    ensure!(refused <= calls / REFUSED, "calls were refused that no fault excuses");
+    ensure!(reached * 10 >= rate * 9, "less than nine tenths of the rate were reached");
+    Ok(())
+}
+
+fn in_faults(tally: &Tally) -> u64 {
+    let all = Tally::of(&tally.refused) + Tally::of(&tally.broken);
+    all.saturating_sub(Tally::of(&tally.calm.refused))
+}
+
 /// Begins logins until the time is over, and waits for their ends. `None` where one had none.
-async fn load(tally: Arc<Tally>, url: String, length: Duration, rate: u64) -> Option<usize> {
+async fn load(tally: Arc<Tally>, url: String, length: Duration, rate: u64) -> Option<u64> {
     let begun = Instant::now();
-    let mut ticks = interval(Duration::from_secs(1) / u32::try_from(rate).ok()?);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let period = Duration::from_secs(1) / u32::try_from(rate).ok()?;
+    let mut due = begun;
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut logins = JoinSet::new();
     let mut number = 0;
     while begun.elapsed() < length {
-        ticks.tick().await;
+        sleep_until(due.into()).await;
         let place = Arc::clone(&places).acquire_owned().await.ok()?;
+        due = (due + period).max(Instant::now().checked_sub(BACKLOG)?);
         let ending = if number % RACE == 0 { Ending::Race } else { Ending::Alone };
-        let login = Arc::clone(&tally).login(url.clone(), number, ending);
+        let login = Arc::clone(&tally).login(url.clone(), usize::try_from(number).ok()?, ending);
         logins.spawn(async move {
             login.await;
             drop(place);

@@ -4,98 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parapet::clock::{Clock, ManualClock, SystemClock, Timestamp};
+use parapet::clock::{ManualClock, Timestamp};
 use parapet::config::Secret;
-use parapet::config::store::{self as config, RedisPassword, RedisServers};
+use parapet::config::store::{self as settings, RedisPassword};
 use parapet::oauth::request_uri::Reference;
 use parapet::store::redis::Debt;
-use parapet::store::{
-    CallerToken, Continuation, FlowId, IndexKey, Lifetimes, PushedRequest, RedisStore, ReplayKey,
-    Spend, Start, Starts, Store as _, StoreError, Visit,
-};
+use parapet::store::{CallerToken, Continuation, FlowId, ReplayKey, Spend, Store as _, StoreError};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use tokio::sync::watch;
 
+use crate::support::bench::{Bench, config, open, open_by};
 use crate::support::middle::Middle;
 use crate::support::ports::free_port;
 use crate::support::redis::{Make, Redis};
-
-const LIFETIMES: Lifetimes =
-    Lifetimes { redeem: Duration::from_secs(60), login: Duration::from_secs(1800) };
-
-/// A store and the one who keeps its connection; dropped, that ends.
-struct Bench {
-    store: Arc<RedisStore>,
-    _stop: watch::Sender<bool>,
-}
-
-fn config(url: &str) -> config::Redis {
-    let (servers, database, _) = RedisServers::parse(url).unwrap();
-    let timeout = Duration::from_secs(1);
-    let password = RedisPassword::None;
-    let (tls, username, wait) = (None, None, None);
-    config::Redis { servers, database, tls, username, password, timeout, wait }
-}
-
-fn open(config: config::Redis) -> Bench {
-    open_by(Arc::new(SystemClock::start()), config)
-}
-
-fn open_by(clock: Arc<dyn Clock>, config: config::Redis) -> Bench {
-    let (store, keeper) = RedisStore::new(config, "https://i.example", clock);
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(keeper.keep(stopped));
-    Bench { store: Arc::new(store), _stop: stop }
-}
-
-fn key() -> IndexKey {
-    IndexKey::new("https://i.example", "a", "s", "https://c.example/cb")
-}
-
-impl Bench {
-    async fn put(&self, number: u8) -> Result<(), StoreError> {
-        let request = PushedRequest {
-            client_id: "a".into(),
-            query: "client_id=a&state=s".into(),
-            flow_key: [1; 32],
-            index: Some(key()),
-        };
-        self.store.put(&Reference::from_bytes([number; 32]), request, LIFETIMES).await
-    }
-
-    async fn start(&self, number: u8) -> Result<bool, StoreError> {
-        let visit = Visit {
-            client_id: "a",
-            flow: FlowId([number; 12]),
-            caller: CallerToken([number; 12]),
-            starts: Starts::Once,
-        };
-        let started = self.store.start(&Reference::from_bytes([number; 32]), visit).await?;
-        Ok(matches!(started, Start::Started { .. }))
-    }
-
-    async fn spend(&self, number: u8) -> Result<Spend, StoreError> {
-        self.store.spend(&Reference::from_bytes([number; 32]), FlowId([number; 12])).await
-    }
-
-    async fn until_ready(&self) {
-        let begun = Instant::now();
-        while !self.store.is_ready() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "not ready");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// A whole flow.
-    async fn flow(&self, number: u8) {
-        self.put(number).await.unwrap();
-        assert!(self.start(number).await.unwrap());
-        let found = self.store.find(&key()).await.unwrap().expect("by the index");
-        assert_eq!(found.reference, Reference::from_bytes([number; 32]));
-        assert_eq!(self.spend(number).await.unwrap(), Spend::Spent);
-        assert!(!self.start(number).await.unwrap());
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_lost_on_the_way_is_asked_for_again() {
@@ -184,7 +104,7 @@ async fn the_password_is_read_again_at_each_connection() {
     std::fs::write(&file, "first\n").unwrap();
     let password = RedisPassword::File(file.clone());
     let username = Some("default".to_owned());
-    let bench = open(config::Redis { password, username, ..config(&redis.url()) });
+    let bench = open(settings::Redis { password, username, ..config(&redis.url()) });
     bench.flow(1).await;
     std::fs::write(&file, "second").unwrap();
     redis.set_options(&["--requirepass", "second"]);
@@ -273,8 +193,8 @@ async fn tls_with_a_certificate_of_ones_own_is_spoken() {
     let tls = |ca: Option<&str>, client: bool| {
         let ca_file = ca.map(Into::into);
         let client = client.then(|| (own.as_str().into(), key.as_str().into()));
-        let tls = Some(config::RedisTls { ca_file, client });
-        open(config::Redis { tls, ..config(&format!("rediss://127.0.0.1:{port}")) })
+        let tls = Some(settings::RedisTls { ca_file, client });
+        open(settings::Redis { tls, ..config(&format!("rediss://127.0.0.1:{port}")) })
     };
     let bench = tls(Some(&ca), true);
     bench.until_ready().await;
@@ -294,14 +214,7 @@ async fn what_a_sentinel_makes_the_primary_is_used() {
     bench.until_ready().await;
     bench.flow(1).await;
     bench.put(2).await.unwrap();
-    let begun = Instant::now();
-    let both: [&[u8]; 3] = [b"SENTINEL", b"replicas", b"main"];
-    while sentinel.ask::<Vec<redis::Value>>(&both).await.unwrap().is_empty()
-        || replica.dump().await.len() != primary.dump().await.len()
-    {
-        assert!(begun.elapsed() < Duration::from_secs(30), "no replica");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    sentinel.until_safe(&primary, &replica).await;
     primary.kill();
     assert_eq!(bench.put(3).await, Err(StoreError::Unavailable));
     bench.until_ready().await;
@@ -321,7 +234,7 @@ async fn the_documented_rights_are_enough() {
     let _: String = redis.ask(&words).await.unwrap();
     let password = RedisPassword::Fixed(Secret::new("secret".to_owned()));
     let username = Some("parapet".to_owned());
-    let bench = open(config::Redis { username, password, ..config(&redis.url()) });
+    let bench = open(settings::Redis { username, password, ..config(&redis.url()) });
     bench.flow(1).await;
     bench.put(2).await.unwrap();
     assert!(bench.start(2).await.unwrap());
@@ -347,8 +260,8 @@ async fn many_writes_wait_for_replicas_together() {
     let of = format!("127.0.0.1 {}", redis.port);
     let replica = Redis::start(&["--replicaof", &of]).await;
     replica.until_synchronised().await;
-    let wait = Some(config::Wait { replicas: 1, timeout: Duration::from_millis(300) });
-    let bench = Arc::new(open(config::Redis { wait, ..config(&redis.url()) }));
+    let wait = Some(settings::Wait { replicas: 1, timeout: Duration::from_millis(300) });
+    let bench = Arc::new(open(settings::Redis { wait, ..config(&redis.url()) }));
     bench.until_ready().await;
     let all = async |first: u8| {
         let puts = (first..first + 64).map(|number| {
@@ -409,7 +322,7 @@ async fn who_owes_cannot_be_found_without_the_password() {
     let redis = Redis::start(&[]).await;
     let places = async |password: RedisPassword| {
         let username = Some("default".to_owned());
-        let bench = open(config::Redis { username, password, ..config(&redis.url()) });
+        let bench = open(settings::Redis { username, password, ..config(&redis.url()) });
         let second = Duration::from_secs(60);
         let debt = Debt { who: b"192.0.2.1".to_vec(), cost: second, most: second };
         bench.store.owe(&[debt]).await.unwrap();

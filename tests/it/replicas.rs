@@ -247,7 +247,8 @@ async fn replicas_share_the_oldest_redis_and_a_valkey() {
             all_done(&tally, tasks, count).await;
         }
         let pushed = front.push(0, "s").await;
-        let _: String = front.redis.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1mb"]).await.unwrap();
+        let _: String =
+            front.redis.ask(&[b"CONFIG", b"SET", b"maxmemory", b"100kb"]).await.unwrap();
         assert_eq!(front.push(0, "s").await.status, 503, "{make:?}");
         let started = front.redeem(0, &pushed).await;
         // What Redis 6.2 runs it cannot be told, so it takes no step at all.

@@ -90,7 +90,8 @@ pub struct StoreRedis {
     /// Private key in PEM of `client_certificate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_key: Option<String>,
-    /// Longest wait for a connection, and for an answer.
+    /// Longest wait for a connection, and longest silence of one that is waited on; no call takes longer
+    /// than three times that.
     #[schemars(extend("x-shortest" = "1ms"))]
     pub timeout: Time,
     /// A push or a completion counts only when so many of Redis's own replicas have it (`WAIT`), at

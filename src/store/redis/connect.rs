@@ -19,6 +19,10 @@ use crate::config::store::{Redis, RedisHost, RedisPassword, RedisServers, RedisT
 /// How many commands may wait to be written; more wait for room.
 const PIPELINE: usize = 1024;
 
+/// For how many time-outs the connection on which replicas are waited for may be silent. There is one
+/// call at a time on it, so that nothing else tells a stall from a connection that is lost.
+pub(super) const STALL: u32 = 2;
+
 /// Cheap to clone; clones share their sockets.
 #[derive(Clone)]
 pub(super) enum Connection {
@@ -55,7 +59,16 @@ pub(super) enum ConnectError {
 }
 
 impl Connection {
-    /// Sends a command and waits for its answer, at most the configured time.
+    /// The same connection, whose answers are waited for so long. A cluster's has its own times.
+    pub(super) fn waiting(mut self, limit: Duration) -> Self {
+        if let Self::Single(connection) = &mut self {
+            connection.set_response_timeout(limit);
+        }
+        self
+    }
+
+    /// Sends a command and waits for its answer, at most the configured time or that of
+    /// [`waiting`](Self::waiting).
     pub(super) async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
         match self.clone() {
             Self::Single(mut connection) => command.query_async(&mut connection).await,
@@ -135,7 +148,7 @@ impl Credentials {
         let waiting = match &config.wait {
             Some(wait) => {
                 let mut waiting = self.connect(address, self.login(config), config).await?;
-                waiting.set_response_timeout(config.timeout + wait.timeout);
+                waiting.set_response_timeout(config.timeout * STALL + wait.timeout);
                 Some(waiting)
             }
             None => None,

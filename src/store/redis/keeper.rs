@@ -1,6 +1,7 @@
 //! Keeps the line up: connects, looks whether the server is fit, replaces what was lost, and closes
 //! the breaker again by itself. It runs on one runtime, on which the connections live.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::connect::{ConnectError, Credentials};
-use super::line::{Line, Link, State, is_full};
+use super::line::{Line, Link, PATIENCE, State, is_full};
 use super::pace::Pace;
 use super::replication::{Reach, Replication};
 use super::reply::Reply;
@@ -134,11 +135,11 @@ impl Keeper {
     async fn work(&self) {
         let mut pause = SOON;
         let mut was_up = None;
+        let mut lost = None;
         loop {
             let begun = self.pace.begin();
-            match self.connect().await {
+            match self.renew(lost.take()).await {
                 Ok(link) => {
-                    let link = Arc::new(link);
                     self.line.set(State::Up(Arc::clone(&link)));
                     if was_up != Some(true) {
                         tracing::info!(server = %self.config.servers, "the store is available");
@@ -146,6 +147,7 @@ impl Keeper {
                     was_up = Some(true);
                     pause = SOON;
                     self.watch(&link).await;
+                    lost = Some(link);
                     if self.pace.begin().since(begun) < LATE {
                         sleep(SOON).await;
                     }
@@ -161,6 +163,20 @@ impl Keeper {
                     pause = LATE.min(pause * 2);
                 }
             }
+        }
+    }
+
+    /// A new connection, or the lost one where that works again first: then it was only slow.
+    async fn renew(&self, lost: Option<Arc<Link>>) -> Result<Arc<Link>, ConnectError> {
+        let again = async {
+            match lost.filter(|link| link.is_judged_by_a_probe()) {
+                Some(link) if self.probe(&link).await.is_ok() => link,
+                _ => pending().await,
+            }
+        };
+        tokio::select! {
+            link = again => Ok(link),
+            link = self.connect() => link.map(Arc::new),
         }
     }
 
@@ -182,13 +198,17 @@ impl Keeper {
         });
         let scripts = Scripts::new(if old { Version::Six } else { Version::Seven });
         let replication = match waiting.zip(self.config.wait) {
-            Some((waiting, wait)) => Some(Replication::over(waiting, wait, infos.first()).await?),
+            Some((waiting, wait)) => {
+                Some(Replication::over(waiting, &self.config, wait, infos.first()).await?)
+            }
             None => None,
         };
-        let link = Link { connection, scripts, replication, password: credentials.password };
+        let password = credentials.password;
+        let link = Link { connection, scripts, replication, password, heard: AtomicU64::new(0) };
         self.probe(&link).await?;
         self.health.judge(&infos);
-        Ok(link)
+        let connection = link.connection.waiting(self.config.timeout * PATIENCE);
+        Ok(Link { connection, ..link })
     }
 
     /// A server whose memory is used up still does what was promised.
@@ -214,11 +234,18 @@ impl Keeper {
         let looking = async {
             loop {
                 sleep(LOOK).await;
-                if self.probe(link).await.is_err() {
+                let answer = tokio::select! {
+                    answer = self.probe(link) => answer,
+                    _ = self.line.replacement(link) => return,
+                };
+                if answer.is_err() {
                     self.line.lose(link);
                     return;
                 }
-                self.health.judge(&link.connection.info().await.unwrap_or_default());
+                // Where it does not come, the next probe tells why.
+                if let Ok(infos) = link.connection.info().await {
+                    self.health.judge(&infos);
+                }
             }
         };
         tokio::select! {

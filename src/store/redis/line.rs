@@ -1,12 +1,18 @@
 //! The line to Redis and its circuit breaker: up, changing (a lost connection is being replaced, and
 //! calls wait for that), or down (calls are refused at once, until the keeper has a connection that
 //! works).
+//!
+//! A connection is lost when it breaks, and when nothing at all has come over it for as long as the
+//! time-out. A call that waits on a lost connection goes on to listen there: what was only a stall
+//! still answers it. When there is another connection it is asked again over that.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use super::connect::Connection;
 use super::replication::Replication;
@@ -14,6 +20,13 @@ use super::script::{Scripts, Step};
 use crate::config::Secret;
 use crate::store::StoreError;
 use crate::telemetry::metrics::meter;
+
+/// How many time-outs a call may take in all.
+pub(super) const PATIENCE: u32 = 3;
+
+/// How many times within a time-out it is looked whether anything came. Where our own process was
+/// held up, it reads what came meanwhile between one look and the next.
+const LOOKS: u32 = 5;
 
 /// What there is to talk over.
 #[derive(Debug, Clone)]
@@ -32,6 +45,8 @@ pub(super) struct Link {
     pub(super) replication: Option<Replication>,
     /// What it was opened with.
     pub(super) password: Option<Secret>,
+    /// How many answers have come over it.
+    pub(super) heard: AtomicU64,
 }
 
 /// What has become of a call that got no answer.
@@ -50,26 +65,50 @@ enum Failure {
 #[derive(Debug)]
 pub(super) struct Line {
     state: watch::Sender<State>,
-    patience: Duration,
+    /// In which something must come over a connection that is waited on.
+    timeout: Duration,
 }
 
 impl Line {
-    pub(super) fn new(patience: Duration) -> Self {
-        Self { state: watch::Sender::new(State::Changing), patience }
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { state: watch::Sender::new(State::Changing), timeout }
     }
 
-    /// Does a step, asking a second time where the outcome of the first is not known. Gives the
-    /// answer and the link over which it came.
+    /// Does a step, over `link` at first where one has just answered, and asks again where the outcome
+    /// is not known. Gives the answer and the link over which it came, within [`PATIENCE`] time-outs.
     pub(super) async fn step(
         &self,
         step: Step,
         keys: &[Vec<u8>],
         arguments: &[Vec<u8>],
+        link: Option<Arc<Link>>,
+    ) -> Result<(Value, Arc<Link>), StoreError> {
+        let answer = self.answer(step, keys, arguments, link);
+        within(self.timeout * PATIENCE, answer).await
+    }
+
+    async fn answer(
+        &self,
+        step: Step,
+        keys: &[Vec<u8>],
+        arguments: &[Vec<u8>],
+        link: Option<Arc<Link>>,
     ) -> Result<(Value, Arc<Link>), StoreError> {
         let mut tries = 2;
+        let mut link = match link {
+            Some(link) => link,
+            None => self.link().await?,
+        };
         loop {
-            let link = self.link().await?;
-            let error = match link.step(step, keys, arguments).await {
+            let answer = tokio::select! {
+                biased;
+                other = self.replacement(&link) => {
+                    link = other;
+                    continue;
+                }
+                answer = link.step(step, keys, arguments) => answer,
+            };
+            let error = match answer {
                 Ok(value) => return Ok((value, link)),
                 Err(error) => error,
             };
@@ -85,6 +124,26 @@ impl Line {
             if tries == 0 {
                 return Err(StoreError::Unavailable);
             }
+            link = self.link().await?;
+        }
+    }
+
+    /// Loses `link` when it has been silent for the time-out, and waits for another in its place.
+    pub(super) async fn replacement(&self, link: &Arc<Link>) -> Arc<Link> {
+        let (mut heard, mut silent) = (link.heard(), 0);
+        loop {
+            sleep(self.timeout / LOOKS).await;
+            if let State::Up(other) = &*self.state.borrow()
+                && !Arc::ptr_eq(other, link)
+            {
+                return Arc::clone(other);
+            }
+            silent = if link.heard() == heard { silent + 1 } else { 0 };
+            heard = link.heard();
+            if silent == LOOKS {
+                self.lose(link);
+                silent = 0;
+            }
         }
     }
 
@@ -97,8 +156,7 @@ impl Line {
         }
         let mut changes = self.state.subscribe();
         let settled = changes.wait_for(|state| !matches!(state, State::Changing));
-        let settled = tokio::time::timeout(self.patience, settled).await;
-        if let Ok(Ok(state)) = settled
+        if let Ok(Ok(state)) = timeout(self.timeout * PATIENCE, settled).await
             && let State::Up(link) = &*state
         {
             return Ok(Arc::clone(link));
@@ -131,6 +189,14 @@ impl Line {
     }
 }
 
+/// The same, or that the store was not there in time.
+pub(super) async fn within<T>(
+    limit: Duration,
+    outcome: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    timeout(limit, outcome).await.unwrap_or(Err(StoreError::Unavailable))
+}
+
 impl Link {
     /// One round trip, but for the first time that a server sees a script.
     pub(super) async fn step(
@@ -140,12 +206,31 @@ impl Link {
         arguments: &[Vec<u8>],
     ) -> Result<Value, RedisError> {
         let by_hash = self.scripts.by_hash(step, keys, arguments);
-        match self.connection.ask(&by_hash).await {
+        match self.ask(&by_hash).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.connection.ask(&self.scripts.whole(step, keys, arguments)).await
+                self.ask(&self.scripts.whole(step, keys, arguments)).await
             }
             answer => answer,
         }
+    }
+
+    /// What the server says, also that it will not do it, shows that it is there.
+    async fn ask(&self, command: &Cmd) -> Result<Value, RedisError> {
+        let answer = self.connection.ask(command).await;
+        if answer.as_ref().map_or_else(|error| error.code().is_some(), |_| true) {
+            self.heard.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is as good as a new one when it answers a probe. A probe says nothing of the other
+    /// nodes of a cluster, and nothing of the connection on which replicas are waited for.
+    pub(super) const fn is_judged_by_a_probe(&self) -> bool {
+        matches!(self.connection, Connection::Single(_)) && self.replication.is_none()
     }
 }
 

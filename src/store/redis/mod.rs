@@ -38,12 +38,10 @@ mod keeper;
 mod line;
 pub mod look;
 mod pace;
+mod push;
 mod replication;
 mod reply;
 mod script;
-
-/// How often a redeem-by time is sealed anew when the server's clock has jumped.
-const CLOCK_TRIES: u32 = 3;
 
 /// Requests in Redis or Valkey.
 pub struct RedisStore {
@@ -53,7 +51,9 @@ pub struct RedisStore {
     sealer: Sealer,
     rng: SystemRandom,
     is_cluster: bool,
-    /// Longest time from a write to its acknowledgement, which a promised time begins with.
+    /// In which an answer is usually there.
+    timeout: Duration,
+    /// How long replicas are waited for, which a promised time begins with.
     wait: Duration,
 }
 
@@ -81,6 +81,7 @@ impl RedisStore {
             pace: Arc::clone(&pace),
             sealer: Sealer::new(issuer),
             rng: SystemRandom::new(),
+            timeout: config.timeout,
             wait: config.wait.map(|wait| wait.timeout).unwrap_or_default(),
             is_cluster: matches!(config.servers, config::store::RedisServers::Cluster(_)),
         };
@@ -99,7 +100,7 @@ impl RedisStore {
         keys: &[Vec<u8>],
         arguments: &[Vec<u8>],
     ) -> Result<Reply, StoreError> {
-        self.linked_step(step, keys, arguments).await.map(|(reply, _)| reply)
+        self.linked_step(step, keys, arguments, None).await.map(|(reply, _)| reply)
     }
 
     async fn linked_step(
@@ -107,9 +108,10 @@ impl RedisStore {
         step: Step,
         keys: &[Vec<u8>],
         arguments: &[Vec<u8>],
+        link: Option<Arc<Link>>,
     ) -> Result<(Reply, Arc<Link>), StoreError> {
         let sent = self.pace.begin();
-        let (answer, link) = self.line.step(step, keys, arguments).await?;
+        let (answer, link) = self.line.step(step, keys, arguments, link).await?;
         let reply = Reply::read(answer).ok_or(StoreError::Corrupt)?;
         self.pace.learn(sent, reply.now);
         Ok((reply, link))
@@ -171,38 +173,7 @@ impl Store for RedisStore {
         request: PushedRequest,
         lifetimes: Lifetimes,
     ) -> Result<(), StoreError> {
-        let place = self.sealer.request(reference)?;
-        let mark = self.sealer.client_mark(reference, &request.client_id)?;
-        let (index, entry) = match &request.index {
-            Some(key) => {
-                let index = self.sealer.index(key)?;
-                let entry = index.seal_reference(reference, place.address(), &self.rng)?;
-                (name(index.address()), entry)
-            }
-            None => (Vec::new(), Vec::new()),
-        };
-        let login_millis = millis(lifetimes.login);
-        let redeem = lifetimes.redeem + self.wait;
-        for _ in 0..CLOCK_TRIES {
-            let redeem_by = self.pace.redeem_by(redeem);
-            let times = Times { redeem_by, login_millis };
-            let arguments = [
-                place.seal_request(&request, times, &self.rng)?,
-                decimal(redeem_by.as_millis()),
-                decimal(millis(redeem)),
-                decimal(login_millis),
-                mark.to_vec(),
-                index.clone(),
-                entry.clone(),
-            ];
-            let reply = self.promise(Step::Put, &keys(place.address()), &arguments).await?;
-            match reply.word.as_slice() {
-                b"kept" => return Ok(()),
-                b"clock" => {}
-                _ => return Err(StoreError::Corrupt),
-            }
-        }
-        Err(StoreError::Unavailable)
+        self.keep(reference, request, lifetimes).await
     }
 
     async fn start(&self, reference: &Reference, visit: Visit<'_>) -> Result<Start, StoreError> {

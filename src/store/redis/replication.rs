@@ -5,17 +5,22 @@
 //! connection wrote before lies before that in it. All who have written by the time that a round
 //! begins are answered by this round.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisResult};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::RedisStore;
-use super::connect::ConnectError;
+use super::connect::{ConnectError, STALL};
+use super::line::Link;
 use super::reply::Reply;
 use super::script::Step;
-use crate::config::store::Wait;
+use crate::config::store::{Redis, Wait};
 use crate::store::StoreError;
 
 /// The connection on which replicas are waited for.
@@ -23,6 +28,8 @@ pub(super) struct Replication {
     connection: MultiplexedConnection,
     round: Pipeline,
     replicas: u32,
+    /// In which a server that is there has answered.
+    usual: Duration,
     /// Writes that wait or have waited.
     written: AtomicU64,
     last: Mutex<Round>,
@@ -59,6 +66,7 @@ impl Replication {
     /// written here.
     pub(super) async fn over(
         mut connection: MultiplexedConnection,
+        config: &Redis,
         wait: Wait,
         info: Option<&String>,
     ) -> Result<Self, ConnectError> {
@@ -76,7 +84,9 @@ impl Replication {
         let millis = u64::try_from(wait.timeout.as_millis()).unwrap_or(u64::MAX);
         round.cmd("WAIT").arg(wait.replicas).arg(millis);
         let last = Mutex::new(Round { covers: 0, reach: Reach::Unknown });
-        Ok(Self { connection, round, replicas: wait.replicas, written: AtomicU64::new(0), last })
+        let usual = wait.timeout + config.timeout / 5;
+        let (replicas, written) = (wait.replicas, AtomicU64::new(0));
+        Ok(Self { connection, round, replicas, usual, written, last })
     }
 
     /// Waits for a write that this server has acknowledged.
@@ -85,9 +95,22 @@ impl Replication {
         let mut last = self.last.lock().await;
         if last.covers < own {
             let covers = self.written.load(Ordering::SeqCst);
-            *last = Round { covers, reach: self.ask().await };
+            *last = Round { covers, reach: self.outcome().await };
         }
         last.reach
+    }
+
+    /// Of a round, and of a second one where a server that stood still has let the time for its
+    /// replicas run out.
+    async fn outcome(&self) -> Reach {
+        let mut round = pin!(self.ask());
+        if let Ok(reach) = timeout(self.usual, &mut round).await {
+            return reach;
+        }
+        match round.await {
+            Reach::TooFew(_) => self.ask().await,
+            reach @ (Reach::Enough | Reach::Unknown) => reach,
+        }
     }
 
     async fn ask(&self) -> Reach {
@@ -110,17 +133,29 @@ impl RedisStore {
         keys: &[Vec<u8>],
         arguments: &[Vec<u8>],
     ) -> Result<Reply, StoreError> {
-        let (reply, link) = self.linked_step(step, keys, arguments).await?;
+        let (reply, link) = self.linked_step(step, keys, arguments, None).await?;
+        self.replicated(&link).await?;
+        Ok(reply)
+    }
+
+    /// For the round that has begun and for the own one, which may meet a stall.
+    pub(super) fn longest_wait(&self) -> Duration {
+        if self.wait.is_zero() { self.wait } else { self.timeout * STALL + self.wait * 2 }
+    }
+
+    /// Waits for the replicas of the server behind `link`, where they are waited for.
+    pub(super) async fn replicated(&self, link: &Arc<Link>) -> Result<(), StoreError> {
         let Some(replication) = &link.replication else {
-            return Ok(reply);
+            return Ok(());
         };
-        let reach = replication.reached().await;
+        let reach =
+            timeout(self.longest_wait(), replication.reached()).await.unwrap_or(Reach::Unknown);
         self.health.reached(reach);
         match reach {
-            Reach::Enough => Ok(reply),
+            Reach::Enough => Ok(()),
             Reach::TooFew(_) => Err(StoreError::Unavailable),
             Reach::Unknown => {
-                self.line.lose(&link);
+                self.line.lose(link);
                 Err(StoreError::Unavailable)
             }
         }

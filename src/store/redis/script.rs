@@ -2,8 +2,9 @@
 //!
 //! Every script reads the server's `TIME`, which alone judges expiry, and begins its reply with a
 //! word and that time. Asked again with the same marks, each gives the answer that it gave before,
-//! so a call whose outcome is not known is repeated. `KEYS` are the record, its state and its
-//! continuations, under one hash tag.
+//! so a call whose outcome is not known is repeated. A repetition that comes late, when its caller was
+//! answered and has gone on, changes nothing. `KEYS` are the record, its state and its continuations,
+//! under one hash tag.
 
 use redis::Cmd;
 
@@ -127,13 +128,11 @@ const PROBE: &str = "redis.call('SET',KEYS[1],'','PX',1000) return {'ok',now}";
 /// outside, by the last known time of this server: one that breaks the promise is refused.
 const PUT: &str = "
 local v=redis.call('GET',KEYS[1])
-if v and v~=ARGV[1] then return {'taken',now} end
+if v then return {v==ARGV[1] and 'kept' or 'taken',now} end
 local due=tonumber(ARGV[2])
-if not v then
-  local least=now+tonumber(ARGV[3])
-  if due<least or due>least+2000 then return {'clock',now} end
-  redis.call('SET',KEYS[1],ARGV[1],'PXAT',due+minute)
-end
+local least=now+tonumber(ARGV[3])
+if due<least or due>least+2000 then return {'clock',now} end
+redis.call('SET',KEYS[1],ARGV[1],'PXAT',due+minute)
 redis.call('HSET',KEYS[2],'k',ARGV[5],'p',now,'r',ARGV[2],'l',ARGV[4],
   'i',ARGV[6],'e',ARGV[7])
 redis.call('PEXPIREAT',KEYS[2],due+minute)
@@ -142,10 +141,11 @@ return {'kept',now}";
 /// Mark of the client, flow, caller, `once` or `many`, the record's address where the index is on
 /// this server.
 const START: &str = "
-local s=redis.call('HMGET',KEYS[2],'k','r','l','p','s','c','x','i')
+local s=redis.call('HMGET',KEYS[2],'k','r','l','p','s','c','x','i','u')
 if not s[1] then return {'unknown',now} end
 if s[1]~=ARGV[1] then return {'other',now} end
 if s[7] then return {'spent',now} end
+if s[9]==ARGV[3] then return {'taken',now} end
 local n=tonumber(s[5] or '0')
 local again=s[6]==ARGV[3]
 if ARGV[4]=='once' and n>0 and not again then return {'taken',now} end
@@ -159,11 +159,12 @@ for i=1,3 do redis.call('PEXPIREAT',KEYS[i],gone) end
 if ARGV[5]~='' and s[8]~='' then redis.call('SET','parapet:i:'..s[8],ARGV[5],'PXAT',gone) end
 return {'started',now,v,s[2],s[3],s[4],s[8]}";
 
-/// Caller.
+/// Caller, whose start may still be on its way a second time, and is then too late.
 const UNDO_START: &str = "
 local s=redis.call('HMGET',KEYS[2],'s','c','x','r')
 if s[1]~='1' or s[2]~=ARGV[1] or s[3] then return {'none',now} end
 redis.call('HDEL',KEYS[2],'s','c','f','t')
+redis.call('HSET',KEYS[2],'u',ARGV[1])
 for i=1,3 do redis.call('PEXPIREAT',KEYS[i],tonumber(s[4])+minute) end
 return {'undone',now}";
 

@@ -41,6 +41,21 @@ pub struct Tally {
     pub twice: AtomicU64,
     /// How often the store has lost what it held.
     pub epoch: AtomicU64,
+    /// What happened while nothing was made to fail.
+    pub calm: Calm,
+}
+
+/// Of the calls and logins, those that no fault excuses.
+#[derive(Debug, Default)]
+pub struct Calm {
+    /// Grows when something begins to fail and when it is over: odd in between.
+    pub faults: AtomicU64,
+    /// Calls that began and were answered while nothing failed.
+    pub calls: AtomicU64,
+    /// Of these, those that were refused (502, 503) or whose connection broke.
+    pub refused: AtomicU64,
+    /// Logins that ended while nothing failed.
+    pub logins: AtomicU64,
 }
 
 impl fmt::Display for Tally {
@@ -112,6 +127,9 @@ impl Tally {
             1 => add(&self.completed),
             _ => add(&self.twice),
         }
+        if self.calm.now().is_some() {
+            add(&self.calm.logins);
+        }
     }
 
     fn lose(&self, epoch: u64, answers: &[Answer]) {
@@ -128,10 +146,19 @@ impl Tally {
     async fn answered(&self, request: impl Fn() -> Request<Bytes>) -> Answer {
         let begun = Instant::now();
         loop {
-            match try_send(request()).await {
+            let calm = self.calm.now();
+            let answer = try_send(request()).await;
+            let is_calm = calm.is_some() && calm == self.calm.now();
+            if is_calm {
+                add(&self.calm.calls);
+            }
+            match answer {
                 Ok(answer) if !matches!(answer.status.as_u16(), 502 | 503) => return answer,
                 Ok(_) => add(&self.refused),
                 Err(_) => add(&self.broken),
+            }
+            if is_calm {
+                add(&self.calm.refused);
             }
             assert!(begun.elapsed() < PATIENCE, "no answer: {self}");
             tokio::time::sleep(PAUSE).await;
@@ -139,6 +166,29 @@ impl Tally {
     }
 }
 
+impl Calm {
+    /// Something begins to fail, or has stopped failing.
+    pub fn turn(&self) {
+        add(&self.faults);
+    }
+
+    /// Which calm this is; `None` while something fails.
+    fn now(&self) -> Option<u64> {
+        let faults = self.faults.load(Ordering::SeqCst);
+        faults.is_multiple_of(2).then_some(faults)
+    }
+}
+
 fn add(count: &AtomicU64) {
     count.fetch_add(1, Ordering::SeqCst);
+}
+
+#[test]
+fn a_call_that_met_a_fault_is_not_of_the_calm() {
+    let calm = Calm::default();
+    let before = calm.now();
+    calm.turn();
+    assert_eq!(calm.now(), None);
+    calm.turn();
+    assert!(before.is_some() && calm.now().is_some() && before != calm.now());
 }

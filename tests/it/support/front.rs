@@ -8,7 +8,7 @@ use http::Request;
 use super::gateway::Gateway;
 use super::http::{Answer, encode, get, send};
 use super::ports::free_port;
-use super::redis::Redis;
+use super::redis::{Redis, shim};
 use super::upstream::{Step, Upstream};
 
 pub const REDIRECT_URI: &str = "https://client.example/landing";
@@ -22,6 +22,8 @@ pub struct Front {
     pub gateways: Vec<Gateway>,
     /// The configuration of each.
     pub files: Vec<String>,
+    /// By how many seconds the clock of each is wrong, where it is.
+    clocks: Vec<i64>,
 }
 
 /// What differs from the usual.
@@ -35,6 +37,8 @@ pub struct Setup<'a> {
     pub limits: &'a str,
     /// Further tables.
     pub tables: &'a str,
+    /// By how many seconds the clock of each gateway is wrong.
+    pub clocks: &'a [i64],
 }
 
 /// Shows a login page, and from `/done?state=…` sends the browser to the client.
@@ -89,7 +93,8 @@ impl Front {
     pub async fn on(redis: Redis, count: usize, setup: Setup<'_>) -> Self {
         let upstream = upstream().await;
         let files: Vec<_> = (0..count).map(|_| file(&upstream, &redis, setup)).collect();
-        let mut front = Self { redis, _upstream: upstream, gateways: Vec::new(), files };
+        let (gateways, clocks) = (Vec::new(), setup.clocks.to_vec());
+        let mut front = Self { redis, _upstream: upstream, gateways, files, clocks };
         for number in 0..count {
             let gateway = front.started(number).await;
             front.gateways.push(gateway);
@@ -99,7 +104,16 @@ impl Front {
 
     /// Runs a gateway with the file of this number, and waits until it is ready.
     pub async fn started(&self, number: usize) -> Gateway {
-        let gateway = Gateway::start(&self.files[number]).await;
+        let file = &self.files[number];
+        let gateway = match self.clocks.get(number) {
+            Some(seconds) => {
+                let (library, seconds) = (shim(), seconds.to_string());
+                let library = library.to_str().expect("a path in ASCII");
+                let variables = [("LD_PRELOAD", library), ("CLOCK_OFFSET", &seconds)];
+                Gateway::start_with(file, &variables).await
+            }
+            None => Gateway::start(file).await,
+        };
         let metadata = get(&format!("{}/.well-known/openid-configuration", gateway.url)).await;
         assert_eq!(metadata.status, 200, "{}", metadata.text());
         until("ready", async || is_ready(&gateway).await).await;

@@ -2,6 +2,7 @@
 #![expect(unreachable_pub, reason = "`pub` here means: for the test modules of this binary")]
 
 pub mod balancer;
+pub mod bench;
 pub mod browser;
 pub mod chromium;
 pub mod cookies;

@@ -133,6 +133,19 @@ impl Redis {
         self.options = options.iter().map(|&option| option.to_owned()).collect();
     }
 
+    /// Waits until a failover to a replica that has everything is possible: this sentinel knows one,
+    /// and `replica` holds as many keys as `primary`.
+    pub async fn until_safe(&self, primary: &Self, replica: &Self) {
+        let known: [&[u8]; 3] = [b"SENTINEL", b"replicas", b"main"];
+        let begun = Instant::now();
+        while self.ask::<Vec<redis::Value>>(&known).await.expect("a sentinel").is_empty()
+            || replica.dump().await.len() != primary.dump().await.len()
+        {
+            assert!(begun.elapsed() < LIMIT, "no replica");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until this replica has what its primary has.
     pub async fn until_synchronised(&self) {
         let begun = Instant::now();
@@ -246,8 +259,8 @@ impl Clock {
     }
 }
 
-/// The library that is preloaded; compiled once.
-fn shim() -> PathBuf {
+/// The library that is preloaded where a clock is to be wrong; compiled once.
+pub fn shim() -> PathBuf {
     static SHIM: OnceLock<PathBuf> = OnceLock::new();
     let made = SHIM.get_or_init(|| {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
