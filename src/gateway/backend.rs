@@ -1,14 +1,12 @@
 //! The store that the configuration asks for, and what it needs while the gateway runs: collecting,
 //! or a connection that is kept.
 
-use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use super::StartError;
 use crate::admin::Readiness;
 use crate::client::Ledger;
 use crate::clock::Clock;
@@ -129,18 +127,19 @@ impl Backend {
         }
     }
 
-    /// Starts what the store needs. The connections to Redis live on a thread and a runtime of their
-    /// own, as those of the proxy come and go with its services.
-    pub(super) fn keep(&mut self) -> Result<Keeping, StartError> {
+    /// Starts what the store needs: the connection to Redis lives on the runtime whose requests use it,
+    /// so that a call need not wake another thread on its way there and back.
+    #[expect(clippy::disallowed_methods, reason = "`Keeping` stops it")]
+    pub(super) fn keep(&mut self) -> Keeping {
         let (stop, stopped) = watch::channel(false);
-        let thread = match self {
+        let task = match self {
             Self::Memory(..) => {
                 meter().store_up(true);
                 None
             }
             Self::Redis { store, keeper, ledger } => keeper.take().map(|keeper| {
                 let (store, ledger) = (Arc::clone(store), Arc::clone(ledger));
-                spawn(async move {
+                tokio::spawn(async move {
                     tokio::select! {
                         () = keeper.keep(stopped) => {}
                         () = ledger.keep(&store) => {}
@@ -148,8 +147,7 @@ impl Backend {
                 })
             }),
         };
-        let thread = thread.transpose().map_err(StartError::Store)?;
-        Ok(Keeping { stop, thread })
+        Keeping { stop, task }
     }
 }
 
@@ -203,24 +201,18 @@ pub(super) fn told(what: &str, tally: Tally) {
     tracing::info!(requests, expired, refused, "the snapshot was {what}");
 }
 
-fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let work = move || runtime.block_on(work);
-    thread::Builder::new().name("store".to_owned()).spawn(work)
-}
-
 /// What runs for the store.
 pub(super) struct Keeping {
     stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl Keeping {
     /// Ends it.
-    pub(super) fn stop(self) {
+    pub(super) async fn stop(self) {
         let _ = self.stop.send(true);
-        if let Some(thread) = self.thread {
-            let _ = thread.join();
+        if let Some(task) = self.task {
+            let _ = task.await;
         }
     }
 }

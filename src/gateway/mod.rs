@@ -78,9 +78,6 @@ pub enum StartError {
     /// `[upstream.tls]`
     #[error("[upstream.tls]: {0}")]
     Tls(#[from] TlsError),
-    /// The thread that keeps the connection to the store.
-    #[error("no thread for the store: {0}")]
-    Store(std::io::Error),
     /// The proxy.
     #[error(transparent)]
     Proxy(#[from] SetupError),
@@ -210,7 +207,7 @@ impl Gateway {
     /// # Errors
     /// [`StartError`]
     pub async fn run(mut self, mut orders: Orders) -> Result<(), StartError> {
-        let keeping = self.backend.keep()?;
+        let keeping = self.backend.keep();
         let (store, limits) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.limits));
         let (reload, watched) = (self.reload(), self.overview.sampler());
         let slow = move || {
@@ -220,7 +217,7 @@ impl Gateway {
         let chores = Chores::start(store, self.backend.tidied(), limits, slow);
         let served = self.serve(&mut orders).await;
         chores.stop();
-        keeping.stop();
+        keeping.stop().await;
         served
     }
 

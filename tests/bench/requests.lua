@@ -28,8 +28,9 @@ function M.push(bytes)
   end
 end
 
--- Milliseconds between an answer and the next request of its connection, where they are to be.
+-- Milliseconds on average between an answer and the next request of its connection, where they are to
+-- be; drawn, so that the connections do not ask all at once.
 local think = tonumber(os.getenv("THINK_MS") or "")
-M.delay = think and function() return think end
+M.delay = think and function() return math.random(0, 2 * think) end
 
 return M
