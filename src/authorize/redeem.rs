@@ -12,7 +12,7 @@ use super::{AuthorizeError, Body, Decision, Endpoint, Expansion, Flow, Visit, re
 use crate::client::Client;
 use crate::config::{ForeignRequestUri, SingleUse};
 use crate::oauth::names;
-use crate::oauth::parameters::Parameters;
+use crate::oauth::parameters::{MOST, Parameters, count_in};
 use crate::oauth::request_uri::{Reference, RequestUri};
 use crate::oauth::target::Traits;
 use crate::store::{self, CallerToken, FlowId, PushedRequest, Start, Starts};
@@ -95,7 +95,9 @@ impl Endpoint {
         let result = if new.is_some() { RedeemResult::Ok } else { RedeemResult::Reload };
         let set_cookies = new.map(|ticket| self.new_cookies(&ticket, tickets));
         let expansion = self.expanded(path, flow, set_cookies.unwrap_or_default());
-        if expansion.target.len() > self.settings.max_target_bytes {
+        // Neither may have been known at the push.
+        let pairs = count_in(path.query()) + count_in(&expansion.flow.request.query);
+        if expansion.target.len() > self.settings.max_target_bytes || pairs > MOST {
             self.undo(&expansion.flow).await;
             return Err(AuthorizeError::TooLong);
         }

@@ -170,11 +170,11 @@ impl Client {
     #[must_use]
     pub fn may_redirect_to(&self, redirect_uri: &str) -> bool {
         self.redirect_uris.is_empty()
-            || self.allow_unregistered_redirect_uris
             || self
                 .redirect_uris
                 .iter()
                 .any(|known| redirect_uri::is_registered(redirect_uri, known))
+            || self.allow_unregistered_redirect_uris && redirect_uri::is_unmistakable(redirect_uri)
     }
 
     /// Where the client is answered that pushed this `redirect_uri`, or none: then at its first

@@ -37,6 +37,15 @@ pub fn is_acceptable(uri: &str) -> bool {
         && !uri.contains(['#', '\\'])
 }
 
+/// Whether `uri`, which nobody registered, is sure to be recognised in an answer, and shows whom it leads
+/// to: in the spelling of a browser, without a user, and without a parameter that an answer has.
+#[must_use]
+pub fn is_unmistakable(uri: &str) -> bool {
+    let Ok(url) = Url::parse(uri) else { return false };
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    is_plain && url.as_str() == uri && !uri.ends_with(['?', '&']) && answered(uri) == uri
+}
+
 /// Whether `uri` is http on a loopback address (RFC 8252 §7.3). `localhost` is a name.
 #[must_use]
 pub fn is_loopback(uri: &str) -> bool {
@@ -186,6 +195,28 @@ mod tests {
             assert!(!is_registered(pushed, registered), "{pushed}");
         }
         assert!(is_registered(registered, registered));
+    }
+
+    #[test]
+    fn b026_what_nobody_registered_has_one_spelling() {
+        for uri in ["https://t.example/", "https://t.example/cb?own=1", "app.example:/cb"] {
+            assert!(is_unmistakable(uri), "{uri}");
+        }
+        for uri in [
+            "https://t.example",
+            "https://T.example/cb",
+            "https://t.example:443/cb",
+            "https://t.example/a/../cb",
+            "https://known.example@t.example/cb",
+            "https://t.example/cb?code=1",
+            "https://t.example/cb?own=1&iss=x",
+            "https://t.example/cb?",
+            "https://t.example/cb?own=1&",
+            "https:t.example/cb",
+            "/cb",
+        ] {
+            assert!(!is_unmistakable(uri), "{uri}");
+        }
     }
 
     #[test]

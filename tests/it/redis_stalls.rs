@@ -111,7 +111,7 @@ async fn a_stall_refuses_none_of_those_who_wait_for_replicas() {
     let of = format!("127.0.0.1 {}", redis.port);
     let replica = Redis::start(&["--replicaof", &of]).await;
     replica.until_synchronised().await;
-    let timeout = TIMEOUT * 2;
+    let timeout = TIMEOUT * 6;
     let wait = Some(settings::Wait { replicas: 1, timeout: timeout / 2 });
     let bench = open(settings::Redis { timeout, wait, ..config(&redis.url()) });
     bench.until_ready().await;

@@ -115,7 +115,9 @@ async fn the_password_is_read_again_at_each_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_is_spoken_to() {
-    let redis = Redis::start(&["--cluster-enabled", "yes"]).await;
+    // Its usual second port may be one that the system has given to somebody.
+    let bus = free_port().to_string();
+    let redis = Redis::start(&["--cluster-enabled", "yes", "--cluster-port", &bus]).await;
     let _: String = redis.ask(&[b"CLUSTER", b"ADDSLOTSRANGE", b"0", b"16383"]).await.unwrap();
     let bench = open(config(&format!("redis-cluster://127.0.0.1:{}", redis.port)));
     bench.until_ready().await;

@@ -68,6 +68,7 @@ impl Checker<'_> {
         let log = checker.log(&file.log);
         let clients = checker.clients(file);
         checker.continuation(file);
+        checker.unregistered_redirect_uris_are_pushed(file);
         let request_object = checker.request_object(file);
         let client_keys = checker.client_keys(&file.client_keys);
         let store = checker.store(&file.store);

@@ -4,7 +4,26 @@
 use super::Checker;
 use crate::config::file::{self, AuthenticationMethod, File};
 
+/// Most clients with such addresses: as many as one answer is looked for under that comes without the
+/// browser's cookie.
+const MOST: usize = 8;
+
 impl Checker<'_> {
+    /// Adds what must not be where the upstream takes such addresses from everybody: then nothing but a
+    /// push says whose they are.
+    pub(super) fn unregistered_redirect_uris_are_pushed(&mut self, whole: &File) {
+        if !whole.upstream.accepts_unregistered_redirect_uris {
+            return;
+        }
+        let key = "upstream.accepts_unregistered_redirect_uris";
+        if !whole.par.required {
+            self.refuse(key, "needs `required = true` in [par]: others could name any address");
+        }
+        if whole.clients.iter().filter(|one| one.allow_unregistered_redirect_uris).count() > MOST {
+            self.refuse(key, "at most 8 clients may have `allow_unregistered_redirect_uris`");
+        }
+    }
+
     /// Adds everything that must not be as it is where the client at `path` may push such addresses.
     pub(super) fn unregistered_redirect_uris_are_possible(
         &mut self,
@@ -13,6 +32,11 @@ impl Checker<'_> {
         path: &str,
     ) {
         if !file.allow_unregistered_redirect_uris {
+            let taken = whole.upstream.accepts_unregistered_redirect_uris;
+            if taken && file.enabled && file.redirect_uris.is_empty() {
+                let key = format!("{path}.redirect_uris");
+                self.refuse(&key, "missing; the upstream would take any address");
+            }
             return;
         }
         let key = format!("{path}.allow_unregistered_redirect_uris");

@@ -131,7 +131,8 @@ pub struct Upstream {
     /// Further names that may travel in a body when `authorize_method = "post"`.
     pub post_parameters: Vec<String>,
     /// The upstream takes redirect URIs that are not registered there. Without it no client may have
-    /// `allow_unregistered_redirect_uris`.
+    /// `allow_unregistered_redirect_uris`; with it `[par] required` must be true, and every other client
+    /// needs `redirect_uris`.
     pub accepts_unregistered_redirect_uris: bool,
     /// Name of a header sent with every request, so that the upstream can refuse whoever comes
     /// around the gateway. Needs a value in one of the three keys below.

@@ -71,6 +71,10 @@ impl Replays {
                 }
             }
         }
+        // After a burst the map would keep the room that the account has given back.
+        if forgotten > 0 && self.until.len() < self.until.capacity() / 8 {
+            self.until.shrink_to_fit();
+        }
         forgotten
     }
 

@@ -186,7 +186,10 @@ impl Keeper {
     }
 
     async fn connected(&self) -> Result<Link, ConnectError> {
-        let credentials = Credentials::read(&self.config)?;
+        // Files may lie on a volume that hangs, and requests are served on this runtime.
+        let config = self.config.clone();
+        let credentials = tokio::task::spawn_blocking(move || Credentials::read(&config));
+        let credentials = credentials.await.map_err(|_| ConnectError::Slow)??;
         let (connection, waiting) = credentials.open(&self.config).await?;
         // Where `INFO` is forbidden, a write must tell.
         let infos = connection.info().await.unwrap_or_default();

@@ -3,7 +3,8 @@
 //! Every script reads the server's `TIME`, which alone judges expiry, and begins its reply with a
 //! word and that time. Asked again with the same marks, each gives the answer that it gave before,
 //! so a call whose outcome is not known is repeated. A repetition that comes late, when its caller was
-//! answered and has gone on, changes nothing. `KEYS` are the record, its state and its continuations,
+//! answered and has gone on, changes nothing either, unless another caller has started the same request
+//! meanwhile: then it counts as one more start. `KEYS` are the record, its state and its continuations,
 //! under one hash tag.
 
 use redis::Cmd;

@@ -11,7 +11,7 @@ use crate::support::raw::Answer;
 const ISS: &str = "iss=https%3A%2F%2Flogin.example";
 
 /// The client `web` may push any address.
-const FREE: &str = "[upstream]\naccepts_unregistered_redirect_uris = true\n\
+const FREE: &str = "[upstream]\naccepts_unregistered_redirect_uris = true\n[par]\nrequired = true\n\
                     [clients.web]\nallow_unregistered_redirect_uris = true\n\
                     require_pushed_authorization_requests = true\n";
 

@@ -196,9 +196,13 @@ async fn documented(members: &str, tables: &str) -> (Upstream, Desk) {
 /// The checked configuration with [`CLIENTS`] and `tables`. What is above a line `---` in `tables`
 /// belongs to `[server]`.
 fn configuration(upstream: &str, tables: &str) -> Config {
+    read(&toml(upstream, tables))
+}
+
+fn read(text: &str) -> Config {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gateway.toml");
-    std::fs::write(&path, toml(upstream, tables)).unwrap();
+    std::fs::write(&path, text).unwrap();
     match config::load(&path, &Environment::default()) {
         Ok(loaded) => loaded.config,
         Err(problems) => panic!("{problems}"),

@@ -4,6 +4,8 @@ use super::*;
 
 /// A client that may push addresses that nobody registered, and its public neighbour.
 const ROAMING: &str = r#"accepts_unregistered_redirect_uris = true
+[par]
+required = true
 [[clients]]
 client_id = "roaming"
 secret = "roaming-secret"
@@ -11,6 +13,16 @@ redirect_uris = ["https://c.example/cb"]
 allow_unregistered_redirect_uris = true
 require_pushed_authorization_requests = true
 "#;
+
+/// The configuration, without the client of no addresses at all, which has no place in it.
+fn where_all_is_taken() -> Config {
+    let text = toml("http://127.0.0.1:9", ROAMING);
+    let tables: Vec<_> = text.split("[[clients]]").collect();
+    let others = tables.iter().enumerate().filter(|(number, table)| {
+        *number == 0 || table.contains("redirect_uris = ") || table.contains("enabled = false")
+    });
+    read(&others.map(|(_, table)| *table).collect::<Vec<_>>().join("[[clients]]"))
+}
 
 async fn roaming(desk: &Desk, redirect_uri: Option<&str>) -> Response<Bytes> {
     let form = altered(&[("client_id", None), ("redirect_uri", redirect_uri)]);
@@ -84,7 +96,7 @@ async fn b023_b222_only_the_registered_text_counts() {
 
 #[tokio::test]
 async fn b024_a_confidential_client_may_push_an_address_that_nobody_registered() {
-    let desk = Desk::with(ROAMING);
+    let desk = Desk::of(where_all_is_taken(), None);
     for redirect_uri in [
         CALLBACK,
         "https://c.example/another",
@@ -98,6 +110,17 @@ async fn b024_a_confidential_client_may_push_an_address_that_nobody_registered()
         assert!(redeemed.contains(&("redirect_uri".into(), redirect_uri.into())), "{redeemed:?}");
     }
     assert_refused(&roaming(&desk, None).await, 400, "invalid_request");
+    // What could come back in another spelling, or looks like somebody else's, is not taken.
+    for redirect_uri in [
+        "https://new.example",
+        "https://New.example/cb",
+        "https://new.example:443/cb",
+        "https://c.example@new.example/cb",
+        "https://new.example/cb?state=x",
+        "https://new.example/cb?",
+    ] {
+        assert_refused(&roaming(&desk, Some(redirect_uri)).await, 400, "invalid_request");
+    }
     // Who is not allowed to is held to its list as ever.
     let answer = desk.push(&altered(&[("redirect_uri", Some("https://new.example/cb"))])).await;
     assert_refused(&answer, 400, "invalid_request");
@@ -108,7 +131,7 @@ async fn b024_a_confidential_client_may_push_an_address_that_nobody_registered()
 
 #[tokio::test]
 async fn b025_public_clients_are_held_to_their_list() {
-    let desk = Desk::with(ROAMING);
+    let desk = Desk::of(where_all_is_taken(), None);
     for client_id in ["two", "app", "strict"] {
         let form =
             [("client_id", Some(client_id)), ("redirect_uri", Some("https://new.example/cb"))];
@@ -121,7 +144,7 @@ async fn b025_public_clients_are_held_to_their_list() {
 
 #[tokio::test]
 async fn b026_b027_what_may_be_pushed_unregistered_is_judged_all_the_same() {
-    let desk = Desk::with(ROAMING);
+    let desk = Desk::of(where_all_is_taken(), None);
     for redirect_uri in [
         "/cb",
         "//new.example/cb",
@@ -137,7 +160,7 @@ async fn b026_b027_what_may_be_pushed_unregistered_is_judged_all_the_same() {
         let description = json(&answer)["error_description"].as_str().unwrap().to_owned();
         assert_eq!(description, "redirect_uri is not an absolute URI without fragment");
     }
-    let mut config = configuration("http://127.0.0.1:9", ROAMING);
+    let mut config = where_all_is_taken();
     for client in config.clients.iter_mut().filter(|client| client.client_id == "roaming") {
         client.profile = config::Profile::Fapi2;
     }

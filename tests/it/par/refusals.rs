@@ -43,7 +43,7 @@ const STATUSES: [(&str, &[u16]); 13] = [
 const SOURCES: [&str; 8] = [
     "src/client/authentication/mod.rs",
     "src/client/dpop/mod.rs",
-    "src/oauth/parameters.rs",
+    "src/oauth/parameters/mod.rs",
     "src/par/authorization_details.rs",
     "src/par/error.rs",
     "src/par/key_binding.rs",
