@@ -7,10 +7,8 @@ use std::sync::Arc;
 use url::Url;
 
 use super::Client;
+use crate::config::MOST_ADDRESSEES;
 use crate::oauth::redirect_uri::{answered, led_to};
-
-/// Most clients that one answer is held to be for.
-pub const MOST_ADDRESSEES: usize = 8;
 
 /// Where clients are answered.
 #[derive(Debug)]

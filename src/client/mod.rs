@@ -12,7 +12,6 @@ use crate::upstream::key_set::KeyFetcher;
 
 use addresses::Addresses;
 
-pub use addresses::MOST_ADDRESSEES;
 pub use assertion::Assertions;
 pub use authentication::{Authenticated, AuthenticationError, authenticate};
 pub use keys::ClientKeys;
@@ -137,7 +136,7 @@ impl Registry {
 
     /// The clients that an answer at `location` could be for, by their registered redirect URIs, then
     /// those that may push any, and the redirect URI that each must have pushed; at most
-    /// [`MOST_ADDRESSEES`]. Other clients without registered ones are not found.
+    /// [`MOST_ADDRESSEES`](config::MOST_ADDRESSEES). Other clients without registered ones are not found.
     #[must_use]
     pub fn addressees<'a>(&'a self, location: &'a str) -> Vec<(&'a str, Cow<'a, str>)> {
         self.by_address.leading_to(location)

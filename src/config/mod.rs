@@ -59,6 +59,9 @@ pub mod store;
 mod tree;
 mod units;
 
+/// Most clients that one answer is held to be for, and so most that may push unregistered addresses.
+pub const MOST_ADDRESSEES: usize = 8;
+
 /// The reference configuration: every key with its default and its reason.
 pub const REFERENCE: &str = include_str!("../../gateway.toml");
 

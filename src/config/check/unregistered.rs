@@ -2,11 +2,8 @@
 //! itself may choose where a code goes, and only by a push.
 
 use super::Checker;
+use crate::config::MOST_ADDRESSEES;
 use crate::config::file::{self, AuthenticationMethod, File};
-
-/// Most clients with such addresses: as many as one answer is looked for under that comes without the
-/// browser's cookie.
-const MOST: usize = 8;
 
 impl Checker<'_> {
     /// Adds what must not be where the upstream takes such addresses from everybody: then nothing but a
@@ -19,7 +16,8 @@ impl Checker<'_> {
         if !whole.par.required {
             self.refuse(key, "needs `required = true` in [par]: others could name any address");
         }
-        if whole.clients.iter().filter(|one| one.allow_unregistered_redirect_uris).count() > MOST {
+        let free = whole.clients.iter().filter(|one| one.allow_unregistered_redirect_uris);
+        if free.count() > MOST_ADDRESSEES {
             self.refuse(key, "at most 8 clients may have `allow_unregistered_redirect_uris`");
         }
     }

@@ -1,6 +1,5 @@
 //! Tokens that were used and may not be used again. They come with every signed push and are only ever
-//! asked for once, so they lie in a plain sharded map, which takes a third of the room and time of a
-//! cache's entry.
+//! asked for once, so they lie in a plain sharded map, where an entry takes about half of the room that a cache takes.
 
 use std::fmt;
 

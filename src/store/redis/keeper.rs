@@ -181,15 +181,16 @@ impl Keeper {
     }
 
     async fn connect(&self) -> Result<Link, ConnectError> {
-        let limit = self.config.timeout * STEPS_TO_CONNECT;
-        timeout(limit, self.connected()).await.unwrap_or(Err(ConnectError::Slow))
-    }
-
-    async fn connected(&self) -> Result<Link, ConnectError> {
-        // Files may lie on a volume that hangs, and requests are served on this runtime.
+        // Requests are served on this runtime, and files may lie on a volume that hangs. Without a limit:
+        // a read that is given up keeps its thread, and each further one would take another.
         let config = self.config.clone();
         let credentials = tokio::task::spawn_blocking(move || Credentials::read(&config));
         let credentials = credentials.await.map_err(|_| ConnectError::Slow)??;
+        let limit = self.config.timeout * STEPS_TO_CONNECT;
+        timeout(limit, self.connected(credentials)).await.unwrap_or(Err(ConnectError::Slow))
+    }
+
+    async fn connected(&self, credentials: Credentials) -> Result<Link, ConnectError> {
         let (connection, waiting) = credentials.open(&self.config).await?;
         // Where `INFO` is forbidden, a write must tell.
         let infos = connection.info().await.unwrap_or_default();
