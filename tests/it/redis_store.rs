@@ -262,7 +262,7 @@ async fn many_writes_wait_for_replicas_together() {
     let of = format!("127.0.0.1 {}", redis.port);
     let replica = Redis::start(&["--replicaof", &of]).await;
     replica.until_synchronised().await;
-    let wait = Some(settings::Wait { replicas: 1, timeout: Duration::from_millis(300) });
+    let wait = Some(settings::Wait { replicas: 1, timeout: Duration::from_millis(800) });
     let bench = Arc::new(open(settings::Redis { wait, ..config(&redis.url()) }));
     bench.until_ready().await;
     let all = async |first: u8| {
