@@ -14,6 +14,9 @@ pub enum AuthorizeError {
     /// The query or form cannot be read, or names `client_id` or `request_uri` twice.
     #[error("the request cannot be read")]
     Malformed,
+    /// A name that some server takes for a registered one, in a step of a login.
+    #[error("a parameter name is a respelling of a registered one")]
+    Imitation,
     /// A body inside a flow that cannot be read, and so not be pinned.
     #[error("the body cannot be read")]
     Unreadable,
@@ -92,6 +95,7 @@ impl AuthorizeError {
         match self {
             Self::Method => ErrorCode::MethodNotAllowed,
             Self::Malformed
+            | Self::Imitation
             | Self::Unreadable
             | Self::NoClientId
             | Self::BothRequestForms
@@ -124,7 +128,9 @@ impl AuthorizeError {
     pub const fn reason(self) -> Reason {
         match self {
             Self::Method => Reason::MethodNotAllowed,
-            Self::Malformed | Self::Unreadable | Self::NoClientId => Reason::Malformed,
+            Self::Malformed | Self::Imitation | Self::Unreadable | Self::NoClientId => {
+                Reason::Malformed
+            }
             Self::BothRequestForms => Reason::BothRequestForms,
             Self::NotIssued | Self::Unknown => Reason::UnknownRequest,
             Self::Foreign => Reason::ForeignRequestUri,
@@ -154,6 +160,7 @@ impl AuthorizeError {
         match self {
             Self::Method
             | Self::Malformed
+            | Self::Imitation
             | Self::Unreadable
             | Self::NoClientId
             | Self::NotIssued

@@ -15,6 +15,7 @@ use super::pin::{Emitter, Pin, carries_the_request};
 use super::redeem::redirect_uri_still_stands;
 use super::{AuthorizeError, Body, Decision, Endpoint, Expansion, Flow, Visit};
 use crate::config::PostQuery;
+use crate::oauth::names;
 use crate::oauth::parameters::{self, Encoder, ParameterError, Parameters};
 use crate::oauth::request_uri::{Reference, RequestUri};
 use crate::oauth::target;
@@ -157,6 +158,9 @@ impl Endpoint {
         flow: Flow,
         query: &Parameters<'_>,
     ) -> Result<Decision, AuthorizeError> {
+        if self.rules.is_imitated_in_query(query) {
+            return Err(AuthorizeError::Imitation);
+        }
         let whole = self.whole_query(&flow.request);
         let pin = Pin::new(&whole, &self.rules).map_err(|_| AuthorizeError::Malformed)?;
         let (query, masked) = Stamp::of(&flow).put_back(query);
@@ -252,6 +256,9 @@ impl Endpoint {
         let pin =
             Pin::new(&flow.request.query, &self.rules).map_err(|_| AuthorizeError::Malformed)?;
         let given = fields(visit)?;
+        if self.rules.is_imitated_in_form(&given) {
+            return Err(AuthorizeError::Imitation);
+        }
         let (given, masked) = Stamp::of(flow).put_back(&given);
         let pinned = pin.form(&given).or_else(|| {
             let pairs = given.iter().map(|(name, value)| (name.into(), value.into()));
@@ -342,7 +349,7 @@ fn is_of_another_charset(form: &[u8]) -> bool {
         let mut halves = piece.splitn(2, |&byte| byte == b'=');
         let name = parameters::decode(halves.next().unwrap_or_default());
         let value = parameters::decode(halves.next().unwrap_or_default());
-        name.is_ok_and(|name| !name.contains(char::is_control))
+        name.is_ok_and(|name| names::is_legal(&name))
             && value != Err(ParameterError::BrokenEncoding)
     });
     names_are_clear && pieces.next().is_none() && !target::names_a_registered_parameter(form)
@@ -360,6 +367,10 @@ pub(super) fn fields<'a>(visit: &Visit<'a>) -> Result<Parameters<'a>, AuthorizeE
         },
         Body::Multipart(content_type, bytes) => {
             let form = multipart(content_type, bytes)?;
+            // Some servers fold letters beyond ASCII.
+            if !form.parts().iter().all(|part| names::is_legal(part.name)) {
+                return Err(AuthorizeError::Malformed);
+            }
             Ok(Parameters::from_pairs(form.into_fields()))
         }
     }

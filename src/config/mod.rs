@@ -162,6 +162,8 @@ pub struct Upstream {
     pub beside_handle: Vec<String>,
     /// Pushed parameters that its forms never carry back.
     pub never_echoed: Vec<String>,
+    /// Its authorization parameters beside the registered ones.
+    pub parameters: Vec<String>,
     /// What replaces the query of a page's own `POST`.
     pub post_query: PostQuery,
     /// The request stays on its side after the first hop.

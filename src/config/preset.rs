@@ -33,6 +33,8 @@ pub struct Ways {
     /// Pushed parameters that the server's forms never carry back, so that their absence is no
     /// tampering.
     pub never_echoed: &'static [&'static str],
+    /// Authorization parameters of the server beside the registered ones.
+    pub parameters: &'static [&'static str],
     /// What replaces the query of a page's own `POST`.
     pub post_query: PostQuery,
     /// Longest request target (path and query, in bytes) it takes.
@@ -62,6 +64,7 @@ const GENERIC: Ways = Ways {
     authorize_paths: &[],
     beside_handle: &[],
     never_echoed: &[],
+    parameters: &[],
     post_query: PostQuery::AsEmitted,
     max_target_bytes: 8000,
     mask_html: false,
@@ -74,8 +77,13 @@ const DJANGO: Ways =
     Ways { never_echoed: &["login_hint"], max_target_bytes: 4000, mask_html: true, ..GENERIC };
 const LEMONLDAP: Ways = Ways { max_target_bytes: 8000, ..GENERIC };
 const GLEWLWYD: Ways = Ways { beside_handle: &["g_continue"], max_target_bytes: 10_500, ..GENERIC };
-const KEYCLOAK: Ways = Ways { keeps_request: true, ..GENERIC };
-const DUENDE: Ways = Ways { authorize_paths: &["/connect/authorize/callback"], ..GENERIC };
+const KEYCLOAK: Ways =
+    Ways { parameters: &["kc_action", "kc_idp_hint"], keeps_request: true, ..GENERIC };
+const DUENDE: Ways = Ways {
+    authorize_paths: &["/connect/authorize/callback"],
+    parameters: &["suppressed_prompt"],
+    ..GENERIC
+};
 
 /// Every row.
 pub const ALL: [Preset; 7] = [

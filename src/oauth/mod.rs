@@ -1,6 +1,7 @@
 //! The protocol's vocabulary: pure, without I/O and without a clock.
 
 pub mod error;
+pub mod folding;
 pub mod names;
 pub mod parameters;
 pub mod pkce;

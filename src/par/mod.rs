@@ -19,6 +19,7 @@ use crate::client::{
 use crate::clock::{Clock, Stopwatch};
 use crate::config;
 use crate::oauth::error::ErrorCode;
+use crate::oauth::names::Vocabulary;
 use crate::oauth::parameters::{ParameterError, Parameters};
 use crate::oauth::request_uri::{RandomnessError, Reference};
 use crate::store::{Lifetimes, PushedRequest, Store, StoreError};
@@ -86,6 +87,7 @@ struct Settings {
     max_target_bytes: usize,
     body_names: Option<BodyNames>,
     details: Vec<config::AuthorizationDetailsType>,
+    vocabulary: Vocabulary,
     allowed_methods: &'static str,
 }
 
@@ -114,6 +116,7 @@ impl Endpoint {
                 max_target_bytes: config.upstream.max_target_bytes,
                 body_names,
                 details: config.authorization_details.clone(),
+                vocabulary: Vocabulary::with(&config.upstream.parameters),
                 allowed_methods: allowed_methods(&config.par.cors_origins),
             },
         }

@@ -193,6 +193,9 @@ fn judge(
     client: &Client,
     terms: &Terms<'_>,
 ) -> Result<String, RequestError> {
+    if terms.vocabulary.is_imitated_in(form.iter().map(|(name, _)| name)) {
+        return Err(RequestError::Respelled);
+    }
     response_is_possible(form, terms.capabilities)?;
     response_is_allowed(form, client)?;
     nothing_needed_is_missing(form, client)?;

@@ -1,7 +1,7 @@
 //! By what a pushed request is judged, beside the rules of its client.
 
 use crate::config::AuthorizationDetailsType;
-use crate::oauth::names;
+use crate::oauth::names::{self, Vocabulary};
 use crate::upstream::Capabilities;
 
 /// What holds for all clients, and what this push has shown.
@@ -9,6 +9,8 @@ use crate::upstream::Capabilities;
 pub struct Terms<'a> {
     /// What the upstream can do; `None` while that is not known.
     pub capabilities: Option<&'a Capabilities>,
+    /// The authorization parameters of the upstream.
+    pub vocabulary: &'a Vocabulary,
     /// How much can travel.
     pub room: Room<'a>,
     /// The configured types of authorization details; empty leaves them to the upstream.

@@ -9,7 +9,7 @@ use http::Request;
 use http::header::HeaderMap;
 
 use super::terms::{Room, Terms};
-use super::{Endpoint, ObjectError, ParError, RequestError, request};
+use super::{Endpoint, ObjectError, ParError, RequestError, Settings, request};
 use crate::client::dpop::{DpopError, Proof};
 use crate::client::{Authenticated, Client};
 use crate::oauth::parameters::{Parameters, count_in};
@@ -76,7 +76,8 @@ impl Endpoint {
             body_names: self.settings.body_names.as_ref(),
         };
         let proven_key = proof.map(|proof| proof.thumbprint.as_str());
-        Ok(Terms { capabilities, room, details: &self.settings.details, proven_key })
+        let Settings { vocabulary, details, .. } = &self.settings;
+        Ok(Terms { capabilities, vocabulary, room, details, proven_key })
     }
 
     /// The request in the form, or in the request object that it brings.

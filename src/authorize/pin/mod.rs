@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::oauth::names;
+use crate::oauth::names::{self, Name, Vocabulary};
 use crate::oauth::parameters::{Encoder, ParameterError, Parameters};
 
 pub mod multipart;
@@ -40,6 +40,8 @@ pub struct Rules {
     pub beside: Vec<String>,
     /// Pushed parameters that its forms never carry, so that their absence is no tampering.
     pub never_echoed: Vec<String>,
+    /// The authorization parameters of the server.
+    pub vocabulary: Vocabulary,
     /// What is set back.
     pub reach: Reach,
 }
@@ -61,6 +63,7 @@ impl Rules {
         Self {
             beside: config.upstream.beside_handle.clone(),
             never_echoed: config.upstream.never_echoed.clone(),
+            vocabulary: Vocabulary::with(&config.upstream.parameters),
             reach: if config.authorize.pin { Reach::Request } else { Reach::Client },
         }
     }
@@ -73,6 +76,19 @@ impl Rules {
 
     fn is_echoed(&self, name: &str) -> bool {
         !self.never_echoed.iter().any(|known| known == name)
+    }
+
+    /// Whether a query holds a name that some server takes for an authorization parameter.
+    #[must_use]
+    pub fn is_imitated_in_query(&self, query: &Parameters<'_>) -> bool {
+        self.vocabulary.is_imitated_in(query.iter().map(|(name, _)| name))
+    }
+
+    /// The same of a form, whose pages may list scopes one by one (`scope[]`).
+    #[must_use]
+    pub fn is_imitated_in_form(&self, form: &Parameters<'_>) -> bool {
+        let names = form.iter().map(|(name, _)| name);
+        self.vocabulary.is_imitated_in(names.filter(|name| names::list_of(name).is_none()))
     }
 }
 
@@ -124,7 +140,11 @@ impl<'a> Pin<'a> {
     pub fn form<'b>(&'b self, given: &'b Parameters<'_>) -> Option<Vec<Pair<'b>>> {
         let mut pinned = self.pinned(given, Text::Form);
         if carries_the_request(given) {
-            let echoed = |name: &str| names::is_authorization(name) && self.rules.is_echoed(name);
+            let listed =
+                |name: &str| given.iter().any(|(one, _)| names::list_of(one) == Some(name));
+            let echoed = |name: &str| {
+                self.rules.vocabulary.contains(name) && self.rules.is_echoed(name) && !listed(name)
+            };
             self.restore(&mut pinned, &echoed);
         }
         pinned.changed.then_some(pinned.pairs)
@@ -149,13 +169,20 @@ impl<'a> Pin<'a> {
     }
 
     fn verdict(&self, name: &str, value: &str, text: Text) -> Verdict {
-        if matches!(name, "request" | "request_uri") || names::imitates_registered(name) {
+        if matches!(name, "request" | "request_uri") {
+            return Verdict::Drop;
+        }
+        if let Some(list) = names::list_of(name).filter(|_| text == Text::Form) {
+            let is_pushed = is_part(value, self.pushed(list).unwrap_or_default());
+            return if is_pushed || value.is_empty() { Verdict::AsGiven } else { Verdict::Drop };
+        }
+        if matches!(self.rules.vocabulary.read(name), Name::Imitation(_)) {
             return Verdict::Drop;
         }
         if self.rules.reach == Reach::Client && name != "client_id" {
             return Verdict::AsGiven;
         }
-        let registered = names::is_authorization(name);
+        let registered = self.rules.vocabulary.contains(name);
         if self.pushed.value(name).is_some() {
             // In a form an unknown pushed name is the page's own field: a client could push the
             // name of a button.

@@ -5,7 +5,12 @@ const PUSHED: &str = "client_id=app&response_type=code&redirect_uri=https%3A%2F%
 &claims=%7B%22a%22%3A%20%5B1%2C2%5D%7D&login_hint=al";
 
 fn rules(reach: Reach) -> Rules {
-    Rules { beside: vec!["g_continue".into()], never_echoed: vec!["login_hint".into()], reach }
+    Rules {
+        beside: vec!["g_continue".into()],
+        never_echoed: vec!["login_hint".into()],
+        vocabulary: Vocabulary::default(),
+        reach,
+    }
 }
 
 fn query(given: &str, emitter: Emitter) -> Option<String> {
@@ -97,6 +102,42 @@ fn a_consent_form_gets_its_values_back_and_nothing_of_the_clients_making() {
     assert_eq!(value("csrf"), Some("t"));
     for absent in ["request", "dpop_jkt", "allow", "prompt", "login_hint"] {
         assert_eq!(value(absent), None, "{absent}");
+    }
+}
+
+#[test]
+fn b256_scopes_listed_one_by_one_are_a_list() {
+    let listed = |scopes: &str| {
+        form(&format!(
+            "client_id=app&response_type=code&redirect_uri=https://c/cb&state=st&nonce=no&code_challenge=ch&claims=%7B%22a%22:[1,2]%7D&{scopes}"
+        ))
+    };
+    assert_eq!(listed("scope[]=openid&scope[]=email"), None);
+    assert_eq!(listed("scopes[0]=openid&scopes[1]=profile"), None);
+    for added in ["scope[]=admin", "scope[1]=openid admin", "scopes=admin"] {
+        let pairs = listed(&format!("scope[]=openid&{added}")).unwrap();
+        let lists: Vec<_> = pairs.iter().filter(|(name, _)| name.starts_with("scope")).collect();
+        assert_eq!(lists, [&("scope[]".to_owned(), "openid".to_owned())], "{added}");
+    }
+}
+
+#[test]
+fn b264_further_parameters_of_the_server_are_pinned_like_registered_ones() {
+    let vocabulary = Vocabulary::with(&["audience".into(), "connection".into()]);
+    let rules = Rules { vocabulary, ..rules(Reach::Request) };
+    let pin = Pin::new("client_id=app&audience=api", &rules).unwrap();
+    let given = Parameters::parse(b"client_id=app&audience=evil&connection=ldap&x=1").unwrap();
+    let pinned = pin.form(&given).unwrap();
+    let pinned: Vec<_> = pinned.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(pinned, ["client_id=app", "audience=api", "x=1"]);
+    let missing = Parameters::parse(b"client_id=app").unwrap();
+    assert_eq!(pin.form(&missing).unwrap().len(), 2);
+    for name in ["Audience", "audience[]", "audience ", "connection\0"] {
+        let given = Parameters::from_pairs(vec![(name.into(), "x".into())]);
+        assert!(
+            rules.is_imitated_in_form(&given) && rules.is_imitated_in_query(&given),
+            "{name:?}"
+        );
     }
 }
 

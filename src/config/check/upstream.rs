@@ -48,6 +48,7 @@ impl Checker<'_> {
             authorize_paths: ways.authorize_paths,
             beside_handle: ways.beside_handle,
             never_echoed: ways.never_echoed,
+            parameters: ways.parameters,
             post_query: file.post_query.unwrap_or(known.post_query),
             keeps_request: file.keeps_request.unwrap_or(known.keeps_request),
             max_target_bytes: file.max_target_bytes.unwrap_or(known.max_target_bytes),
@@ -77,10 +78,16 @@ impl Checker<'_> {
             "the name of a registered parameter that is not `client_id`, `redirect_uri`, \
              `response_type`, `nonce`, `state` or PKCE's",
         );
+        let parameters = self.list(
+            ("upstream.parameters", file.parameters.as_deref(), known.parameters),
+            is_free_name,
+            "the name of a parameter that is no registered one, nor like one",
+        );
         Some(Lists {
             authorize_paths: authorize_paths?,
             beside_handle: beside_handle?,
             never_echoed: never_echoed?,
+            parameters: parameters?,
         })
     }
 
@@ -255,6 +262,7 @@ struct Lists {
     authorize_paths: Vec<String>,
     beside_handle: Vec<String>,
     never_echoed: Vec<String>,
+    parameters: Vec<String>,
 }
 
 /// A name that no server takes for a registered one.

@@ -113,6 +113,11 @@ pub struct Upstream {
     /// into them. Default: as the preset says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub never_echoed: Option<Vec<String>>,
+    /// Authorization parameters of this server beside the registered ones, such as `audience`. They are
+    /// pinned, put back and kept out like registered ones, and other spellings of them are refused.
+    /// Default: as the preset says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Vec<String>>,
     /// The query that the server gets with a `POST` of a page at its authorization endpoint.
     /// Default: as the preset says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +169,7 @@ impl Default for Upstream {
             authorize_paths: None,
             beside_handle: None,
             never_echoed: None,
+            parameters: None,
             post_query: None,
             keeps_request: None,
             max_target_bytes: None,

@@ -21,6 +21,8 @@ pub struct Parameters<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Some name is not plain: some server could take it for another.
     ambiguous: bool,
+    /// Some name is not registered, and some server takes it for one that is.
+    imitating: bool,
 }
 
 /// Why a form or query was refused.
@@ -73,7 +75,8 @@ impl<'a> Parameters<'a> {
     #[must_use]
     pub fn from_pairs(pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Self {
         let ambiguous = !pairs.iter().all(|(name, _)| names::is_plain(name));
-        Self { pairs, ambiguous }
+        let imitating = pairs.iter().any(|(name, _)| names::imitates_registered(name));
+        Self { pairs, ambiguous, imitating }
     }
 
     /// All pairs, in order.
@@ -91,7 +94,7 @@ impl<'a> Parameters<'a> {
     /// How often `name`, or a name that a server could take for it, stands here; empty values count.
     #[must_use]
     pub fn count(&self, name: &str) -> usize {
-        let alike = |key: &str| key == name || self.ambiguous && names::reads_as(key, name);
+        let alike = |key: &str| key == name || self.imitating && names::reads_as(key, name);
         self.iter().filter(|(key, _)| alike(key)).count()
     }
 
@@ -116,7 +119,7 @@ impl<'a> Parameters<'a> {
     /// Whether a name is not registered but could be taken for one that is.
     #[must_use]
     pub fn imitate_registered(&self) -> bool {
-        self.ambiguous && self.iter().any(|(name, _)| names::imitates_registered(name))
+        self.imitating
     }
 
     /// Whether nothing was sent.
