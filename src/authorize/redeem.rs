@@ -124,10 +124,8 @@ impl Endpoint {
             // A form that we cannot read could name any client.
             Err(_) => return true,
         }
-        traits.client_ids.iter().any(|client_id| {
-            let client = self.registry.find(client_id);
-            client.is_some_and(|client| client.require_pushed_authorization_requests)
-        })
+        let unread = matches!(visit.body, Body::Unread);
+        unread || traits.client_ids.iter().any(|client_id| self.registry.must_push(client_id))
     }
 
     /// The reference that is asked for; `None` where the request is the upstream's to judge.

@@ -11,6 +11,7 @@ use crate::oauth::redirect_uri;
 use crate::upstream::key_set::KeyFetcher;
 
 use addresses::Addresses;
+use resemblance::Resemblance;
 
 pub use assertion::Assertions;
 pub use authentication::{Authenticated, AuthenticationError, authenticate};
@@ -27,12 +28,14 @@ pub mod dpop;
 pub mod keys;
 mod ledger;
 pub mod limits;
+mod resemblance;
 
 /// All clients of the configuration, by `client_id`.
 #[derive(Debug)]
 pub struct Registry {
     clients: HashMap<Arc<str>, Arc<Client>>,
     by_address: Addresses,
+    pushing: Resemblance,
 }
 
 /// A registered client and the policy that holds for it.
@@ -83,7 +86,11 @@ impl Registry {
     /// The clients of the configuration, with what `[par]` says where their table is silent.
     #[must_use]
     pub fn new(clients: &[config::Client], par: &config::Par, fetcher: &Arc<KeyFetcher>) -> Self {
-        let nobody = Self { clients: HashMap::new(), by_address: Addresses::of([].into_iter()) };
+        let nobody = Self {
+            clients: HashMap::new(),
+            by_address: Addresses::of([].into_iter()),
+            pushing: Resemblance::default(),
+        };
         nobody.succeeded_by(clients, par, fetcher)
     }
 
@@ -125,7 +132,10 @@ impl Registry {
             })
             .collect();
         let by_address = Addresses::of(clients.values().map(|client| (&**client).into()));
-        Self { clients, by_address }
+        let must_push = |client: &&Arc<Client>| client.require_pushed_authorization_requests;
+        let pushing = clients.values().filter(must_push).map(|client| &*client.client_id);
+        let pushing = pushing.collect();
+        Self { clients, by_address, pushing }
     }
 
     /// The client of this name, disabled or not.
@@ -147,6 +157,16 @@ impl Registry {
     pub fn reload_keys(&self) {
         for keys in self.clients.values().filter_map(|client| client.keys.as_ref()) {
             keys.reload();
+        }
+    }
+
+    /// Whether a request that names this client must be pushed: one of a client whose table says so, or
+    /// of a name that the server's database could take for such a client's.
+    #[must_use]
+    pub fn must_push(&self, client_id: &str) -> bool {
+        match self.find(client_id) {
+            Some(client) => client.require_pushed_authorization_requests,
+            None => self.pushing.resemble(client_id),
         }
     }
 

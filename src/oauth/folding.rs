@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 /// Letters and digits of `text` in compatibility form, without accents and case.
 #[must_use]
@@ -19,6 +20,27 @@ pub fn skeleton(text: &str) -> Cow<'_, str> {
     let upper = text.nfkd().flat_map(char::to_uppercase);
     let lower = upper.flat_map(char::to_lowercase).nfkd();
     Cow::Owned(lower.filter(|letter| letter.is_alphanumeric()).collect())
+}
+
+/// An identifier as the loosest collation of a database compares it: case, accents, width, blanks and
+/// invisible letters off; punctuation stays.
+#[must_use]
+pub fn fold_identifier(text: &str) -> String {
+    if text.is_ascii() {
+        let kept = text.bytes().filter(u8::is_ascii_graphic);
+        return kept.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
+    }
+    let upper = text.nfkd().flat_map(char::to_uppercase);
+    let lower = upper.flat_map(char::to_lowercase).nfkd();
+    lower.filter(|letter| is_seen(*letter)).collect()
+}
+
+/// Whether a letter is seen: neither an accent, nor a blank or a control, nor a letter without width.
+fn is_seen(letter: char) -> bool {
+    let invisible = matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}');
+    !invisible && !is_combining_mark(letter) && !letter.is_control() && !letter.is_whitespace()
 }
 
 /// Whether the skeleton of `name`, which is ASCII, is `skeleton`.

@@ -3,29 +3,25 @@
 
 use std::borrow::Cow;
 
+use super::folding::fold_identifier;
 use super::names;
 
 /// Most rounds of percent-decoding before a path counts as hostile.
 const ROUNDS: usize = 8;
 
-/// A path as the loosest server reads it: decoded to a fixed point, `\` as `/`, parameters after
-/// `;` off, slashes merged, dots resolved, letter case and a last slash off. `None` where decoding
-/// does not come to an end.
+/// A path as the loosest server reads it: decoded to a fixed point and cut at a `?`, `#` or NUL that
+/// shows then, `\` as `/`, parameters after `;` off, slashes merged, dots resolved, letter case, blanks
+/// and dots at the end of a segment, and a last slash off. `None` where decoding does not come to an end.
 #[must_use]
 pub fn fold_path(path: &str) -> Option<String> {
-    let mut bytes = path.as_bytes().to_vec();
-    let mut rounds = 0;
-    while let Cow::Owned(decoded) = percent_decode(&bytes) {
-        bytes = decoded;
-        rounds += 1;
-        if rounds > ROUNDS {
-            return None;
-        }
-    }
-    let text = String::from_utf8_lossy(&bytes).replace('\\', "/").to_lowercase();
+    let text = unfolded(path)?;
+    let text = text.split(['?', '#', '\0']).next().unwrap_or_default();
+    let text = fold_identifier(text).replace('\\', "/");
     let mut parts: Vec<&str> = Vec::new();
     for part in text.split('/') {
-        match part.split(';').next().unwrap_or_default() {
+        let part = part.split(';').next().unwrap_or_default();
+        let stem = part.trim_end_matches('.');
+        match if stem.is_empty() { part } else { stem } {
             "" | "." => {}
             ".." => drop(parts.pop()),
             name => parts.push(name),
@@ -36,6 +32,46 @@ pub fn fold_path(path: &str) -> Option<String> {
         folded.push_str(part);
         folded
     }))
+}
+
+/// A path decoded to a fixed point, as text. `None` where decoding does not come to an end.
+#[must_use]
+pub fn unfolded(path: &str) -> Option<String> {
+    let mut bytes = path.as_bytes().to_vec();
+    for _ in 0..=ROUNDS {
+        let text = without_wide_encodings(&String::from_utf8_lossy(&bytes)).map(String::into_bytes);
+        let decoded: Cow<'_, [u8]> = percent_decode(text.as_deref().unwrap_or(&bytes));
+        let decoded = match decoded {
+            Cow::Owned(decoded) => decoded,
+            Cow::Borrowed(_) if text.is_some() => text.unwrap_or_default(),
+            Cow::Borrowed(_) => {
+                let shortened = shortened(&bytes);
+                return Some(String::from_utf8_lossy(&shortened).into_owned());
+            }
+        };
+        bytes = decoded;
+    }
+    None
+}
+
+/// `bytes` with ASCII in place of its overlong forms in two bytes (`C0 AF` for `/`), which old servers
+/// take.
+fn shortened(bytes: &[u8]) -> Vec<u8> {
+    let mut shortened = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    loop {
+        rest = match rest {
+            [lead @ (0xc0 | 0xc1), next @ 0x80..=0xbf, after @ ..] => {
+                shortened.push((lead & 1) << 6 | (next & 0x3f));
+                after
+            }
+            [byte, after @ ..] => {
+                shortened.push(*byte);
+                after
+            }
+            [] => return shortened,
+        };
+    }
 }
 
 /// What makes a query or form look like an authorization request.
@@ -137,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b143_every_alias_folds_to_the_path() {
+    fn b143_b262_every_alias_folds_to_the_path() {
         for alias in [
             "/o/authorize/",
             "/o/authorize",
@@ -153,6 +189,16 @@ mod tests {
             "/o/authorize;jsessionid=1",
             "/o;a=b/authorize/",
             "/%6f/%41uthorize%2f",
+            "/o/authorize%3Fclient_id=a",
+            "/o/authorize%253fclient_id=a",
+            "/o/authorize%23x",
+            "/o/authorize%00.html",
+            "/o/authorize.",
+            "/o/authorize%20",
+            "/o%c0%afauthorize",
+            "/o/%u0061uthorize",
+            "/o/author\u{131}ze",
+            "/o/\u{ff41}uthorize",
         ] {
             assert_eq!(fold_path(alias).as_deref(), Some("/o/authorize"), "{alias}");
         }

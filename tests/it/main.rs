@@ -34,6 +34,7 @@ mod modules;
 mod mutual_tls;
 mod openid_client;
 mod par;
+mod parameter_names;
 mod pass_through;
 mod published_keys;
 mod real_browser;

@@ -9,7 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use crate::client::Registry;
 use crate::config;
 use crate::oauth::names;
-use crate::oauth::target::{Traits, fold_path, loose};
+use crate::oauth::target::{Traits, fold_path, loose, unfolded};
 use crate::telemetry::metrics::{GuardPlace, meter};
 use crate::upstream::{AuthorizationPath, Discovery};
 
@@ -49,7 +49,8 @@ impl Guard {
     #[must_use]
     pub fn refuses(&self, path: &str, query: Option<&str>) -> bool {
         let traits = Traits::of(query.unwrap_or_default());
-        if self.is_authorize_path(path) && self.concerns(&traits.client_ids) {
+        let at_endpoint = self.is_authorize_path(path);
+        if at_endpoint && (self.concerns(&traits.client_ids) || holds_a_query(path)) {
             meter().guard_refusal(GuardPlace::Path);
             return true;
         }
@@ -74,24 +75,28 @@ impl Guard {
         if self.is_other_endpoint(path) {
             return None;
         }
-        Some(BodyScan::new(self.clone(), Reading::of(headers)?, query))
+        let reading = match Reading::of(headers) {
+            None if self.is_authorize_path(path) => Some(Reading::Unreadable),
+            reading => reading,
+        };
+        Some(BodyScan::new(self.clone(), reading?, query))
     }
 
     /// Whether the rule holds for a request that names these clients. A request that names none is
     /// nobody's, and only the global rule is for it.
     fn concerns(&self, client_ids: &[String]) -> bool {
-        self.required
-            || client_ids.iter().any(|client_id| {
-                let client = self.registry.find(client_id);
-                client.is_some_and(|client| client.require_pushed_authorization_requests)
-            })
+        self.required || client_ids.iter().any(|client_id| self.registry.must_push(client_id))
     }
 
     /// Whether the path is the authorization endpoint's to some server. A path that does not stop
     /// unfolding could be.
     fn is_authorize_path(&self, path: &str) -> bool {
-        fold_path(path)
-            .is_none_or(|folded| is_endpoint_path(&self.discovery, &self.extra_paths, &folded))
+        fold_path(path).is_none_or(|folded| {
+            is_endpoint_path(&self.discovery, &self.extra_paths, &folded)
+                || without_format(&folded)
+                    .is_some_and(|stem| is_endpoint_path(&self.discovery, &self.extra_paths, stem))
+                || is_below_a_script(&self.discovery, &self.extra_paths, &folded)
+        })
     }
 
     fn is_other_endpoint(&self, path: &str) -> bool {
@@ -106,6 +111,29 @@ pub(super) fn is_endpoint_path(discovery: &Discovery, extra: &[String], folded: 
     let advertised = advertised.as_ref().map(AuthorizationPath::as_str);
     let mut paths = extra.iter().map(String::as_str).chain(advertised);
     paths.any(|known| !known.is_empty() && fold_path(known).as_deref() == Some(folded))
+}
+
+/// A folded path without a format suffix on its last segment, which frameworks such as Rails take off
+/// (`/authorize.json`).
+fn without_format(folded: &str) -> Option<&str> {
+    let segment = folded.rfind('/')? + 1;
+    let dot = folded.get(segment..)?.find('.').filter(|dot| *dot > 0)?;
+    folded.get(..segment + dot)
+}
+
+/// Whether a folded path leads on below an endpoint that is a script: `/authorize.php/x` runs
+/// `/authorize.php`.
+fn is_below_a_script(discovery: &Discovery, extra: &[String], folded: &str) -> bool {
+    folded.match_indices('/').skip(1).any(|(slash, _)| {
+        folded.get(..slash).is_some_and(|parent| {
+            without_format(parent).is_some() && is_endpoint_path(discovery, extra, parent)
+        })
+    })
+}
+
+/// Whether a server that decodes the path too early finds a query in it, which names anybody.
+fn holds_a_query(path: &str) -> bool {
+    unfolded(path).is_none_or(|path| path.contains(['?', '#']))
 }
 
 /// How a server could read a body.
@@ -133,13 +161,15 @@ impl Reading {
             (false, true) => Self::Multipart,
             (true, true) => Self::Unreadable,
         };
-        let encoded = headers
-            .get_all(CONTENT_ENCODING)
-            .iter()
-            .any(|coding| !matches!(lower(coding.as_bytes()).trim(), "" | "identity"));
+        let encoded = is_encoded(headers);
         let strange = types.iter().any(|media_type| has_strange_charset(media_type));
         Some(if encoded || strange { Self::Unreadable } else { reading })
     }
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    codings.any(|coding| !matches!(lower(coding.as_bytes()).trim(), "" | "identity"))
 }
 
 /// Whether a media type in lower case names a character set in which ASCII text is not itself.

@@ -108,8 +108,14 @@ impl MultipartReader {
             b'\r' => {}
             _ => self.line_is_empty = false,
         }
-        let byte = if byte.is_ascii_whitespace() { b' ' } else { byte };
-        if byte == b'\\' || (byte == b' ' && self.fields.last() == Some(&b' ')) {
+        // A line end stays one: it ends an open quote to some servers.
+        let byte = match byte {
+            b'\r' | b'\n' => b'\n',
+            b'\t' | b'\x0c' => b' ',
+            byte => byte,
+        };
+        let repeats = self.fields.last() == Some(&byte) && matches!(byte, b' ' | b'\n');
+        if byte == b'\\' || repeats {
             return;
         }
         if self.fields.len() == FIELDS {
@@ -121,6 +127,7 @@ impl MultipartReader {
 
     fn read_names(&mut self) {
         let text = String::from_utf8_lossy(&self.fields).into_owned();
+        self.unreadable |= is_encoded(&text);
         for name in names_in(&text) {
             // An encoded word (RFC 2047), which some servers decode.
             self.unreadable |= name.contains("=?");
@@ -141,6 +148,19 @@ impl MultipartReader {
         let names = std::mem::take(&mut self.of);
         (!names.is_empty()).then_some(Pair { names, value })
     }
+}
+
+/// Whether a part's fields announce content that some servers decode and others do not
+/// (`Content-Transfer-Encoding`, RFC 7578 §4.7).
+fn is_encoded(fields: &str) -> bool {
+    const HEADER: &str = "content-transfer-encoding";
+    let lower = fields.to_ascii_lowercase();
+    lower.match_indices(HEADER).any(|(at, _)| {
+        let value = lower.get(at + HEADER.len()..).unwrap_or_default().trim_start();
+        let value = value.strip_prefix(':').unwrap_or(value).trim_start();
+        let plain = ["7bit", "8bit", "binary"].into_iter().find_map(|one| value.strip_prefix(one));
+        !plain.is_some_and(|rest| rest.is_empty() || rest.starts_with('\n'))
+    })
 }
 
 /// The value of every `name`, `name*` (RFC 5987) and `name*0` (RFC 2231) in a part's fields, the
@@ -175,7 +195,7 @@ fn unquoted(text: &str) -> &str {
             let inner = text.get(1..).unwrap_or_default();
             inner.split(quote).next().unwrap_or_default()
         }
-        _ => text.split([';', ' ', '"']).next().unwrap_or_default(),
+        _ => text.split([';', ' ', '\n', '"']).next().unwrap_or_default(),
     }
 }
 

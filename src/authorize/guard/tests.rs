@@ -226,3 +226,114 @@ fn b145_a_form_that_cannot_be_watched_is_refused() {
     let json = headers(&[("content-type", "application/json"), ("content-encoding", "gzip")]);
     assert!(!cut(&guard, &json, None, "\u{1f}x"));
 }
+
+#[test]
+fn b262_b299_no_body_at_the_endpoint_is_taken_unread() {
+    for par in ["", REQUIRED] {
+        let guard = guard(par);
+        for path in
+            ["/authorize", "/authorize/", "/AUTHORIZE", "/authorize.json", "/x/../authorize"]
+        {
+            for fields in [
+                &[("content-type", "application/json")][..],
+                &[("content-type", "text/plain")],
+                &[("content-type", "application/xml")],
+                &[("content-type", "application/octet-stream")],
+                &[("content-type", FORM), ("content-encoding", "gzip")],
+                &[("content-type", "multipart/mixed; boundary=b"), ("content-encoding", "br")],
+                &[("content-type", "application/x-www-form-urlencoded; charset=utf-7")],
+            ] {
+                let scan = guard.body_scan(path, None, &headers(fields));
+                assert!(scan.unwrap().feed(b"x"), "{par} {path} {fields:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn b262_paths_that_fold_onto_the_endpoint_are_refused() {
+    let guard = guard(REQUIRED);
+    for path in [
+        "/authorize%3Fclient_id=a&response_type=code",
+        "/authorize%253Fclient_id=a",
+        "/authorize%23",
+        "/authorize.html",
+        "/authorize.json",
+        "/authorize.",
+        "/authorize.;x=y",
+        "/authorize%2ejson",
+        "/authorize%00",
+        "/authorize%20",
+        "/%u0061uthorize",
+        "/x%c0%af..%c0%afauthorize",
+    ] {
+        assert!(guard.refuses(path, None), "{path}");
+    }
+    for path in ["/authorized", "/author", "/authorize-device", "/authorize/x", "/.json", "/"] {
+        assert!(!guard.refuses(path, None), "{path}");
+    }
+    let one = self::guard("");
+    assert!(one.refuses("/authorize%3Fclient_id=must", None));
+    assert!(!one.refuses("/authorize.html", Some("client_id=free")));
+}
+
+#[test]
+fn b262_what_lies_below_a_script_runs_the_script() {
+    let guard = guard("authorize_paths = [\"/oauth2/authorize.php\"]\n[par]\nrequired = true");
+    assert!(guard.refuses("/oauth2/authorize.php/x", None));
+    assert!(guard.refuses("/oauth2/Authorize.php/x/y", Some("a=b")));
+    assert!(!guard.refuses("/oauth2/token.php/x", None));
+}
+
+#[test]
+fn b263_a_name_that_a_database_folds_is_the_clients() {
+    let guard = guard("");
+    for client_id in ["must", "MUST", "must%20", "m%C3%BCst", "%EF%BD%8Dust", "must%00x", "+must"] {
+        let query = format!("client_id={client_id}&response_type=code");
+        assert!(guard.refuses("/authorize.html", Some(&query)), "{client_id}");
+        assert!(guard.refuses("/other", Some(&query)), "{client_id}");
+        let form = headers(&[("content-type", FORM)]);
+        assert!(cut(&guard, &form, None, &query), "{client_id}");
+    }
+    assert!(!guard.refuses("/other", Some("client_id=must2&response_type=code")));
+}
+
+#[test]
+fn b269_an_open_quote_ends_with_its_line() {
+    let guard = guard(REQUIRED);
+    let multipart = headers(&[("content-type", MULTIPART)]);
+    for end in ["\r\nContent-Type: text/plain", "\nX: y", "\0x", "\u{b}", "\r\n y"] {
+        let field = |name: &str| format!("Content-Disposition: form-data; name=\"{name}{end}");
+        let body =
+            part(&field("client_id"), "a") + &part(&field("response_type"), "code") + "--b--";
+        assert!(cut(&guard, &multipart, None, &body), "{end:?}");
+    }
+}
+
+#[test]
+fn b299_encoded_parts_are_refused() {
+    let guard = guard("");
+    let multipart = headers(&[("content-type", MULTIPART)]);
+    let with = |header: &str| {
+        let field = format!("Content-Disposition: form-data; name=\"x\"\r\n{header}");
+        part(&field, "bXVzdA==") + "--b--"
+    };
+    for header in [
+        "Content-Transfer-Encoding: base64",
+        "content-transfer-encoding:quoted-printable",
+        "CONTENT-TRANSFER-ENCODING :\tBase64",
+        "Content-Transfer-Encoding:\r\n base64",
+        "Content-Transfer-Encoding: x-uuencode",
+        "Content-Transfer-Encoding: 7bit, base64",
+        "Content-Transfer-Encoding:",
+    ] {
+        assert!(cut(&guard, &multipart, None, &with(header)), "{header}");
+    }
+    for header in [
+        "Content-Transfer-Encoding: 8bit",
+        "Content-Transfer-Encoding: binary\r\nX: y",
+        "X: base64",
+    ] {
+        assert!(!cut(&guard, &multipart, None, &with(header)), "{header}");
+    }
+}

@@ -18,6 +18,7 @@ mod required;
 mod single_use;
 mod unaccompanied;
 mod unknown;
+mod unread;
 mod unregistered;
 
 use std::net::SocketAddr;
