@@ -134,6 +134,7 @@ impl Endpoint {
                 reference,
                 id,
                 request: held.request,
+                ticket: Some(ticket),
                 started_by: None,
                 emitter: Emitter::Browser,
             };

@@ -161,7 +161,8 @@ impl Endpoint {
             {
                 let (reference, id) = (ticket.reference, ticket.flow);
                 let (started_by, emitter) = (None, Emitter::Browser);
-                flows.push(Flow { reference, id, request: held.request, started_by, emitter });
+                let (request, ticket) = (held.request, Some(ticket));
+                flows.push(Flow { reference, id, request, ticket, started_by, emitter });
             }
         }
         if flows.is_empty() && self.is_unaccompanied(departure) {

@@ -41,6 +41,12 @@ impl Rules {
         }
     }
 
+    /// Whether the request travels in a body.
+    #[must_use]
+    pub const fn posts(&self) -> bool {
+        matches!(self, Self::Body(_))
+    }
+
     /// The full request; `query` is in our own canonical spelling.
     #[must_use]
     pub fn expand(&self, path: &str, query: &str) -> Full {

@@ -14,6 +14,7 @@ use http::HeaderValue;
 use http::header::{COOKIE, HeaderMap};
 use subtle::ConstantTimeEq as _;
 
+use super::shown::Shown;
 use crate::clock::Timestamp;
 use crate::oauth::request_uri::Reference;
 use crate::store::{FlowId, PushedRequest};
@@ -28,7 +29,7 @@ const REFERENCE: usize = 32;
 const FLOW: usize = 12;
 const TIME: usize = 8;
 const CODE: usize = 16;
-const LENGTH: usize = REFERENCE + FLOW + TIME + 1 + CODE;
+const LENGTH: usize = REFERENCE + FLOW + TIME + 1 + Shown::LENGTH + CODE;
 
 /// Where the answer to a request will stand, so that it is known without a look into the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct Ticket {
     pub started_at: Timestamp,
     /// Where its answer will stand.
     pub answer_by: AnswerBy,
+    /// The pages that the endpoint showed in this login.
+    pub shown: Shown,
     code: [u8; CODE],
 }
 
@@ -89,8 +92,17 @@ impl Ticket {
         request: &PushedRequest,
     ) -> Self {
         let answer_by = AnswerBy::of(&request.query);
-        let mut ticket = Self { reference, flow, started_at, answer_by, code: [0; CODE] };
-        ticket.code = ticket.expected_code(&request.flow_key);
+        let shown = Shown::default();
+        let code = [0; CODE];
+        let ticket = Self { reference, flow, started_at, answer_by, shown, code };
+        ticket.with_shown(shown, &request.flow_key)
+    }
+
+    /// The ticket with another record of pages, under the key of its request.
+    #[must_use]
+    pub fn with_shown(self, shown: Shown, flow_key: &[u8; 32]) -> Self {
+        let mut ticket = Self { shown, ..self };
+        ticket.code = ticket.expected_code(flow_key);
         ticket
     }
 
@@ -103,11 +115,12 @@ impl Ticket {
     fn expected_code(&self, flow_key: &[u8; 32]) -> [u8; CODE] {
         let key = hmac::Key::new(hmac::HMAC_SHA256, flow_key);
         let mut context = hmac::Context::with_key(&key);
-        context.update(b"parapet/v2/ticket");
+        context.update(b"parapet/v3/ticket");
         context.update(self.reference.as_bytes());
         context.update(&self.flow.0);
         context.update(&self.started_at.as_millis().to_be_bytes());
         context.update(&[self.answer_by.byte()]);
+        context.update(&self.shown.to_bytes());
         let mut code = [0; CODE];
         let tag = context.sign();
         for (to, from) in code.iter_mut().zip(tag.as_ref()) {
@@ -122,6 +135,7 @@ impl Ticket {
         bytes.extend_from_slice(&self.flow.0);
         bytes.extend_from_slice(&self.started_at.as_millis().to_be_bytes());
         bytes.push(self.answer_by.byte());
+        bytes.extend_from_slice(&self.shown.to_bytes());
         bytes.extend_from_slice(&self.code);
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -132,12 +146,14 @@ impl Ticket {
         let (flow, rest) = rest.split_first_chunk::<FLOW>()?;
         let (time, rest) = rest.split_first_chunk::<TIME>()?;
         let (answer_by, rest) = rest.split_first()?;
+        let (shown, rest) = rest.split_first_chunk::<{ Shown::LENGTH }>()?;
         let code = <[u8; CODE]>::try_from(rest).ok()?;
         Some(Self {
             reference: Reference::from_bytes(*reference),
             flow: FlowId(*flow),
             started_at: Timestamp::from_millis(u64::from_be_bytes(*time)),
             answer_by: AnswerBy::from_byte(*answer_by)?,
+            shown: Shown::from_bytes(*shown)?,
             code,
         })
     }
@@ -264,6 +280,10 @@ mod tests {
             let mut ticket = Ticket::issue(reference, FlowId([9; 12]), at, &request);
             ticket = Ticket::decode(&ticket.encode()).unwrap();
             assert_eq!(ticket.answer_by, answer_by, "{query}");
+            assert!(ticket.is_genuine(&KEY));
+            ticket.shown.page = true;
+            assert!(!ticket.is_genuine(&KEY), "the record is under the code");
+            ticket = ticket.with_shown(ticket.shown, &KEY);
             assert!(ticket.is_genuine(&KEY));
             ticket.answer_by =
                 if answer_by == AnswerBy::Page { AnswerBy::Address } else { AnswerBy::Page };

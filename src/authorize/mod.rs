@@ -27,6 +27,7 @@ pub use flow::{AnswerBy, Cookies};
 pub use form_post::{FormPost, PageHead};
 pub use guard::{BodyScan, Guard};
 pub use mask::Mask;
+pub use shown::FieldReader;
 
 mod completion;
 pub mod continuation;
@@ -41,7 +42,10 @@ pub mod mask;
 pub mod pin;
 mod redeem;
 mod resume;
+pub mod shown;
+pub mod steps;
 mod unaccompanied;
+mod unreferenced;
 
 /// The endpoint and what it works with.
 #[derive(Debug)]
@@ -81,6 +85,7 @@ struct Settings {
     max_target_bytes: usize,
     continuation: bool,
     post_query: config::PostQuery,
+    authorize_forms: bool,
     foreign_request_uri: config::ForeignRequestUri,
     add_iss: bool,
     mask_html: bool,
@@ -163,6 +168,8 @@ pub struct Flow {
     pub id: FlowId,
     /// What was pushed.
     pub request: Arc<PushedRequest>,
+    /// What the browser shows of it; `None` where the flow was found without.
+    pub ticket: Option<flow::Ticket>,
     /// Set where this very call started the request: it takes the start back.
     pub started_by: Option<CallerToken>,
     /// Whose word an authorize URL in the upstream's answer to this call is.
@@ -170,6 +177,12 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// The pages that the server's endpoint showed in this login.
+    #[must_use]
+    pub fn shown(&self) -> shown::Shown {
+        self.ticket.map(|ticket| ticket.shown).unwrap_or_default()
+    }
+
     /// Where the answer to the request will stand.
     #[must_use]
     pub fn answer_by(&self) -> AnswerBy {
@@ -201,6 +214,7 @@ impl Endpoint {
                 max_target_bytes: config.upstream.max_target_bytes,
                 continuation: config.authorize.continuation,
                 post_query: config.upstream.post_query,
+                authorize_forms: config.upstream.authorize_forms,
                 foreign_request_uri: config.authorize.foreign_request_uri,
                 add_iss: config.authorize.add_iss,
                 mask_html: config.authorize.mask_html,

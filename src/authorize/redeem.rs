@@ -204,6 +204,7 @@ impl Endpoint {
             reference: named.reference,
             id: ticket.flow,
             request: held.request,
+            ticket: Some(*ticket),
             started_by: None,
             emitter: Emitter::Upstream,
         }))
@@ -245,7 +246,15 @@ impl Endpoint {
                 let ticket = Ticket::issue(named.reference, flow, at, &request);
                 let reference = named.reference;
                 let (started_by, emitter) = (Some(caller), Emitter::Upstream);
-                Ok((Flow { reference, id: flow, request, started_by, emitter }, ticket))
+                let begun = Flow {
+                    reference,
+                    id: flow,
+                    request,
+                    ticket: Some(ticket),
+                    started_by,
+                    emitter,
+                };
+                Ok((begun, ticket))
             }
             Start::Unknown => Err(AuthorizeError::Unknown),
             Start::Expired => Err(AuthorizeError::Expired),
@@ -258,7 +267,7 @@ impl Endpoint {
         }
     }
 
-    fn expanded(
+    pub(super) fn expanded(
         &self,
         path: &AuthorizationPath,
         flow: Flow,

@@ -2,7 +2,6 @@
 //! `POST`, or with the full parameters that the upstream's page carries. All of them are pinned.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
@@ -11,7 +10,7 @@ use super::continuation::is_handle_of;
 use super::flow::Ticket;
 use super::mask::Stamp;
 use super::pin::multipart::Multipart;
-use super::pin::{Emitter, Pin, carries_the_request};
+use super::pin::{Emitter, Pin};
 use super::redeem::redirect_uri_still_stands;
 use super::{AuthorizeError, Body, Decision, Endpoint, Expansion, Flow, Visit};
 use crate::config::PostQuery;
@@ -77,82 +76,18 @@ impl Endpoint {
     ) -> Result<Decision, AuthorizeError> {
         let held = self.held(ticket).await?.ok_or(AuthorizeError::Unknown)?;
         let flow = self.live(visit, ticket, held)?;
+        let path = self.discovery.authorization_path();
+        if let Some(path) = path.filter(|_| self.expansion.posts() && !flow.shown().page) {
+            let again = self.expanded(&path, flow, Vec::new());
+            return Ok(Decision::Expand(Box::new(again)));
+        }
         let target = self.expansion.expand("", &self.whole_query(&flow.request)).target;
         let query = target.strip_prefix('?').map(str::to_owned);
         self.pinned(visit, flow, query.as_deref())
     }
 
-    /// A call without a `request_uri`: inside a flow it is pinned, outside it is `None`.
-    pub(super) async fn unnamed(
-        &self,
-        visit: &Visit<'_>,
-    ) -> Result<Option<Decision>, AuthorizeError> {
-        let tickets = self.cookies.tickets(visit.headers);
-        if tickets.is_empty() {
-            return Ok(None);
-        }
-        let query = Parameters::parse(visit.query.unwrap_or_default().as_bytes());
-        let query = query.map_err(|_| AuthorizeError::Malformed)?;
-        let form = fields(visit)?;
-        for ticket in &tickets {
-            let Some(held) = self.held(ticket).await? else { continue };
-            let request = Arc::clone(&held.request);
-            let named = (&ticket.reference, ticket.flow);
-            let stamp = Stamp::new(named, &request.flow_key, &request.query);
-            let speaks = |given| speaks_of(&stamp.put_back(given).0, &request.query);
-            if !speaks(&form) && !speaks(&query) {
-                continue;
-            }
-            let flow = self.live(visit, ticket, held)?;
-            return self.stepped(visit, flow, &query).map(Some);
-        }
-        self.step_of_a_page(visit, &tickets, (&query, &form)).await
-    }
-
-    /// A step of a page that is posted to the bare path with nothing that names its request. It is
-    /// pinned to the newest flow that it contradicts nothing of; where it contradicts the only flow
-    /// there is, that one's values stand.
-    async fn step_of_a_page(
-        &self,
-        visit: &Visit<'_>,
-        tickets: &[Ticket],
-        (query, form): (&Parameters<'_>, &Parameters<'_>),
-    ) -> Result<Option<Decision>, AuthorizeError> {
-        let carries = carries_the_request(query) || carries_the_request(form);
-        let asks = form.count("request") + query.count("request") > 0;
-        if visit.method != Method::POST || carries || asks {
-            return Ok(None);
-        }
-        let mut flows = Vec::new();
-        for ticket in tickets {
-            let Some(held) = self.held(ticket).await? else { continue };
-            if let Ok(flow) = self.live(visit, ticket, held) {
-                flows.push((ticket.started_at, flow));
-            }
-        }
-        flows.sort_by_key(|(started_at, _)| std::cmp::Reverse(*started_at));
-        let agreeing = flows.iter().position(|(_, flow)| self.agrees(flow, query, form));
-        let (flows, chosen) = match (flows.len(), agreeing) {
-            (0, _) => return Ok(None),
-            (1, None) => (flows, 0),
-            (_, None) => return Err(AuthorizeError::Malformed),
-            (_, Some(chosen)) => (flows, chosen),
-        };
-        let Some((_, flow)) = flows.into_iter().nth(chosen) else { return Ok(None) };
-        self.stepped(visit, flow, query).map(Some)
-    }
-
-    /// Whether nothing in a step would have to be set back to what this flow pushed.
-    fn agrees(&self, flow: &Flow, query: &Parameters<'_>, form: &Parameters<'_>) -> bool {
-        let stamp = Stamp::of(flow);
-        let ((query, _), (form, _)) = (stamp.put_back(query), stamp.put_back(form));
-        Pin::new(&flow.request.query, &self.rules).is_ok_and(|pin| {
-            pin.form(&form).is_none() && pin.query(&query, Emitter::Browser).is_none()
-        })
-    }
-
     /// A call with a query of the browser's own, pinned to `flow`.
-    fn stepped(
+    pub(super) fn stepped(
         &self,
         visit: &Visit<'_>,
         flow: Flow,
@@ -163,6 +98,7 @@ impl Endpoint {
         }
         let whole = self.whole_query(&flow.request);
         let pin = Pin::new(&whole, &self.rules).map_err(|_| AuthorizeError::Malformed)?;
+        let pin = pin.with_pages(flow.shown());
         let (query, masked) = Stamp::of(&flow).put_back(query);
         let given = if masked {
             Some(encoded(query.iter()))
@@ -174,14 +110,19 @@ impl Endpoint {
         self.pinned(visit, flow, pinned.as_deref())
     }
 
-    async fn held(&self, ticket: &Ticket) -> Result<Option<Held>, AuthorizeError> {
+    pub(super) async fn held(&self, ticket: &Ticket) -> Result<Option<Held>, AuthorizeError> {
         let held = self.store.read(&ticket.reference).await;
         let held = held.map_err(|e| AuthorizeError::Store(StoreOperation::Read, e))?;
         Ok(held.filter(|held| ticket.is_genuine(&held.request.flow_key)))
     }
 
     /// The flow of a genuine ticket, where it can still go on.
-    fn live(&self, visit: &Visit<'_>, ticket: &Ticket, held: Held) -> Result<Flow, AuthorizeError> {
+    pub(super) fn live(
+        &self,
+        visit: &Visit<'_>,
+        ticket: &Ticket,
+        held: Held,
+    ) -> Result<Flow, AuthorizeError> {
         if !ticket.is_genuine(&held.request.flow_key) {
             return Err(AuthorizeError::Unknown);
         }
@@ -206,25 +147,33 @@ impl Endpoint {
             reference: ticket.reference,
             id: ticket.flow,
             request: held.request,
+            ticket: Some(*ticket),
             started_by: None,
             emitter: by_what(visit.method),
         })
     }
 
-    /// `GET` with `query`, or `POST` with it and the pinned body.
+    /// `GET` with `query`, or `POST` with it and the pinned body. Where the endpoint has shown no page
+    /// in this login, no page of the server sends it a form: the call goes on without its body.
     fn pinned(
         &self,
         visit: &Visit<'_>,
         flow: Flow,
         query: Option<&str>,
     ) -> Result<Decision, AuthorizeError> {
-        let query = self.query_of_step(visit, &flow, query);
+        let is_form = visit.method == Method::POST
+            && (flow.shown().page || !self.is_authorize_path(visit.path));
+        let query = if is_form {
+            self.query_of_step(visit, &flow, query)
+        } else {
+            query.map(Cow::Borrowed)
+        };
         let target = match query.as_deref() {
             Some(query) => [visit.path, "?", &one_separator(query)].concat(),
             None => visit.path.to_owned(),
         };
-        let body = if visit.method == Method::POST { self.body(visit, &flow)? } else { None };
-        let method = visit.method.clone();
+        let body = if is_form { self.body(visit, &flow)? } else { None };
+        let method = if is_form { Method::POST } else { Method::GET };
         let set_cookies = Vec::new();
         Ok(Decision::Expand(Box::new(Expansion { method, target, body, set_cookies, flow })))
     }
@@ -237,7 +186,7 @@ impl Endpoint {
         flow: &'a Flow,
         query: Option<&'a str>,
     ) -> Option<Cow<'a, str>> {
-        let is_step = visit.method == Method::POST && self.is_authorize_path(visit.path);
+        let is_step = self.is_authorize_path(visit.path);
         match self.settings.post_query {
             PostQuery::Stored if is_step => Some(self.whole_query(&flow.request)),
             PostQuery::None if is_step => {
@@ -255,11 +204,17 @@ impl Endpoint {
     ) -> Result<Option<(HeaderValue, Bytes)>, AuthorizeError> {
         let pin =
             Pin::new(&flow.request.query, &self.rules).map_err(|_| AuthorizeError::Malformed)?;
+        let pin = pin.with_pages(flow.shown());
         let given = fields(visit)?;
         if self.rules.is_imitated_in_form(&given) {
             return Err(AuthorizeError::Imitation);
         }
         let (given, masked) = Stamp::of(flow).put_back(&given);
+        if !self.settings.authorize_forms && self.is_authorize_path(visit.path) {
+            let pairs = pin.form_as_query(&given);
+            let form = encoded(pairs.iter().map(|(name, value)| (&**name, &**value)));
+            return Ok(Some((HeaderValue::from_static(FORM), form.into())));
+        }
         let pinned = pin.form(&given).or_else(|| {
             let pairs = given.iter().map(|(name, value)| (name.into(), value.into()));
             masked.then(|| pairs.collect())

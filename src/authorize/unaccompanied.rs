@@ -108,6 +108,7 @@ fn flow(found: Found) -> Flow {
         reference: found.reference,
         id: found.flow,
         request: found.held.request,
+        ticket: None,
         started_by: None,
         emitter: Emitter::Browser,
     }

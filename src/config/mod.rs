@@ -164,6 +164,8 @@ pub struct Upstream {
     pub never_echoed: Vec<String>,
     /// Its authorization parameters beside the registered ones.
     pub parameters: Vec<String>,
+    /// It takes forms at its authorization endpoint.
+    pub authorize_forms: bool,
     /// What replaces the query of a page's own `POST`.
     pub post_query: PostQuery,
     /// The request stays on its side after the first hop.

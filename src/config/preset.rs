@@ -21,6 +21,10 @@ pub enum Preset {
     Keycloak,
     /// Duende `IdentityServer`
     Duende,
+    /// Ory Hydra
+    Hydra,
+    /// Zitadel
+    Zitadel,
 }
 
 /// How a kind of server treats an authorization request.
@@ -35,6 +39,8 @@ pub struct Ways {
     pub never_echoed: &'static [&'static str],
     /// Authorization parameters of the server beside the registered ones.
     pub parameters: &'static [&'static str],
+    /// The server takes forms at its authorization endpoint.
+    pub authorize_forms: bool,
     /// What replaces the query of a page's own `POST`.
     pub post_query: PostQuery,
     /// Longest request target (path and query, in bytes) it takes.
@@ -65,6 +71,7 @@ const GENERIC: Ways = Ways {
     beside_handle: &[],
     never_echoed: &[],
     parameters: &[],
+    authorize_forms: true,
     post_query: PostQuery::AsEmitted,
     max_target_bytes: 8000,
     mask_html: false,
@@ -77,8 +84,21 @@ const DJANGO: Ways =
     Ways { never_echoed: &["login_hint"], max_target_bytes: 4000, mask_html: true, ..GENERIC };
 const LEMONLDAP: Ways = Ways { max_target_bytes: 8000, ..GENERIC };
 const GLEWLWYD: Ways = Ways { beside_handle: &["g_continue"], max_target_bytes: 10_500, ..GENERIC };
-const KEYCLOAK: Ways =
-    Ways { parameters: &["kc_action", "kc_idp_hint"], keeps_request: true, ..GENERIC };
+const KEYCLOAK: Ways = Ways {
+    parameters: &["kc_action", "kc_idp_hint"],
+    authorize_forms: false,
+    keeps_request: true,
+    ..GENERIC
+};
+/// Its login and consent applications hand a verifier back beside the request.
+const HYDRA: Ways = Ways {
+    beside_handle: &["login_verifier", "consent_verifier"],
+    parameters: &["audience"],
+    authorize_forms: false,
+    max_target_bytes: 4000,
+    ..GENERIC
+};
+const ZITADEL: Ways = Ways { authorize_forms: false, keeps_request: true, ..GENERIC };
 const DUENDE: Ways = Ways {
     authorize_paths: &["/connect/authorize/callback"],
     parameters: &["suppressed_prompt"],
@@ -86,7 +106,7 @@ const DUENDE: Ways = Ways {
 };
 
 /// Every row.
-pub const ALL: [Preset; 7] = [
+pub const ALL: [Preset; 9] = [
     Preset::Generic,
     Preset::OidcProvider,
     Preset::DjangoOauthToolkit,
@@ -94,6 +114,8 @@ pub const ALL: [Preset; 7] = [
     Preset::Glewlwyd,
     Preset::Keycloak,
     Preset::Duende,
+    Preset::Hydra,
+    Preset::Zitadel,
 ];
 
 impl Preset {
@@ -108,6 +130,8 @@ impl Preset {
             Self::Glewlwyd => GLEWLWYD,
             Self::Keycloak => KEYCLOAK,
             Self::Duende => DUENDE,
+            Self::Hydra => HYDRA,
+            Self::Zitadel => ZITADEL,
         }
     }
 }

@@ -71,8 +71,22 @@ const fn signs(preset: Preset) -> &'static [Sign] {
             Member("backchannel_authentication_endpoint"),
             Cookie("idsrv"),
         ],
+        Preset::Hydra => HYDRA,
+        Preset::Zitadel => ZITADEL,
     }
 }
+
+const HYDRA: &[Sign] = &[
+    Sign::Authorize("/oauth2/auth"),
+    Sign::Endpoint("end_session_endpoint", "/oauth2/sessions/logout"),
+    Sign::Cookie("ory_hydra"),
+];
+
+const ZITADEL: &[Sign] = &[
+    Sign::Authorize("/oauth/v2/authorize"),
+    Sign::Endpoint("userinfo_endpoint", "/oidc/v1/userinfo"),
+    Sign::Carrier("authRequestID"),
+];
 
 /// A preset that is only a little like the server helps nobody.
 const ENOUGH: usize = 2;

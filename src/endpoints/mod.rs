@@ -304,6 +304,12 @@ impl Endpoints {
         self.authorize.mask(flow, path, headers)
     }
 
+    /// The authorization endpoint.
+    #[must_use]
+    pub fn authorization(&self) -> &Arc<authorize::Endpoint> {
+        &self.authorize
+    }
+
     /// Whether a page in the answer to a request with these fields may have to be looked at.
     #[must_use]
     pub fn inspects(&self, headers: &HeaderMap) -> bool {

@@ -9,7 +9,7 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENC
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 
-use super::page::{Filter, Masked};
+use super::page::{Fields, Filter, Masked};
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AnswerBy, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
 use crate::client;
@@ -109,7 +109,12 @@ impl Application for Joint {
                 body: expansion.body,
                 set_cookies: expansion.set_cookies,
                 means: match expansion.flow.answer_by() {
-                    AnswerBy::Address if !self.endpoints.masks() => Means::Streamed,
+                    AnswerBy::Address
+                        if !self.endpoints.masks()
+                            && !self.endpoints.authorization().reads_fields(&expansion.flow) =>
+                    {
+                        Means::Streamed
+                    }
                     AnswerBy::Page | AnswerBy::Address => Means::Inspected,
                 },
                 flow: Arc::new(expansion.flow),
@@ -169,7 +174,19 @@ impl Application for Joint {
             let accept = page.head.headers.get(ACCEPT).cloned();
             Masked { mask, accept, request_id: page.request_id.clone() }
         });
-        Filter::of(held, mask)
+        let reader = flow.and_then(|flow| self.endpoints.authorization().field_reader(flow, path));
+        let fields = reader
+            .map(|reader| Fields { endpoint: Arc::clone(self.endpoints.authorization()), reader });
+        Filter::of(held, fields, mask)
+    }
+
+    fn answered(&self, page: PageHead<'_>) -> Vec<HeaderValue> {
+        let flow = page.flow.and_then(|flow| flow.downcast_ref::<Flow>());
+        let path = page.head.uri.path();
+        let endpoint = self.endpoints.authorization();
+        let shown =
+            flow.and_then(|flow| endpoint.page_shown(flow, path, page.status, page.headers));
+        shown.into_iter().collect()
     }
 
     fn failure(

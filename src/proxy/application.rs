@@ -154,6 +154,11 @@ pub trait PageFilter: Send {
 
     /// The page is over; gives the rest.
     async fn end(&mut self) -> Result<Bytes, Box<Response<Bytes>>>;
+
+    /// Cookies for the answer's head, asked for when it goes out.
+    fn set_cookies(&mut self) -> Vec<HeaderValue> {
+        Vec::new()
+    }
 }
 
 /// An answer of the upstream that sends the browser elsewhere.
@@ -285,6 +290,11 @@ pub trait Application: Send + Sync + 'static {
     /// of [`Means::Inspected`], for HTML or what a browser could take for it. Charset and content
     /// coding are the filter's affair.
     fn page_filter(&self, page: PageHead<'_>) -> Option<Box<dyn PageFilter>>;
+
+    /// Cookies for the browser, from the head of the upstream's answer to a forwarded request.
+    fn answered(&self, _page: PageHead<'_>) -> Vec<HeaderValue> {
+        Vec::new()
+    }
 
     /// The page or JSON for a request that the proxy refuses or cannot get answered.
     fn failure(

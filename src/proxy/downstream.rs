@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, EXPECT};
+use http::header::{CONTENT_LENGTH, EXPECT, SET_COOKIE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -126,3 +126,25 @@ async fn linger(session: &mut Session) {
 
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(1);
+
+/// Adds cookies, each in place of one of the same name that was set before.
+pub(super) fn set_cookies<'c>(
+    response: &mut ResponseHeader,
+    cookies: impl IntoIterator<Item = &'c HeaderValue>,
+) -> pingora::Result<()> {
+    let name = |cookie: &HeaderValue| {
+        cookie.as_bytes().split(|byte| *byte == b'=').next().map(<[u8]>::to_vec)
+    };
+    for cookie in cookies {
+        let set: Vec<_> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
+        let others = set.iter().filter(|known| name(known) != name(cookie));
+        if others.clone().count() < set.len() {
+            response.remove_header(&SET_COOKIE);
+            for known in others {
+                response.append_header(SET_COOKIE, known)?;
+            }
+        }
+        response.append_header(SET_COOKIE, cookie)?;
+    }
+    Ok(())
+}

@@ -207,6 +207,7 @@ impl<A: Application> Gateway<A> {
                 continue;
             }
             if let Some(mut head) = waiting.take() {
+                downstream::set_cookies(&mut head, &filter.set_cookies())?;
                 if is_end {
                     head.remove_header(&TRANSFER_ENCODING);
                     head.insert_header(CONTENT_LENGTH, HeaderValue::from(ready.len()))?;

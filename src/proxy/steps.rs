@@ -11,7 +11,7 @@ use pingora::proxy::{FailToProxy, Session};
 use pingora::{Error, ErrorType};
 
 use super::application::{
-    Application, Asker, Decision, Departure, Exchange, LocationOutcome, Route, Visit,
+    Application, Asker, Decision, Departure, Exchange, LocationOutcome, PageHead, Route, Visit,
 };
 use super::context::Context;
 use super::downstream::{self, BodyBounds, BodyFault};
@@ -177,9 +177,15 @@ impl<A: Application> Gateway<A> {
         self.fields.publish(response)?;
         self.follow(session, response, context).await?;
         if let Some(forward) = &context.forward {
-            for cookie in &forward.set_cookies {
-                response.append_header(SET_COOKIE, cookie.clone())?;
-            }
+            let answered = self.application.answered(PageHead {
+                head: session.req_header(),
+                status: response.status,
+                headers: &response.headers,
+                flow: Some(&forward.flow),
+                peer: &context.peer,
+                request_id: &context.request_id,
+            });
+            downstream::set_cookies(response, forward.set_cookies.iter().chain(&answered))?;
         }
         response.insert_header(headers::X_REQUEST_ID, context.request_id.0.clone())?;
         Ok(())

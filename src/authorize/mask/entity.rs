@@ -58,7 +58,7 @@ const LONGEST: usize = 12;
 
 /// The value that a browser reads out of an attribute. An unknown reference stays as it stands.
 #[must_use]
-pub(super) fn decode(text: &str) -> Cow<'_, str> {
+pub(in crate::authorize) fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
     }

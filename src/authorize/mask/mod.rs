@@ -23,6 +23,7 @@ mod entity;
 pub(super) mod token;
 mod view;
 
+pub(super) use entity::decode;
 pub(super) use token::Stamp;
 
 /// Most bytes that the parser may keep of a page: a tag that is not over yet, and elements that are

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::shown::Shown;
 use crate::config::Config;
 use crate::oauth::names::{self, Name, Vocabulary};
 use crate::oauth::parameters::{Encoder, ParameterError, Parameters};
@@ -31,6 +32,8 @@ pub enum Emitter {
 pub struct Pin<'a> {
     pushed: Parameters<'a>,
     rules: &'a Rules,
+    /// Pushed names that a page of the server has as fields to fill in.
+    fillable: Vec<String>,
 }
 
 /// What is known of a server's own ways.
@@ -108,7 +111,15 @@ impl<'a> Pin<'a> {
     /// # Errors
     /// [`ParameterError`], which a query of our own making never gives.
     pub fn new(query: &'a str, rules: &'a Rules) -> Result<Self, ParameterError> {
-        Ok(Self { pushed: Parameters::parse(query.as_bytes())?, rules })
+        let pushed = Parameters::parse(query.as_bytes())?;
+        Ok(Self { pushed, rules, fillable: Vec::new() })
+    }
+
+    /// The same for a login in which the server has shown these pages.
+    #[must_use]
+    pub(super) fn with_pages(self, shown: Shown) -> Self {
+        let fillable = shown.fillable(&self.pushed, &self.rules.vocabulary);
+        Self { fillable, ..self }
     }
 
     /// The value of a parameter that was pushed.
@@ -150,6 +161,13 @@ impl<'a> Pin<'a> {
         pinned.changed.then_some(pinned.pairs)
     }
 
+    /// The fields that travel in place of those of a form where the server takes none: what was not
+    /// pushed is left out.
+    #[must_use]
+    pub fn form_as_query<'b>(&'b self, given: &'b Parameters<'_>) -> Vec<Pair<'b>> {
+        self.pinned(given, Text::Query(Emitter::Browser)).pairs
+    }
+
     fn pinned<'b>(&'b self, given: &'b Parameters<'_>, text: Text) -> Pinned<'b> {
         let mut pinned = Pinned::default();
         for (name, value) in given.iter() {
@@ -184,9 +202,9 @@ impl<'a> Pin<'a> {
         }
         let registered = self.rules.vocabulary.contains(name);
         if self.pushed.value(name).is_some() {
-            // In a form an unknown pushed name is the page's own field: a client could push the
-            // name of a button.
-            let own_field = text == Text::Form && !registered;
+            // A client could push the name of a button.
+            let is_fillable = self.fillable.iter().any(|known| known == name);
+            let own_field = text == Text::Form && !registered && is_fillable;
             return if own_field { Verdict::AsGiven } else { Verdict::AsPushed };
         }
         let stays = match text {

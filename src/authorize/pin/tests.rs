@@ -22,7 +22,9 @@ fn query(given: &str, emitter: Emitter) -> Option<String> {
 /// What the upstream would read of a form.
 fn form(given: &str) -> Option<Vec<(String, String)>> {
     let rules = rules(Reach::Request);
-    let pin = Pin::new(PUSHED, &rules).unwrap();
+    // Of the names outside the vocabulary, `allow` is the first.
+    let shown = Shown { page: true, fields: 1 };
+    let pin = Pin::new(PUSHED, &rules).unwrap().with_pages(shown);
     let given = Parameters::parse(given.as_bytes()).unwrap();
     let owned = |pairs: Vec<Pair<'_>>| {
         pairs.into_iter().map(|(n, v)| (n.into_owned(), v.into_owned())).collect()
@@ -119,6 +121,31 @@ fn b256_scopes_listed_one_by_one_are_a_list() {
         let lists: Vec<_> = pairs.iter().filter(|(name, _)| name.starts_with("scope")).collect();
         assert_eq!(lists, [&("scope[]".to_owned(), "openid".to_owned())], "{added}");
     }
+}
+
+#[test]
+fn b264_b297_a_pushed_name_wins_unless_a_page_has_it_as_a_field() {
+    let rules = rules(Reach::Request);
+    let form = |fields: u16, given: &str| {
+        let shown = Shown { page: true, fields };
+        let pin = Pin::new("client_id=app&audience=api&allow=Yes", &rules).unwrap();
+        let pin = pin.with_pages(shown);
+        let given = Parameters::parse(given.as_bytes()).unwrap();
+        let pairs = pin.form(&given).unwrap_or_else(|| {
+            given.iter().map(|(name, value)| (name.into(), value.into())).collect()
+        });
+        pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+    };
+    assert_eq!(form(0, "audience=evil&allow=No&x=1"), "audience=api&allow=Yes&x=1");
+    assert_eq!(form(0b10, "audience=evil&allow=No"), "audience=api&allow=No");
+    assert_eq!(form(0b01, "audience=mine&allow=No"), "audience=mine&allow=Yes");
+    assert_eq!(form(0, "x=1"), "x=1", "nothing of the client's making is added");
+    let pin = Pin::new("client_id=app&audience=api", &rules).unwrap();
+    let given = Parameters::parse(b"audience=evil&kc_action=delete_account&scope=x&client_id=b");
+    let given = given.unwrap();
+    let kept: Vec<_> =
+        pin.form_as_query(&given).into_iter().map(|(n, v)| format!("{n}={v}")).collect();
+    assert_eq!(kept, ["audience=api", "client_id=app"]);
 }
 
 #[test]

@@ -49,6 +49,7 @@ impl Checker<'_> {
             beside_handle: ways.beside_handle,
             never_echoed: ways.never_echoed,
             parameters: ways.parameters,
+            authorize_forms: file.authorize_forms.unwrap_or(known.authorize_forms),
             post_query: file.post_query.unwrap_or(known.post_query),
             keeps_request: file.keeps_request.unwrap_or(known.keeps_request),
             max_target_bytes: file.max_target_bytes.unwrap_or(known.max_target_bytes),

@@ -118,6 +118,10 @@ pub struct Upstream {
     /// Default: as the preset says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Vec<String>>,
+    /// The server takes forms at its authorization endpoint. Where it does not, a form there is judged as a
+    /// query: nothing passes in it that was not pushed. Default: as the preset says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorize_forms: Option<bool>,
     /// The query that the server gets with a `POST` of a page at its authorization endpoint.
     /// Default: as the preset says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,6 +174,7 @@ impl Default for Upstream {
             beside_handle: None,
             never_echoed: None,
             parameters: None,
+            authorize_forms: None,
             post_query: None,
             keeps_request: None,
             max_target_bytes: None,

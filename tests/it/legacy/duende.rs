@@ -4,7 +4,7 @@ use super::{
     begin, escaped, last, location, nested, query_of, request_with, says_what_was_pushed, settings,
     shows_nothing, submit_form,
 };
-use crate::authorize::{Front, ok, redirect, refused};
+use crate::authorize::{Front, cookies, ok, redirect, refused};
 
 const CALLBACK: &str = "/connect/authorize/callback";
 
@@ -27,6 +27,8 @@ async fn b143_the_callback_path_takes_a_handle_and_no_request() {
     shows_nothing(&login);
     let callback = nested(&login, "ReturnUrl");
     assert!(callback.starts_with(&format!("{CALLBACK}?client_id=web&request_uri=")), "{callback}");
+    let page = front.visit_with(&callback, &flow.cookie).await;
+    let shown = cookies(&[&page]);
     for tampered in ["", "&scope=admin", "&nonce=evil&acr_values=low"] {
         let answer = front.visit_with(&format!("{callback}{tampered}"), &flow.cookie).await;
         assert_eq!(answer.text(), "consent");
@@ -35,7 +37,7 @@ async fn b143_the_callback_path_takes_a_handle_and_no_request() {
         says_what_was_pushed(query_of(&target));
     }
     let body = request_with(&[("scope", Some("admin"))]);
-    assert_eq!(submit_form(&front, &flow.cookie, &callback, &body).await.status, 200);
+    assert_eq!(submit_form(&front, &shown, &callback, &body).await.status, 200);
     says_what_was_pushed(&super::body_of(&last(&front)));
     let before = front.calls().len();
     for cookie in ["", &flow.cookie] {

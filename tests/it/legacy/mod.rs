@@ -1,6 +1,7 @@
 //! Servers that cannot be installed in a test, played by an upstream in the test's own process: what
 //! each of them does with the request, and what somebody at the keyboard then tries.
 
+mod bodies;
 mod duende;
 mod emitted;
 mod glewlwyd;

@@ -4,7 +4,7 @@ use super::{
     begin, body_of, escaped, last, location, nested, query_of, request_with, says_what_was_pushed,
     settings, submit_form,
 };
-use crate::authorize::{Front, ok, redirect, refused};
+use crate::authorize::{Front, cookies, ok, redirect, refused};
 use crate::support::upstream::Seen;
 
 fn to_login(seen: &Seen) -> Vec<u8> {
@@ -96,7 +96,8 @@ async fn every_value_of_a_preset_can_be_said_otherwise() {
     let whole = format!("/second?{}", request_with(&[]));
     refused(&front.visit(&whole).await, 400, "invalid_request");
     let form = request_with(&[("login_hint", None)]);
-    submit_form(&front, &flow.cookie, "/authorize", &form).await;
+    let page = front.visit_with(&second, &flow.cookie).await;
+    submit_form(&front, &cookies(&[&page]), "/authorize", &form).await;
     assert_eq!(body_of(&last(&front)), form);
     let long = [("response_type", "code"), ("redirect_uri", "https://client.example/cb")];
     let state = "s".repeat(700);
