@@ -55,14 +55,14 @@ pub(super) struct Answered<'a> {
     pub(super) state: Option<Cow<'a, str>>,
     pub(super) outcome: CompletionOutcome,
     has_iss: bool,
-    is_jarm: bool,
+    pub(super) is_jarm: bool,
 }
 
 impl Endpoint {
     /// Looks whether a flow of this browser ends with this answer, and ends it.
     pub(super) async fn complete(&self, departure: &Departure<'_>) -> Onward {
         let Some(answered) = Answered::read(departure.location) else {
-            return Onward::Unchanged;
+            return self.withheld(departure).map_or(Onward::Unchanged, Onward::Refused);
         };
         match self.conclude(departure, &answered).await {
             Ok(Conclusion::Ended) if self.wants_iss(&answered) => {
@@ -70,7 +70,10 @@ impl Endpoint {
                 let amended = with_iss(location, answered.end, &self.settings.issuer);
                 HeaderValue::from_str(&amended).map_or(Onward::Unchanged, Onward::Amended)
             }
-            Ok(Conclusion::Ended | Conclusion::Other) => Onward::Unchanged,
+            Ok(Conclusion::Ended) => Onward::Unchanged,
+            Ok(Conclusion::Other) => {
+                self.withheld(departure).map_or(Onward::Unchanged, Onward::Refused)
+            }
             Err(page) => Onward::Refused(*page),
         }
     }
@@ -84,6 +87,9 @@ impl Endpoint {
     ) -> Result<Conclusion, Box<Response<Bytes>>> {
         let (error, flow) = match self.ending(departure, answered).await {
             Ok(Ending::None) => return Ok(Conclusion::Other),
+            Ok(Ending::Of(flow)) if !self.belongs(answered, &flow) => {
+                return Err(Box::new(Self::refusal(departure)));
+            }
             Ok(Ending::Of(flow)) => match self.end(departure, answered, &flow).await {
                 Ok(()) => return Ok(Conclusion::Ended),
                 Err(error) => (error, Some(flow)),
@@ -228,10 +234,11 @@ impl<'a> Answered<'a> {
     fn told(value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Option<Self> {
         let is_jarm = value("response").is_some();
         let tokens = ["code", "id_token", "access_token"];
-        let outcome = if value("error").is_some() {
-            CompletionOutcome::Error
-        } else if is_jarm || tokens.into_iter().any(|name| value(name).is_some()) {
+        // What hands something out is no error, whatever stands beside it.
+        let outcome = if is_jarm || tokens.into_iter().any(|name| value(name).is_some()) {
             CompletionOutcome::Code
+        } else if value("error").is_some() {
+            CompletionOutcome::Error
         } else {
             return None;
         };

@@ -39,9 +39,11 @@ pub mod flow;
 pub mod form_post;
 pub mod guard;
 pub mod mask;
+pub mod outgoing;
 pub mod pin;
 mod redeem;
 mod resume;
+pub mod rule;
 pub mod shown;
 pub mod steps;
 mod unaccompanied;
@@ -56,6 +58,7 @@ pub struct Endpoint {
     random: Arc<dyn SecureRandom + Send + Sync>,
     expansion: expansion::Rules,
     rules: pin::Rules,
+    rule: rule::PushRule,
     extra_paths: Vec<String>,
     cookies: Cookies,
     settings: Settings,
@@ -196,6 +199,7 @@ impl Endpoint {
     pub fn new(config: &config::Config, with: Collaborators) -> Self {
         let issuer = &config.server.issuer;
         Self {
+            rule: rule::PushRule::new(config, Arc::clone(&with.registry)),
             registry: with.registry,
             store: with.store,
             discovery: with.discovery,

@@ -107,9 +107,7 @@ impl Endpoint {
 
     /// A request without a `request_uri`, or with one that is passed on.
     fn plain(&self, visit: &Visit<'_>) -> Result<Decision, Refusal> {
-        let must_push = self.settings.required || {
-            self.registry.any_must_push() && self.names_a_client_that_must_push(visit)
-        };
+        let must_push = self.rule.holds() && self.names_a_client_that_must_push(visit);
         if must_push {
             return Err(AuthorizeError::PushRequired.into());
         }
@@ -125,7 +123,7 @@ impl Endpoint {
             Err(_) => return true,
         }
         let unread = matches!(visit.body, Body::Unread);
-        unread || traits.client_ids.iter().any(|client_id| self.registry.must_push(client_id))
+        unread || self.rule.concerns(&traits.client_ids)
     }
 
     /// The reference that is asked for; `None` where the request is the upstream's to judge.

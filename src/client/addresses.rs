@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use url::Url;
+use url::{Host, Url};
 
 use super::Client;
 use crate::config::MOST_ADDRESSEES;
 use crate::oauth::redirect_uri::{answered, led_to};
+use crate::oauth::target::loose;
 
 /// Where clients are answered.
 #[derive(Debug)]
@@ -57,6 +58,14 @@ impl Addresses {
         Self { registered, free }
     }
 
+    pub(super) fn holders_of(&self, url: &Url) -> Vec<&Arc<str>> {
+        let clients = self.registered.get(&host_of(url));
+        let clients = clients.into_iter().flatten().filter(|(_, registered)| {
+            Url::parse(registered).is_ok_and(|registered| is_same_place(url, &registered))
+        });
+        clients.map(|(client_id, _)| client_id).collect()
+    }
+
     pub(super) fn leading_to<'a>(&'a self, location: &'a str) -> Vec<(&'a str, Cow<'a, str>)> {
         let host = scheme_and_host(location);
         let clients = host.as_ref().and_then(|host| self.registered.get(host));
@@ -75,8 +84,25 @@ impl Addresses {
 }
 
 fn scheme_and_host(uri: &str) -> Option<String> {
-    let url = Url::parse(uri).ok()?;
-    Some([url.scheme(), "://", url.host_str().unwrap_or_default()].concat())
+    Some(host_of(&Url::parse(uri).ok()?))
+}
+
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    [url.scheme(), "://", &host].concat()
+}
+
+/// Whether two addresses of one host have one port and path. Loopback addresses may have any port, and
+/// servers differ in escapes, letter case and a last slash.
+fn is_same_place(url: &Url, registered: &Url) -> bool {
+    let path = |url: &Url| loose(url.path()).trim_end_matches('/').to_lowercase();
+    let is_loopback = match registered.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    };
+    path(url) == path(registered)
+        && (is_loopback || url.port_or_known_default() == registered.port_or_known_default())
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use crate::config;
 use crate::oauth::redirect_uri;
 use crate::upstream::key_set::KeyFetcher;
 
+use url::Url;
+
 use addresses::Addresses;
 use resemblance::Resemblance;
 
@@ -150,6 +152,13 @@ impl Registry {
     #[must_use]
     pub fn addressees<'a>(&'a self, location: &'a str) -> Vec<(&'a str, Cow<'a, str>)> {
         self.by_address.leading_to(location)
+    }
+
+    /// The clients that registered this address, read as browsers read it: whatever a client's server
+    /// could take for its own.
+    #[must_use]
+    pub fn holders_of(&self, url: &Url) -> Vec<&Arc<str>> {
+        self.by_address.holders_of(url)
     }
 
     /// Looks whether files with keys have changed. To be called now and then, off the requests'

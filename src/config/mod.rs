@@ -223,6 +223,8 @@ pub struct Par {
     pub lifetime: Duration,
     /// Authorization calls without a live `request_uri` are refused.
     pub required: bool,
+    /// Clients that may stay without a push all the same.
+    pub exempt: Vec<String>,
     /// Largest body in bytes.
     pub max_body_bytes: usize,
     /// Browser origins that may push.

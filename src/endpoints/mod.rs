@@ -310,10 +310,10 @@ impl Endpoints {
         &self.authorize
     }
 
-    /// Whether a page in the answer to a request with these fields may have to be looked at.
+    /// Whether `path` is an endpoint of the metadata whose answers are none to a browser's login.
     #[must_use]
-    pub fn inspects(&self, headers: &HeaderMap) -> bool {
-        self.authorize.may_be_answered_by_page(headers)
+    pub fn is_other_endpoint(&self, path: &str) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.is_other_endpoint(path))
     }
 
     /// Looks at a page where it may be the answer to a pushed request.

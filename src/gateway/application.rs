@@ -9,7 +9,7 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENC
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 
-use super::page::{Fields, Filter, Masked};
+use super::page::{Fields, Filter, Masked, Watched};
 use crate::answer::{self, Reason};
 use crate::authorize::{self, AnswerBy, AuthorizeError, Body, Departure as Leaving, Flow, Onward};
 use crate::client;
@@ -17,8 +17,8 @@ use crate::config::{Config, Issuer};
 use crate::endpoints::{self, Endpoints, Shared};
 use crate::oauth::error::ErrorCode;
 use crate::proxy::application::{
-    Asker, BodyScan, Decision, Departure, Exchange, Forward, LocationOutcome, Means, PageFilter,
-    PageHead, Peer, RequestId, Route, Visit,
+    Asker, BodyScan, Decision, Departure, Exchange, Forward, Inspection, LocationOutcome, Means,
+    PageFilter, PageHead, PageWatch, Peer, RequestId, Route, Visit,
 };
 use crate::proxy::{self, Application};
 use crate::telemetry::access_log::Access;
@@ -52,6 +52,17 @@ impl Joint {
     /// Reads files again that may change while the gateway runs.
     pub(super) fn reload(&self) {
         self.endpoints.reload_keys();
+    }
+
+    /// The holder of a page that may be the answer to a login.
+    fn form_post(&self, page: PageHead<'_>) -> Option<authorize::FormPost> {
+        self.endpoints.form_post(authorize::PageHead {
+            path: page.head.uri.path(),
+            asked: &page.head.headers,
+            headers: page.headers,
+            flow: page.flow.and_then(|flow| flow.downcast_ref::<Flow>()),
+            peer: &self.peer(page.peer, page.request_id),
+        })
     }
 
     fn peer(&self, peer: &Peer, request_id: &RequestId) -> client::Peer {
@@ -155,20 +166,32 @@ impl Application for Joint {
         Some(Box::new(Scan { inner: scan, accept, request_id: request_id.clone() }))
     }
 
-    fn inspects(&self, head: &Parts) -> bool {
-        self.endpoints.inspects(&head.headers)
+    fn inspects(&self, head: &Parts) -> Inspection {
+        if self.endpoints.authorization().may_be_answered_by_page(&head.headers) {
+            Inspection::Awaited
+        } else if self.judges_answers() && !self.endpoints.is_other_endpoint(head.uri.path()) {
+            Inspection::Judged
+        } else {
+            Inspection::None
+        }
+    }
+
+    fn judges_answers(&self) -> bool {
+        self.endpoints.authorization().judges_answers()
+    }
+
+    fn page_watch(&self, page: PageHead<'_>) -> Option<Box<dyn PageWatch>> {
+        if self.endpoints.is_other_endpoint(page.head.uri.path()) {
+            return None;
+        }
+        let watched = self.form_post(page)?;
+        Some(Box::new(Watched(watched)))
     }
 
     fn page_filter(&self, page: PageHead<'_>) -> Option<Box<dyn PageFilter>> {
         let flow = page.flow.and_then(|flow| flow.downcast_ref::<Flow>());
         let path = page.head.uri.path();
-        let held = self.endpoints.form_post(authorize::PageHead {
-            path,
-            asked: &page.head.headers,
-            headers: page.headers,
-            flow,
-            peer: &self.peer(page.peer, page.request_id),
-        });
+        let held = self.form_post(page);
         let mask = flow.and_then(|flow| self.endpoints.mask(flow, path, page.headers));
         let mask = mask.map(|mask| {
             let accept = page.head.headers.get(ACCEPT).cloned();

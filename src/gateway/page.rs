@@ -8,7 +8,7 @@ use http::{HeaderValue, Response};
 
 use super::application::page;
 use crate::authorize::{AuthorizeError, Endpoint, FieldReader, FormPost, Mask};
-use crate::proxy::application::{PageFilter, RequestId};
+use crate::proxy::application::{PageFilter, PageWatch, RequestId};
 
 /// Filter of a page, in the order of its members: it is held until it is known what it completes, read
 /// for its fields, and masked.
@@ -17,6 +17,19 @@ pub(super) struct Filter {
     fields: Option<Fields>,
     mask: Option<Masked>,
     set_cookies: Vec<HeaderValue>,
+}
+
+/// Watch over a page that streams.
+pub(super) struct Watched(pub(super) FormPost);
+
+impl PageWatch for Watched {
+    fn feed(&mut self, piece: &[u8], is_end: bool) -> Option<Bytes> {
+        let mut ready = Vec::from(self.0.feed(piece).ok()?);
+        if is_end {
+            ready.extend_from_slice(&self.0.judged()?);
+        }
+        Some(ready.into())
+    }
 }
 
 /// Reader of a page's fields, and the endpoint that makes a cookie of what it finds.
@@ -80,7 +93,11 @@ impl Masked {
 impl PageFilter for Filter {
     async fn feed(&mut self, piece: Bytes) -> Result<Bytes, Box<Response<Bytes>>> {
         if let Some(held) = &mut self.held {
-            return held.feed(&piece).map(|()| Bytes::new());
+            let piece = held.feed(&piece)?;
+            if piece.is_empty() {
+                return Ok(piece);
+            }
+            return self.masked(piece).await;
         }
         let piece = match &mut self.fields {
             Some(fields) => fields.reader.feed(&piece),

@@ -30,10 +30,15 @@ impl Keys {
 
     /// Whether the set is at `path`, while the upstream's documents say this.
     pub(super) fn are_at(&self, path: &str, snapshot: &Snapshot) -> bool {
+        self.path(snapshot) == Some(path)
+    }
+
+    /// The path of the set; `None` where it is on another host.
+    pub(super) fn path<'a>(&'a self, snapshot: &'a Snapshot) -> Option<&'a str> {
         match &snapshot.capabilities.keys {
-            KeysPlace::Nowhere => path == self.own_path,
-            KeysPlace::Here { path: here, .. } => path == here,
-            KeysPlace::Elsewhere => false,
+            KeysPlace::Nowhere => Some(&self.own_path),
+            KeysPlace::Here { path: here, .. } => Some(here),
+            KeysPlace::Elsewhere => None,
         }
     }
 

@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, Response};
 use crate::answer;
 use crate::config::Config;
 use crate::oauth::error::ErrorCode;
+use crate::oauth::target::{fold_path, is_foldable, without_format};
 use crate::upstream::{Discovery, FetchError, Snapshot};
 
 pub use merge::Additions;
@@ -45,13 +46,28 @@ impl Endpoint {
         Self { discovery, additions, keys: Keys::new(config), rendered: ArcSwapOption::empty() }
     }
 
-    /// Whether `path` is one of ours.
+    /// Whether `path` is one of ours, or another spelling of it that the server could answer with a
+    /// document of its own.
     #[must_use]
     pub fn serves(&self, path: &str) -> bool {
-        self.discovery.places().iter().any(|place| place == path)
-            || self.keys.as_ref().is_some_and(|keys| {
+        let is_place = |path: &str| self.discovery.places().iter().any(|place| place == path);
+        let is_keys = |path: &str| {
+            self.keys.as_ref().is_some_and(|keys| {
                 self.discovery.current().is_some_and(|snapshot| keys.are_at(path, &snapshot))
             })
+        };
+        if is_place(path) || is_keys(path) || !is_foldable(path) {
+            return is_place(path) || is_keys(path);
+        }
+        let Some(folded) = fold_path(path) else { return false };
+        let alike = |known: &str| {
+            let known = fold_path(known);
+            known.as_deref() == Some(&folded)
+                || known.as_deref().is_some_and(|known| without_format(&folded) == Some(known))
+        };
+        let snapshot = self.keys.as_ref().and_then(|_| self.discovery.current());
+        let keys = snapshot.as_deref().and_then(|snapshot| self.keys.as_ref()?.path(snapshot));
+        self.discovery.places().iter().map(String::as_str).chain(keys).any(alike)
     }
 
     /// Answers `GET` and `HEAD`; the last good documents serve while the upstream is away.

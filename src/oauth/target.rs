@@ -34,6 +34,28 @@ pub fn fold_path(path: &str) -> Option<String> {
     }))
 }
 
+/// Whether a path could fold to another spelling than its own: it is looked at more closely. Most paths
+/// cannot.
+#[must_use]
+pub fn is_foldable(path: &str) -> bool {
+    let odd = |byte: u8| {
+        byte.is_ascii_uppercase() || matches!(byte, b'%' | b'\\' | b';') || !byte.is_ascii_graphic()
+    };
+    path.ends_with(['/', '.'])
+        || path.contains("//")
+        || path.contains("/.")
+        || path.bytes().any(odd)
+}
+
+/// A folded path without a format suffix on its last segment, which frameworks such as Rails take off
+/// (`/authorize.json`).
+#[must_use]
+pub fn without_format(folded: &str) -> Option<&str> {
+    let segment = folded.rfind('/')? + 1;
+    let dot = folded.get(segment..)?.find('.').filter(|dot| *dot > 0)?;
+    folded.get(..segment + dot)
+}
+
 /// A path decoded to a fixed point, as text. `None` where decoding does not come to an end.
 #[must_use]
 pub fn unfolded(path: &str) -> Option<String> {

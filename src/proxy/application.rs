@@ -198,6 +198,25 @@ pub enum LocationOutcome {
     Answer(Response<Bytes>),
 }
 
+/// Reason for which an answer is looked at.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Inspection {
+    /// It is not.
+    #[default]
+    None,
+    /// Some client must push, and any page could hand a code to it.
+    Judged,
+    /// A login of this browser is to be answered by a page.
+    Awaited,
+}
+
+/// Watches a page that streams, and holds it back until it is judged.
+pub trait PageWatch: Send + Sync {
+    /// The next piece, and whether it is the last; gives what is ready for the browser, `None` where the
+    /// page must not reach it.
+    fn feed(&mut self, piece: &[u8], is_end: bool) -> Option<Bytes>;
+}
+
 /// Watches a request body on its way to the upstream.
 pub trait BodyScan: Send + Sync {
     /// Sees the next piece before the upstream does; true cuts the request.
@@ -284,7 +303,17 @@ pub trait Application: Send + Sync + 'static {
 
     /// Whether the answer to a request that goes upstream unchanged may be a page to look at. Asked
     /// only of a `GET`, or a `POST` with a small form, that carries one of the gateway's cookies.
-    fn inspects(&self, head: &Parts) -> bool;
+    fn inspects(&self, head: &Parts) -> Inspection;
+
+    /// Whether answers to any request are judged by where they lead and what they hand out.
+    fn judges_answers(&self) -> bool {
+        false
+    }
+
+    /// A watch over a page that streams, asked for only where answers are judged.
+    fn page_watch(&self, _page: PageHead<'_>) -> Option<Box<dyn PageWatch>> {
+        None
+    }
 
     /// A filter for the page with this head; without one it streams through. Asked only on the way
     /// of [`Means::Inspected`], for HTML or what a browser could take for it. Charset and content

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::application::{BodyScan, Forward, Peer, RequestId, Route};
+use super::application::{BodyScan, Forward, Inspection, PageWatch, Peer, RequestId, Route};
 use super::failure::Failure;
 use super::headers::X_REQUEST_ID;
 use super::phase::Decided;
@@ -42,6 +42,10 @@ pub(super) struct Context {
     pub(super) failure: Option<Failure>,
     /// Whether the upstream's body is left out.
     pub(super) concealed: bool,
+    /// Why the answer is looked at.
+    pub(super) inspection: Inspection,
+    /// Watch over a page that streams.
+    pub(super) watch: Option<Box<dyn PageWatch>>,
     /// Set once the answer no longer depends on the store.
     pub(super) decided: Option<Decided>,
 }
@@ -66,6 +70,8 @@ impl Context {
             upstream_status: None,
             failure: None,
             concealed: false,
+            inspection: Inspection::None,
+            watch: None,
             decided: None,
         }
     }

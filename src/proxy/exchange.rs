@@ -4,10 +4,9 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, LAST_MODIFIED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_RANGES, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
+    HeaderValue, LAST_MODIFIED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -16,9 +15,10 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
-use super::application::{Application, Means, PageFilter, PageHead};
+use super::application::{Application, Inspection, Means, PageFilter, PageHead};
 use super::context::Context;
 use super::failure::Failure;
+use super::inspection::ask_for_readable;
 use super::steps::{MAX_VISIT_BYTES, is_readable_form, respond};
 use super::{Gateway, downstream, forward, headers, tracing};
 
@@ -40,16 +40,17 @@ struct Answering {
 impl<A: Application> Gateway<A> {
     /// Whether this request goes to the upstream from here. Without a decision and without a
     /// cookie of ours it costs one look at the cookies.
-    pub(super) fn is_inspected(&self, session: &mut Session, context: &Context) -> bool {
+    pub(super) fn is_inspected(&self, session: &mut Session, context: &mut Context) -> bool {
         if let Some(forward) = &context.forward {
             return forward.means == Means::Inspected
                 && [Method::GET, Method::POST].contains(&forward.method);
         }
         let fields = &session.req_header().headers;
-        headers::has_own_cookie(fields)
-            && !fields.contains_key(UPGRADE)
-            && can_be_read(session, context)
-            && self.application.inspects(session.req_header())
+        let may_be = headers::has_own_cookie(fields) || self.application.judges_answers();
+        if may_be && !fields.contains_key(UPGRADE) && can_be_read(session, context) {
+            context.inspection = self.application.inspects(session.req_header());
+        }
+        context.inspection != Inspection::None
     }
 
     /// Asks the upstream and answers the browser, the page filtered where somebody wants to.
@@ -110,10 +111,7 @@ impl<A: Application> Gateway<A> {
         self.fields.apply(&mut head, &context.peer, &context.request_id)?;
         tracing::carry(&mut head, &context.trace)?;
         forward::rewrite_head(&mut head, context)?;
-        for name in CONDITIONS {
-            head.remove_header(&name);
-        }
-        head.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
+        ask_for_readable(&mut head, context)?;
         let body = match &context.forward {
             Some(forward) => forward.body.as_ref().map(|(_, body)| body.clone()),
             None => context.body.clone(),
@@ -357,7 +355,7 @@ fn is_bodyless(head: &ResponseHeader) -> bool {
 }
 
 /// A page, also where browsers must guess that it is one.
-fn is_page(headers: &HeaderMap) -> bool {
+pub(super) fn is_page(headers: &HeaderMap) -> bool {
     let Some(media_type) = headers.get(CONTENT_TYPE) else {
         return true;
     };
@@ -381,10 +379,6 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
-
-/// What would make the upstream leave a page out, or half of it.
-const CONDITIONS: [HeaderName; 6] =
-    [RANGE, IF_RANGE, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE];
 
 /// What is said of the upstream's bytes and not of ours.
 const OF_THE_BYTES: [HeaderName; 9] = [

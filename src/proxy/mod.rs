@@ -47,6 +47,7 @@ mod forward;
 mod front;
 mod guard;
 mod headers;
+mod inspection;
 pub mod listener;
 mod phase;
 mod redirect;
@@ -173,6 +174,7 @@ impl<A: Application> ProxyHttp for Phases<A> {
             return Ok(());
         }
         gateway.heard(session, response, context).await?;
+        gateway.watch(session, response, context);
         context.decided = Some(gateway.connections.decision());
         Ok(())
     }
@@ -181,13 +183,14 @@ impl<A: Application> ProxyHttp for Phases<A> {
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         served: &mut Served<A>,
     ) -> pingora::Result<Option<Duration>> {
         let context = &mut served.context;
-        if let (Some(piece), true) = (body, context.concealed) {
+        if let (Some(piece), true) = (body.as_mut(), context.concealed) {
             piece.clear();
         }
+        inspection::watched(body, end_of_stream, context)?;
         Ok(None)
     }
 

@@ -59,6 +59,11 @@ fn refresh_address(refresh: &str) -> Option<(&str, &str)> {
     (!address.is_empty()).then_some((before, address))
 }
 
+/// Whether an address has parameters, in whatever encoding: the application says what they hand out.
+pub(super) fn may_answer(location: &HeaderValue) -> bool {
+    location.as_bytes().iter().any(|byte| matches!(byte, b'?' | b'#'))
+}
+
 /// Whether an address could answer an authorization request or carry one, at any depth of encoding:
 /// none touches letters and underscores.
 pub(super) fn speaks_of_a_login(location: &HeaderValue) -> bool {

@@ -16,7 +16,9 @@ use super::application::{
 use super::context::Context;
 use super::downstream::{self, BodyBounds, BodyFault};
 use super::failure::{self, Failure};
-use super::redirect::{Destination, conceal, destinations, hush, redirect, speaks_of_a_login};
+use super::redirect::{
+    Destination, conceal, destinations, hush, may_answer, redirect, speaks_of_a_login,
+};
 use super::screen::Fault;
 use super::{
     Gateway, client_address, client_certificate, context, guard, headers, screen as judge, tracing,
@@ -200,11 +202,14 @@ impl<A: Application> Gateway<A> {
     ) -> pingora::Result<()> {
         let head = session.req_header();
         let known = context.forward.is_some() || headers::has_own_cookie(&head.headers);
+        let judged = self.application.judges_answers();
         // A login that comes back by a cross-site POST comes without our cookies.
-        if !known && head.method != Method::POST {
+        if !known && !judged && head.method != Method::POST {
             return Ok(());
         }
-        let to_look_at = |to: &Destination| known || speaks_of_a_login(&to.address);
+        let to_look_at = |to: &Destination| {
+            known || speaks_of_a_login(&to.address) || (judged && may_answer(&to.address))
+        };
         let destinations: Vec<_> = destinations(response).into_iter().filter(to_look_at).collect();
         if !known && destinations.is_empty() {
             return Ok(());

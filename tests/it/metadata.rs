@@ -268,3 +268,43 @@ async fn b236_what_is_no_document_is_never_passed_on() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b272_no_spelling_of_a_documents_path_shows_the_servers_own() {
+    let (upstream, gateway) = front("", |_| ok(METADATA)).await;
+    assert_eq!(get(&format!("{}{OPENID}", gateway.url)).await.status, 200);
+    let before = upstream.seen().len();
+    for path in [
+        "/.well-known/openid-configuration/",
+        "//.well-known/openid-configuration",
+        "/.well-known//openid-configuration",
+        "/./.well-known/openid-configuration",
+        "/x/../.well-known/openid-configuration",
+        "/x/..;/.well-known/openid-configuration",
+        "/.WELL-KNOWN/OpenID-Configuration",
+        "/.well-known/openid%2dconfiguration",
+        "/%2ewell-known/openid-configuration",
+        "/%252ewell-known/openid-configuration",
+        "/.well-known%2fopenid-configuration",
+        "/.well-known/openid-configuration;x=1",
+        "/.well-known/openid-configuration%3Fx",
+        "/.well-known/openid-configuration%20",
+        "/.well-known/openid-configuration.json",
+        "/.well-known/oauth-authorization-server/",
+        "/.well-known/oauth-authorization-server.xml",
+        "/.well-known\\openid-configuration",
+    ] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: login.example\r\n\r\n");
+        let address = gateway.url.trim_start_matches("http://").parse().unwrap();
+        let mut client = crate::support::raw::Raw::connect(address).await;
+        client.send(head).await;
+        let answer = client.answer().await;
+        assert!(matches!(answer.status, 400 | 404), "{path}: {} {}", answer.status, answer.text());
+        assert!(!answer.text().contains("token_endpoint"), "{path}");
+    }
+    assert_eq!(upstream.seen().len(), before);
+    for path in ["/.well-known/webfinger", "/.well-known/openid-configuration-2", "/a/"] {
+        get(&format!("{}{path}", gateway.url)).await;
+    }
+    assert_eq!(upstream.seen().len(), before + 3);
+}

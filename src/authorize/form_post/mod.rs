@@ -2,13 +2,17 @@
 //! sends itself to the client. Such a page is read whole, its request is spent, and only then does
 //! the browser see it.
 
+use std::borrow::Cow;
+use std::io::Read as _;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use flate2::read::MultiGzDecoder;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use http::{Method, Response};
+use parking_lot::Mutex;
 
-use self::page::Form;
+use self::page::{Form, FormReader};
 use super::completion::{Answered, Conclusion};
 use super::departure::Departure;
 use super::flow::AnswerBy;
@@ -19,6 +23,10 @@ mod page;
 
 /// Largest page that is read.
 const MAX_PAGE_BYTES: usize = 1024 * 1024;
+
+/// Largest page that is held whole where it is only judged: as a page of ours may take the place of one
+/// that is, and nothing of it was sent.
+const SMALL_PAGE_BYTES: usize = 16 * 1024;
 
 /// The head of a page of the upstream.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +51,24 @@ pub struct FormPost {
     flow: Option<Flow>,
     peer: Peer,
     is_readable: bool,
+    mode: Mode,
     held: BytesMut,
+}
+
+/// Way in which a page is read.
+#[derive(Debug)]
+enum Mode {
+    /// Whole: some login of this browser is to be answered by a page, or the page is compressed.
+    Whole {
+        /// Its content coding, in lower case.
+        coding: String,
+    },
+    /// As it streams: it is only judged. It is held as long as it is small, and from the first field on
+    /// that is named like what an answer hands out. The lock is never waited for: it lets threads share
+    /// what only one uses.
+    Streaming(Box<Mutex<FormReader>>),
+    /// Not: the parser has given it up, as no answer is like it.
+    Raw,
 }
 
 impl Endpoint {
@@ -59,33 +84,90 @@ impl Endpoint {
     #[must_use]
     pub fn form_post(self: &Arc<Self>, page: PageHead<'_>) -> Option<FormPost> {
         let by_flow = page.flow.is_some_and(|flow| flow.answer_by() == AnswerBy::Page);
-        if !by_flow && !self.may_be_answered_by_page(page.asked) {
+        let awaited = by_flow || self.may_be_answered_by_page(page.asked);
+        if !awaited && !self.judges_answers() {
             return None;
         }
+        let is_readable = is_readable(page.headers, awaited);
         Some(FormPost {
             endpoint: Arc::clone(self),
             path: page.path.to_owned(),
             asked: page.asked.clone(),
             flow: page.flow.cloned(),
             peer: page.peer.clone(),
-            is_readable: is_readable(page.headers),
+            is_readable: is_readable || !awaited,
+            mode: match coding(page.headers) {
+                coding if awaited || coding == "gzip" => Mode::Whole { coding },
+                // Nobody asked for such a page.
+                _ if !is_readable => Mode::Raw,
+                _ => Mode::Streaming(Box::new(Mutex::new(FormReader::frugal()))),
+            },
             held: BytesMut::new(),
         })
     }
 }
 
 impl FormPost {
-    /// Keeps the next piece.
+    /// Reads the next piece; gives what may go on already.
     ///
     /// # Errors
-    /// The page in place of one that cannot be read, or not within 1 MiB: nobody knows what it
-    /// completes.
-    pub fn feed(&mut self, piece: &[u8]) -> Result<(), Box<Response<Bytes>>> {
-        if !self.is_readable || self.held.len() + piece.len() > MAX_PAGE_BYTES {
+    /// The page in place of one that cannot be read, or that may be an answer and is over 1 MiB: nobody
+    /// knows what it completes.
+    pub fn feed(&mut self, piece: &[u8]) -> Result<Bytes, Box<Response<Bytes>>> {
+        if !self.is_readable {
             return Err(self.unreadable());
         }
-        self.held.extend_from_slice(piece);
-        Ok(())
+        let may_go = match &mut self.mode {
+            Mode::Raw => return Ok(Bytes::copy_from_slice(piece)),
+            Mode::Whole { .. } => {
+                self.held.extend_from_slice(piece);
+                false
+            }
+            Mode::Streaming(reader) => {
+                let reader = reader.get_mut();
+                let is_read = reader.write(piece).is_ok();
+                self.held.extend_from_slice(&reader.take_read());
+                let hands_out = reader.hands_out();
+                if !is_read && !hands_out {
+                    self.mode = Mode::Raw;
+                }
+                !hands_out && (!is_read || self.held.len() > SMALL_PAGE_BYTES)
+            }
+        };
+        if may_go {
+            return Ok(self.held.split().freeze());
+        }
+        if self.held.len() > MAX_PAGE_BYTES { Err(self.unreadable()) } else { Ok(Bytes::new()) }
+    }
+
+    /// The rest of the page, where it hands nothing to anybody who must have pushed; no login is ended
+    /// by it.
+    pub fn judged(&mut self) -> Option<Bytes> {
+        let (page, forms) = self.read_forms()?;
+        let is_withheld = |form: &Form| {
+            let address = self.address(form);
+            let names = form.inputs.iter().map(|(name, _)| name.as_str());
+            self.endpoint.withheld_form(&self.departure(&address), names).is_some()
+        };
+        (!forms.iter().any(is_withheld)).then_some(page)
+    }
+
+    /// The rest of the page and its forms.
+    fn read_forms(&mut self) -> Option<(Bytes, Vec<Form>)> {
+        let page = self.held.split();
+        match std::mem::replace(&mut self.mode, Mode::Raw) {
+            Mode::Raw => Some((page.freeze(), Vec::new())),
+            Mode::Whole { coding } => {
+                let forms = page::forms(&readable(&page, &coding)).ok()?;
+                Some((page.freeze(), forms))
+            }
+            Mode::Streaming(reader) => {
+                let (forms, rest) = reader.into_inner().end().ok()?;
+                let mut page = page;
+                page.extend_from_slice(&rest);
+                Some((page.freeze(), forms))
+            }
+        }
     }
 
     /// Ends the flow that ends with this page, and gives the page.
@@ -93,12 +175,12 @@ impl FormPost {
     /// # Errors
     /// The page in place of one that must not reach the browser.
     pub async fn end(&mut self) -> Result<Bytes, Box<Response<Bytes>>> {
-        let page = std::mem::take(&mut self.held).freeze();
-        let forms = page::forms(&page).map_err(|_| self.unreadable())?;
+        let is_whole = matches!(&self.mode, Mode::Whole { coding } if coding != "gzip");
+        let (page, forms) = self.read_forms().ok_or_else(|| self.unreadable())?;
         let mut amended: Option<Vec<u8>> = None;
         // From the last to the first, so that places stay where they are.
         for form in forms.iter().rev() {
-            if self.completes(form).await? {
+            if self.completes(form).await? && is_whole {
                 let page = amended.as_deref().unwrap_or_else(|| page.as_ref());
                 amended = Some(with_iss(page, form.content, &self.endpoint.settings.issuer));
             }
@@ -111,21 +193,32 @@ impl FormPost {
         let Some(answered) = Answered::of_form(|name| form.value(name)) else {
             return Ok(false);
         };
-        let address = self.address(&form.action);
+        let address = self.address(form);
         let departure = self.departure(&address);
         match self.endpoint.conclude(&departure, &answered).await? {
-            Conclusion::Other => Ok(false),
+            Conclusion::Other => {
+                let names = form.inputs.iter().map(|(name, _)| name.as_str());
+                match self.endpoint.withheld_form(&departure, names) {
+                    Some(page) => Err(Box::new(page)),
+                    None => Ok(false),
+                }
+            }
             Conclusion::Ended => Ok(self.endpoint.wants_iss(&answered)),
         }
     }
 
     /// A form's address as browsers resolve it.
-    fn address(&self, action: &str) -> String {
+    fn address(&self, form: &Form) -> String {
+        let action = form.action.as_str();
         if url::Url::parse(action).is_ok() {
             return action.to_owned();
         }
         let own = [self.endpoint.settings.origin.as_str(), &self.path].concat();
-        let resolved = url::Url::parse(&own).and_then(|own| own.join(action));
+        let resolved = url::Url::parse(&own).and_then(|own| {
+            // The empty address is that of the page, whatever its base.
+            let base = form.base.as_deref().filter(|_| !action.is_empty());
+            base.map_or(Ok(own.clone()), |base| own.join(base))?.join(action)
+        });
         resolved.map_or_else(|_| action.to_owned(), String::from)
     }
 
@@ -148,15 +241,34 @@ impl FormPost {
     }
 }
 
-/// Whether the page's bytes are text that is a superset of ASCII.
-fn is_readable(headers: &HeaderMap) -> bool {
-    let text = |name| {
-        let value = headers.get(name).map(http::HeaderValue::as_bytes).unwrap_or_default();
-        String::from_utf8_lossy(value).to_ascii_lowercase()
-    };
-    let coding = text(CONTENT_ENCODING);
-    let charset = text(CONTENT_TYPE);
-    matches!(coding.trim(), "" | "identity")
+/// The page as it can be read: a compressed one that is only judged is unpacked, within bounds and as far
+/// as it can be.
+fn readable<'p>(page: &'p [u8], coding: &str) -> Cow<'p, [u8]> {
+    if coding != "gzip" {
+        return Cow::Borrowed(page);
+    }
+    let mut unpacked = Vec::new();
+    let mut reader = MultiGzDecoder::new(page).take(4 * MAX_PAGE_BYTES as u64);
+    // Browsers show what stands before a fault.
+    let _ = reader.read_to_end(&mut unpacked);
+    Cow::Owned(unpacked)
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> String {
+    let value = headers.get(name).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    String::from_utf8_lossy(value).trim().to_ascii_lowercase()
+}
+
+fn coding(headers: &HeaderMap) -> String {
+    text(headers, CONTENT_ENCODING)
+}
+
+/// Whether the page's bytes are text that is a superset of ASCII. One that is only judged may be
+/// compressed by a server that does so unasked.
+fn is_readable(headers: &HeaderMap, awaited: bool) -> bool {
+    let coding = coding(headers);
+    let charset = text(headers, CONTENT_TYPE);
+    (matches!(coding.as_str(), "" | "identity") || (coding == "gzip" && !awaited))
         && !["utf-16", "utf-32", "utf-7", "ucs-2", "iso-2022"]
             .iter()
             .any(|odd| charset.contains(odd))
@@ -199,7 +311,7 @@ mod tests {
             (CONTENT_TYPE, "text/html; charset=UTF-16LE", false),
         ] {
             let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(value))]);
-            assert_eq!(is_readable(&headers), readable, "{value}");
+            assert_eq!(is_readable(&headers, true), readable, "{value}");
         }
     }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
+use super::rule::PushRule;
 use crate::client::Registry;
 use crate::config;
 use crate::oauth::names;
-use crate::oauth::target::{Traits, fold_path, loose, unfolded};
+use crate::oauth::target::{Traits, fold_path, loose, unfolded, without_format};
 use crate::telemetry::metrics::{GuardPlace, meter};
 use crate::upstream::{AuthorizationPath, Discovery};
 
@@ -21,9 +22,8 @@ mod scan;
 /// Watches what passes through.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    registry: Arc<Registry>,
+    rule: PushRule,
     discovery: Arc<Discovery>,
-    required: bool,
     extra_paths: Vec<String>,
 }
 
@@ -35,14 +35,9 @@ impl Guard {
         registry: Arc<Registry>,
         discovery: Arc<Discovery>,
     ) -> Option<Self> {
-        let required = config.par.required;
+        let rule = PushRule::new(config, registry);
         let extra_paths = config.upstream.authorize_paths.clone();
-        (required || registry.any_must_push()).then_some(Self {
-            registry,
-            discovery,
-            required,
-            extra_paths,
-        })
+        rule.holds().then_some(Self { rule, discovery, extra_paths })
     }
 
     /// Whether a request that would pass through must not.
@@ -55,6 +50,7 @@ impl Guard {
             return true;
         }
         let refused = traits.is_authorization_request()
+            && self.rule.covers(path)
             && self.concerns(&traits.client_ids)
             && !self.is_other_endpoint(path);
         if refused {
@@ -72,20 +68,19 @@ impl Guard {
         query: Option<&str>,
         headers: &HeaderMap,
     ) -> Option<BodyScan> {
-        if self.is_other_endpoint(path) {
+        let at_endpoint = self.is_authorize_path(path);
+        if self.is_other_endpoint(path) || !(at_endpoint || self.rule.covers(path)) {
             return None;
         }
         let reading = match Reading::of(headers) {
-            None if self.is_authorize_path(path) => Some(Reading::Unreadable),
+            None if at_endpoint => Some(Reading::Unreadable),
             reading => reading,
         };
         Some(BodyScan::new(self.clone(), reading?, query))
     }
 
-    /// Whether the rule holds for a request that names these clients. A request that names none is
-    /// nobody's, and only the global rule is for it.
     fn concerns(&self, client_ids: &[String]) -> bool {
-        self.required || client_ids.iter().any(|client_id| self.registry.must_push(client_id))
+        self.rule.concerns(client_ids)
     }
 
     /// Whether the path is the authorization endpoint's to some server. A path that does not stop
@@ -99,7 +94,9 @@ impl Guard {
         })
     }
 
-    fn is_other_endpoint(&self, path: &str) -> bool {
+    /// Whether the path is another endpoint of the metadata.
+    #[must_use]
+    pub fn is_other_endpoint(&self, path: &str) -> bool {
         let snapshot = self.discovery.current();
         snapshot.is_some_and(|known| known.capabilities.other_paths.iter().any(|p| p == path))
     }
@@ -111,14 +108,6 @@ pub(super) fn is_endpoint_path(discovery: &Discovery, extra: &[String], folded: 
     let advertised = advertised.as_ref().map(AuthorizationPath::as_str);
     let mut paths = extra.iter().map(String::as_str).chain(advertised);
     paths.any(|known| !known.is_empty() && fold_path(known).as_deref() == Some(folded))
-}
-
-/// A folded path without a format suffix on its last segment, which frameworks such as Rails take off
-/// (`/authorize.json`).
-fn without_format(folded: &str) -> Option<&str> {
-    let segment = folded.rfind('/')? + 1;
-    let dot = folded.get(segment..)?.find('.').filter(|dot| *dot > 0)?;
-    folded.get(..segment + dot)
 }
 
 /// Whether a folded path leads on below an endpoint that is a script: `/authorize.php/x` runs

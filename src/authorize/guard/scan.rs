@@ -92,7 +92,8 @@ impl BodyScan {
     /// Judges the clients named so far and keeps one of them: however many are named, none is
     /// forgotten.
     fn weigh(&mut self) {
-        self.concerned = self.concerned || self.guard.concerns(&self.traits.client_ids);
+        let named = !self.traits.client_ids.is_empty();
+        self.concerned |= named && self.guard.concerns(&self.traits.client_ids);
         self.traits.client_ids.truncate(1);
         self.traits.request_uris.truncate(1);
     }

@@ -29,6 +29,7 @@ fn registry() -> Registry {
         enabled: true,
         path: "/par".into(),
         lifetime: std::time::Duration::from_secs(60),
+        exempt: Vec::new(),
         required: false,
         max_body_bytes: 65_536,
         cors_origins: Vec::new(),

@@ -120,7 +120,7 @@ fn request_object(file: &file::Client, whole: &File) -> ClientRequestObject {
 }
 
 /// `client_id = *VSCHAR` (RFC 6749 appendix A.1), not empty.
-fn is_client_id(text: &str) -> bool {
+pub(super) fn is_client_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 

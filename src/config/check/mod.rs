@@ -128,11 +128,18 @@ impl Checker<'_> {
             web_origin,
             "an origin as browsers send it, such as \"https://app.example\"",
         );
+        let exempt = self.each(
+            "par.exempt",
+            &file.exempt,
+            |name| clients::is_client_id(name).then(|| name.to_owned()),
+            "a client_id of printable ASCII characters",
+        );
         Some(Par {
             enabled: file.enabled,
             path: path?,
             lifetime: file.lifetime.0,
             required: file.required,
+            exempt: exempt?,
             max_body_bytes: file.max_body_bytes,
             cors_origins: cors_origins?,
             profile: file.profile,

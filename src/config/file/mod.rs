@@ -218,6 +218,9 @@ pub struct Par {
     pub lifetime: Time,
     /// `true`: authorization calls without a live `request_uri` are refused.
     pub required: bool,
+    /// Clients of the server that may stay without a push although `required` is true, such as its own
+    /// consoles.
+    pub exempt: Vec<String>,
     /// The rules that hold for every client that has no profile of its own.
     pub profile: Profile,
     /// Largest body of a push, in bytes.
@@ -245,6 +248,7 @@ impl Default for Par {
             path: "/par".to_owned(),
             lifetime: Time::seconds(60),
             required: false,
+            exempt: Vec::new(),
             profile: Profile::Oauth,
             max_body_bytes: 65536,
             cors_origins: Vec::new(),

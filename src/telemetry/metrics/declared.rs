@@ -91,7 +91,7 @@ declare! {
     STORE_DURATION = "parapet_store_operation_duration_seconds", Histogram(ANSWER), ["op"],
         "Time of one operation of the store.";
     GUARD_REFUSALS = "parapet_guard_refusals_total", Counter, ["place"],
-        "Requests that the guard did not let through.";
+        "Requests and answers that the guard did not let through.";
     HTML_MASKED = "parapet_html_masked_total", Counter, ["result"],
         "Pages of the upstream that carried or could carry a request.";
     HTTP_DURATION = "http_server_request_duration_seconds", Histogram(REQUEST),

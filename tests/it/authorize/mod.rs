@@ -9,6 +9,7 @@ mod desk;
 mod form_post;
 mod logs;
 mod outage;
+mod outgoing;
 mod own_query;
 mod pages;
 mod plain;

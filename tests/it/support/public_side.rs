@@ -11,8 +11,8 @@ use parapet::clock::SystemClock;
 use parapet::config::{self, Config, Environment, Listen};
 use parapet::oauth::error::ErrorCode;
 use parapet::proxy::application::{
-    Application, Asker, BodyScan, Decision, Departure, Exchange, Flow, LocationOutcome, PageFilter,
-    PageHead, Peer, RequestId, Route, Visit,
+    Application, Asker, BodyScan, Decision, Departure, Exchange, Flow, Inspection, LocationOutcome,
+    PageFilter, PageHead, Peer, RequestId, Route, Visit,
 };
 use parapet::proxy::{Listeners, Phase, Proxy, listener};
 use parking_lot::Mutex;
@@ -122,8 +122,8 @@ impl Application for Script {
         Some(Box::new(Forbidden(Vec::new())))
     }
 
-    fn inspects(&self, head: &Parts) -> bool {
-        head.headers.contains_key("x-page")
+    fn inspects(&self, head: &Parts) -> Inspection {
+        if head.headers.contains_key("x-page") { Inspection::Awaited } else { Inspection::None }
     }
 
     fn page_filter(&self, page: PageHead<'_>) -> Option<Box<dyn PageFilter>> {

@@ -67,6 +67,8 @@ label! {
         Body = "body",
         /// A head that two servers could read in two ways: target, `Host`, framing.
         Target = "target",
+        /// An answer that belongs to no pushed login.
+        Answer = "answer",
     }
 }
 
