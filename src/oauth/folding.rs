@@ -37,8 +37,10 @@ pub fn fold_identifier(text: &str) -> String {
 
 /// Whether a letter is seen: neither an accent, nor a blank or a control, nor a letter without width.
 fn is_seen(letter: char) -> bool {
-    let invisible = matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+    let invisible = matches!(
+        letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fffd}'
+    ) || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}');
     !invisible && !is_combining_mark(letter) && !letter.is_control() && !letter.is_whitespace()
 }

@@ -14,9 +14,22 @@ const ROUNDS: usize = 8;
 /// and dots at the end of a segment, and a last slash off. `None` where decoding does not come to an end.
 #[must_use]
 pub fn fold_path(path: &str) -> Option<String> {
-    let text = unfolded(path)?;
-    let text = text.split(['?', '#', '\0']).next().unwrap_or_default();
-    let text = fold_identifier(text).replace('\\', "/");
+    let mut text = path.to_owned();
+    let mut rounds = 0;
+    loop {
+        let decoded = unfolded(&text)?;
+        let folded = fold_identifier(decoded.split(['?', '#', '\0']).next().unwrap_or_default());
+        // What was dropped may have stood within an encoding.
+        if folded == text {
+            break;
+        }
+        text = folded;
+        rounds += 1;
+        if rounds > ROUNDS {
+            return None;
+        }
+    }
+    let text = text.replace('\\', "/");
     let mut parts: Vec<&str> = Vec::new();
     for part in text.split('/') {
         let part = part.split(';').next().unwrap_or_default();

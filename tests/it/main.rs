@@ -31,6 +31,7 @@ mod listener;
 mod mask;
 mod metadata;
 mod modules;
+mod multipart_readers;
 mod mutual_tls;
 mod openid_client;
 mod par;

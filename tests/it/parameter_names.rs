@@ -14,48 +14,7 @@ use parapet::oauth::parameters::Parameters;
 use parapet::upstream::key_set::KeyFetcher;
 use parapet::upstream::{Discovery, HttpClient};
 
-/// A server's reading of a decoded name.
-type Fold = fn(&str) -> String;
-
-/// The readings of servers and frameworks whose sources or manuals say how they read names.
-const FOLDS: [(&str, Fold); 10] = [
-    ("Django, Python's strip", |name| {
-        let stripped = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
-        name.trim_matches(stripped).to_owned()
-    }),
-    ("commons-fileupload, Java's trim", |name| name.trim_matches(|c| c <= ' ').to_owned()),
-    ("Rack 2", |name| {
-        let rest = name.trim_start_matches(['[', ']']);
-        rest.split(['[', ']']).next().unwrap_or_default().to_owned()
-    }),
-    ("Rack 3", |name| {
-        let (first, rest) = name.split_at(name.chars().next().map_or(0, char::len_utf8));
-        let end = rest.find('[').unwrap_or(rest.len());
-        format!("{first}{}", &rest[..end]).replace(']', "")
-    }),
-    ("PHP", |name| {
-        let name = name.trim_start_matches(' ').split('\0').next().unwrap_or_default();
-        let stem = match name.find('[') {
-            Some(open) if open > 0 && name[open..].contains(']') => &name[..open],
-            _ => name,
-        };
-        stem.replace(['.', ' ', '['], "_")
-    }),
-    ("npm qs", |name| match name.find('[') {
-        Some(0) => name[1..].split(']').next().unwrap_or_default().to_owned(),
-        Some(open) => name[..open].to_owned(),
-        None => name.to_owned(),
-    }),
-    ("CGI.pm", |name| name.split([';', '&']).next().unwrap_or_default().to_owned()),
-    ("ASP.NET", |name| name.trim().to_lowercase()),
-    ("Werkzeug", |name| {
-        let line = name.split(['\r', '\n', '"']).next().unwrap_or_default();
-        line.trim().to_owned()
-    }),
-    ("Go's strings.EqualFold", |name| {
-        name.replace('\u{17f}', "s").replace('\u{212a}', "k").to_lowercase()
-    }),
-];
+use super::support::server_names::readers;
 
 /// Every byte, and what is not ASCII but folds to it or has no width.
 fn insertions() -> Vec<String> {
@@ -88,12 +47,6 @@ fn spellings(name: &str) -> Vec<String> {
         }
     }
     all
-}
-
-/// Servers that take `spelling` for `name`.
-fn readers(spelling: &str, name: &str) -> Vec<&'static str> {
-    let reads = |(_, fold): &&(&str, Fold)| spelling != name && fold(spelling) == name;
-    FOLDS.iter().filter(reads).map(|(server, _)| *server).collect()
 }
 
 fn encoded(name: &str) -> String {

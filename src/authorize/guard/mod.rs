@@ -10,13 +10,15 @@ use super::rule::PushRule;
 use crate::client::Registry;
 use crate::config;
 use crate::oauth::names;
-use crate::oauth::target::{Traits, fold_path, loose, unfolded, without_format};
+use crate::oauth::target::{Traits, fold_path, unfolded, without_format};
 use crate::telemetry::metrics::{GuardPlace, meter};
 use crate::upstream::{AuthorizationPath, Discovery};
 
 pub use scan::BodyScan;
 
+mod field;
 mod multipart;
+mod part_fields;
 mod scan;
 
 /// Watches what passes through.
@@ -76,7 +78,8 @@ impl Guard {
             None if at_endpoint => Some(Reading::Unreadable),
             reading => reading,
         };
-        Some(BodyScan::new(self.clone(), reading?, query))
+        let scan = BodyScan::new(self.clone(), reading?, query);
+        Some(if at_endpoint { scan.at_the_endpoint() } else { scan })
     }
 
     fn concerns(&self, client_ids: &[String]) -> bool {
@@ -84,13 +87,15 @@ impl Guard {
     }
 
     /// Whether the path is the authorization endpoint's to some server. A path that does not stop
-    /// unfolding could be.
+    /// unfolding could be. Another endpoint of the metadata is itself, even where it looks like the
+    /// authorization endpoint's with a format behind it.
     fn is_authorize_path(&self, path: &str) -> bool {
+        let is_endpoint =
+            |folded: &str| is_endpoint_path(&self.discovery, &self.extra_paths, folded);
         fold_path(path).is_none_or(|folded| {
-            is_endpoint_path(&self.discovery, &self.extra_paths, &folded)
-                || without_format(&folded)
-                    .is_some_and(|stem| is_endpoint_path(&self.discovery, &self.extra_paths, stem))
-                || is_below_a_script(&self.discovery, &self.extra_paths, &folded)
+            let is_dressed = without_format(&folded).is_some_and(is_endpoint)
+                || is_below_a_script(&self.discovery, &self.extra_paths, &folded);
+            is_endpoint(&folded) || is_dressed && !self.is_other_endpoint(path)
         })
     }
 
@@ -132,13 +137,13 @@ enum Reading {
     Form,
     /// `multipart/form-data`
     Multipart,
-    /// As a form that cannot be watched: compressed, in a character set that is not built on
+    /// As parameters that cannot be watched: compressed, in a character set that is not built on
     /// ASCII, or under two media types at once.
     Unreadable,
 }
 
 impl Reading {
-    /// `None` where no server takes the body for a form. Without a media type it could be one.
+    /// `None` where no server finds parameters in the body. Without a media type it could be a form.
     fn of(headers: &HeaderMap) -> Option<Self> {
         let types: Vec<String> =
             headers.get_all(CONTENT_TYPE).iter().map(|value| lower(value.as_bytes())).collect();
@@ -172,27 +177,6 @@ fn has_strange_charset(media_type: &str) -> bool {
 
 fn lower(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).to_ascii_lowercase()
-}
-
-/// One field of a form: its name, in every way in which it could be read, and its value.
-#[derive(Debug)]
-struct Pair {
-    names: Vec<String>,
-    value: String,
-}
-
-/// Longest name or value that is looked at; a longer one is none that matters.
-const LONGEST: usize = 1024;
-
-fn keep(buffer: &mut Vec<u8>, byte: u8) {
-    if buffer.len() < LONGEST {
-        buffer.push(byte);
-    }
-}
-
-/// Decodes a name as it came in a body.
-fn name_of(bytes: &[u8]) -> String {
-    loose(&String::from_utf8_lossy(bytes)).into_owned()
 }
 
 /// Whether a field of this name makes an authorization request.

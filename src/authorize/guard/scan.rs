@@ -1,7 +1,9 @@
 //! A form body watched while it streams by, in constant memory.
 
+use super::field::{Beginning, LONGEST, Pair};
 use super::multipart::MultipartReader;
-use super::{Guard, Pair, Reading, keep, name_of, names_matter};
+use super::{Guard, Reading, names_matter};
+use crate::oauth::names::reads_as;
 use crate::oauth::target::Traits;
 use crate::telemetry::metrics::{GuardPlace, meter};
 
@@ -14,6 +16,8 @@ pub struct BodyScan {
     traits: Traits,
     concerned: bool,
     unreadable: bool,
+    /// The path is the authorization endpoint's, where a client alone makes a request.
+    at_endpoint: bool,
 }
 
 #[derive(Debug)]
@@ -34,13 +38,19 @@ impl BodyScan {
     pub(super) fn new(guard: Guard, reading: Reading, query: Option<&str>) -> Self {
         let reader = match reading {
             Reading::Form => Reader::Form(FormReader::default()),
-            Reading::Multipart => Reader::Multipart(MultipartReader::new()),
+            Reading::Multipart => Reader::Multipart(MultipartReader::default()),
             Reading::Unreadable => Reader::Nothing,
         };
         let traits = Traits::of(query.unwrap_or_default());
-        let mut scan = Self { guard, reader, traits, concerned: false, unreadable: false };
+        let mut scan =
+            Self { guard, reader, traits, concerned: false, unreadable: false, at_endpoint: false };
         scan.weigh();
         scan
+    }
+
+    /// The same for a body that goes to the authorization endpoint.
+    pub(super) fn at_the_endpoint(self) -> Self {
+        Self { at_endpoint: true, ..self }
     }
 
     /// Sees the next piece; true means that the request must be cut before this piece.
@@ -71,8 +81,8 @@ impl BodyScan {
     }
 
     fn refuses(&self) -> bool {
-        let asks = self.traits.is_authorization_request() && self.concerned;
-        let refused = asks || self.unreadable || self.reader.is_lost();
+        let asks = self.at_endpoint || self.traits.is_authorization_request();
+        let refused = asks && self.concerned || self.unreadable || self.reader.is_lost();
         if refused {
             meter().guard_refusal(GuardPlace::Body);
         }
@@ -84,6 +94,8 @@ impl BodyScan {
             return;
         };
         for name in names {
+            // Too long to be told from every client's to a server that folds much of it away.
+            self.unreadable |= value.len() >= LONGEST && reads_as(&name, "client_id");
             self.traits.note(&name, &value);
         }
         self.weigh();
@@ -102,8 +114,8 @@ impl BodyScan {
 /// Reads `application/x-www-form-urlencoded`; `&` and `;` separate.
 #[derive(Debug, Default)]
 struct FormReader {
-    name: Vec<u8>,
-    value: Vec<u8>,
+    name: Beginning,
+    value: Beginning,
     in_value: bool,
 }
 
@@ -112,21 +124,14 @@ impl FormReader {
         match byte {
             b'&' | b';' => return self.pair(),
             b'=' if !self.in_value => self.in_value = true,
-            _ if self.in_value => keep(&mut self.value, byte),
-            _ => {
-                keep(&mut self.name, byte);
-                // PHP takes any number of blanks off.
-                if [&b"+"[..], b" ", b"%20"].contains(&self.name.as_slice()) {
-                    self.name.clear();
-                }
-            }
+            _ if self.in_value => self.value.push(byte),
+            _ => self.name.push(byte),
         }
         None
     }
 
     fn pair(&mut self) -> Option<Pair> {
-        let name = name_of(&self.name);
-        let value = String::from_utf8_lossy(&self.value).into_owned();
+        let (name, value) = (self.name.name(), self.value.encoded());
         self.name.clear();
         self.value.clear();
         self.in_value = false;

@@ -228,6 +228,27 @@ fn b145_a_form_that_cannot_be_watched_is_refused() {
 }
 
 #[test]
+fn b256_blanks_without_number_hide_no_name_and_no_client() {
+    let guard = guard("");
+    let form = headers(&[("content-type", FORM)]);
+    for blank in ["%09", "+", "%0A", "%2509", "%C2%A0", "%E3%80%80", "\t"] {
+        let blanks = blank.repeat(1000);
+        let once = blanks.replace("%25", "%");
+        let body = format!("{blanks}client_id={once}must&response_type=code");
+        assert!(cut(&guard, &form, None, &body), "{blank}");
+    }
+    let multipart = headers(&[("content-type", MULTIPART)]);
+    for blank in ["\u{b}", "\t", "\u{3000}", "\0", "\u{1f}"] {
+        let field = |name: &str| {
+            format!("Content-Disposition: form-data; name=\"{}{name}\"", blank.repeat(1000))
+        };
+        let body =
+            part(&field("client_id"), "must") + &part(&field("response_type"), "code") + "--b--";
+        assert!(cut(&guard, &multipart, None, &body), "{blank:?}");
+    }
+}
+
+#[test]
 fn b262_b299_no_body_at_the_endpoint_is_taken_unread() {
     for par in ["", REQUIRED] {
         let guard = guard(par);

@@ -24,6 +24,8 @@ pub mod raw;
 pub mod redis;
 pub mod relying_party;
 pub mod rust;
+pub mod server_names;
+pub mod server_parts;
 pub mod sources;
 pub mod stage;
 pub mod tls;
