@@ -33,8 +33,6 @@ pub enum Reason {
     StoreUnavailable,
     /// There is no room for what the next step of a login needs.
     NoRoom,
-    /// The authorization server sends the browser on and on.
-    TooManySteps,
     /// An address of the authorization server's cannot be read.
     UnreadableAddress,
     /// The browser loads ahead of the person.
@@ -65,7 +63,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 28] = [
         Self::UnknownRequest,
         Self::ExpiredRequest,
         Self::SpentRequest,
@@ -81,7 +79,6 @@ impl Reason {
         Self::UpstreamTimeout,
         Self::StoreUnavailable,
         Self::NoRoom,
-        Self::TooManySteps,
         Self::UnreadableAddress,
         Self::Prefetch,
         Self::LostRace,
@@ -116,7 +113,6 @@ impl Reason {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::StoreUnavailable => "store_unavailable",
             Self::NoRoom => "no_room",
-            Self::TooManySteps => "too_many_steps",
             Self::UnreadableAddress => "unreadable_address",
             Self::Prefetch => "prefetch",
             Self::LostRace => "lost_race",
@@ -273,11 +269,6 @@ const fn english(reason: Reason) -> Text {
             OUT_OF_REACH,
             "Too many sign-ins are under way at the moment, so this one cannot go on.",
             TRY_LATER,
-        ),
-        Reason::TooManySteps => text(
-            "This sign-in goes in circles",
-            "The server that signs you in asked for more steps than one sign-in may have.",
-            TELL_SUPPORT,
         ),
         Reason::UnreadableAddress => text(
             "This sign-in cannot go on",

@@ -8,13 +8,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Response};
 
 use super::departure::{Departure, Onward};
-use super::pin::Emitter;
 use super::redeem::redirect_uri_still_stands;
 use super::{AuthorizeError, Endpoint, Flow, circumstances, expansion, page};
 use crate::oauth::parameters::encode;
 use crate::oauth::redirect_uri::{leads_respelled, leads_to};
 use crate::oauth::target::loose;
-use crate::store::{PushedRequest, Spend};
+use crate::store::{self, IndexKey, PushedRequest, Spend};
 use crate::telemetry::audit;
 use crate::telemetry::metrics::{CompletionOutcome, StoreOperation, meter};
 
@@ -131,19 +130,17 @@ impl Endpoint {
             let held = self.store.read(&ticket.reference).await;
             let held = held.map_err(|e| AuthorizeError::Store(StoreOperation::Read, e))?;
             let Some(held) = held else { continue };
-            if !ticket.is_genuine(&held.request.flow_key) || !ends(&held.request, Stateless::Equal)
-            {
+            let is_meant = if held.is_tombstone() {
+                self.would_end(departure, answered, &held.request)
+            } else {
+                ticket.is_genuine(&held.request.flow_key)
+                    && (held.has(ticket.flow) || held.spent.is_some())
+                    && ends(&held.request, Stateless::Equal)
+            };
+            if !is_meant {
                 continue;
             }
-            let (reference, id) = (ticket.reference, ticket.flow);
-            let flow = Flow {
-                reference,
-                id,
-                request: held.request,
-                ticket: Some(ticket),
-                started_by: None,
-                emitter: Emitter::Browser,
-            };
+            let flow = Flow::found(ticket, held.request);
             // One that has ended is the last guess.
             if held.spent.is_some() {
                 if matches!(ending, Ending::None) {
@@ -163,6 +160,24 @@ impl Endpoint {
             return self.ending_by_index(departure, answered).await;
         }
         Ok(ending)
+    }
+
+    /// Whether an answer would end the request that this tombstone stands for.
+    fn would_end(
+        &self,
+        departure: &Departure<'_>,
+        answered: &Answered<'_>,
+        tombstone: &PushedRequest,
+    ) -> bool {
+        let addressees = self.registry.addressees(departure.location);
+        let own = addressees.iter().filter(|(id, _)| **id == *tombstone.client_id);
+        match (&tombstone.index, answered.state.as_deref()) {
+            (Some(index), Some(state)) => own.into_iter().any(|(client_id, redirect_uri)| {
+                IndexKey::new(&self.settings.issuer, client_id, state, redirect_uri) == *index
+            }),
+            (None, None) => own.count() > 0,
+            (_, _) => answered.is_jarm && own.count() > 0,
+        }
     }
 
     /// Whether `location` is the pushed `redirect_uri`; where none was pushed, the only registered
@@ -188,7 +203,13 @@ impl Endpoint {
         if !client.is_some_and(|client| redirect_uri_still_stands(&flow.request, client)) {
             return Err(AuthorizeError::ClientDisabled);
         }
-        let outcome = match self.store.spend(&flow.reference, flow.id).await {
+        let kind = if answered.outcome == CompletionOutcome::Error {
+            store::Outcome::Error
+        } else {
+            store::Outcome::Code
+        };
+        let completion = store::Completion { flow: flow.id, outcome: kind, request: &flow.request };
+        let outcome = match self.store.spend(&flow.reference, completion).await {
             Ok(Spend::Spent) => answered.outcome,
             Ok(Spend::Repeated) => CompletionOutcome::Repeated,
             Ok(Spend::AlreadySpent | Spend::Unknown) => return Err(AuthorizeError::LostRace),

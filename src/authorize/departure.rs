@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::continuation::{self, Place};
 use super::guard::is_endpoint_path;
-use super::pin::{Emitter, Pin};
+use super::pin::Pin;
 use super::resume::{contradicts_nothing, speaks_of};
 use super::{AuthorizeError, Endpoint, Flow, disclosure, page};
 use crate::client::Peer;
@@ -159,10 +159,7 @@ impl Endpoint {
             if let Some(held) = held
                 && ticket.is_genuine(&held.request.flow_key)
             {
-                let (reference, id) = (ticket.reference, ticket.flow);
-                let (started_by, emitter) = (None, Emitter::Browser);
-                let (request, ticket) = (held.request, Some(ticket));
-                flows.push(Flow { reference, id, request, ticket, started_by, emitter });
+                flows.push(Flow::found(ticket, held.request));
             }
         }
         if flows.is_empty() && self.is_unaccompanied(departure) {

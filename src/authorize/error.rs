@@ -2,7 +2,7 @@
 
 use crate::answer::Reason;
 use crate::oauth::error::ErrorCode;
-use crate::store::StoreError::{self, ClientShareFull, Full, TooManyContinuations};
+use crate::store::StoreError::{self, ClientShareFull, Full};
 use crate::telemetry::metrics::{RedeemResult, StoreOperation};
 
 /// Why a call is refused.
@@ -112,12 +112,9 @@ impl AuthorizeError {
             | Self::OtherBrowser
             | Self::LostRace => ErrorCode::InvalidRequestUri,
             Self::Foreign => ErrorCode::RequestUriNotSupported,
-            // The upstream sends the browser in circles; trying again does not end them.
-            Self::Store(_, TooManyContinuations)
-            | Self::Unconcealed
-            | Self::Unmaskable
-            | Self::UnreadablePage
-            | Self::UpstreamUnknown => ErrorCode::BadGateway,
+            Self::Unconcealed | Self::Unmaskable | Self::UnreadablePage | Self::UpstreamUnknown => {
+                ErrorCode::BadGateway
+            }
             Self::Prefetch | Self::Store(..) => ErrorCode::TemporarilyUnavailable,
             Self::Randomness => ErrorCode::ServerError,
         }
@@ -143,7 +140,6 @@ impl AuthorizeError {
             Self::PushRequired => Reason::PushRequired,
             Self::Prefetch => Reason::Prefetch,
             Self::LostRace => Reason::LostRace,
-            Self::Store(_, TooManyContinuations) => Reason::TooManySteps,
             Self::Store(_, Full | ClientShareFull) => Reason::NoRoom,
             Self::Unconcealed => Reason::UnreadableAddress,
             Self::UnreadablePage => Reason::UnreadablePage,

@@ -169,7 +169,8 @@ pub enum Cookies {
 }
 
 impl Cookies {
-    /// All tickets of a request, in the order of its cookies; what cannot be read is not one.
+    /// The tickets of a request, in the order of its cookies: at most eight, one for each reference. What
+    /// cannot be read is none.
     #[must_use]
     pub fn tickets(self, headers: &HeaderMap) -> Vec<Ticket> {
         let mut tickets = Vec::new();
@@ -181,10 +182,18 @@ impl Cookies {
             let pairs = text.split(';').filter_map(|pair| pair.trim().split_once('='));
             for (name, value) in pairs {
                 let ours = name.strip_prefix(self.prefix()).and_then(|_| Ticket::decode(value));
-                tickets.extend(ours.filter(|ticket| self.name(&ticket.reference) == name));
+                let ours = ours.filter(|ticket| self.name(&ticket.reference) == name);
+                let is_new = |ticket: &Ticket| {
+                    !tickets.iter().any(|known: &Ticket| known.reference == ticket.reference)
+                };
+                // Each costs a look into the store.
+                if let Some(ticket) =
+                    ours.filter(|ticket| tickets.len() < MOST_FLOWS && is_new(ticket))
+                {
+                    tickets.push(ticket);
+                }
             }
         }
-        tickets.truncate(4 * MOST_FLOWS);
         tickets
     }
 
@@ -342,6 +351,21 @@ mod tests {
         assert_eq!(Cookies::Secure.tickets(&header).len(), 8);
         assert_eq!(Cookies::surplus(&tickets), [tickets[0].reference]);
         assert!(Cookies::surplus(&tickets[..7]).is_empty());
+    }
+
+    #[test]
+    fn b268_of_many_tickets_eight_are_looked_at_each_once() {
+        let many: Vec<_> = (1..=40).map(ticket).collect();
+        let set = |tickets: &[Ticket]| -> HeaderMap {
+            let set =
+                tickets.iter().map(|one| Cookies::Secure.set(one, Duration::from_secs(1)).unwrap());
+            as_request(&set.collect::<Vec<_>>())
+        };
+        assert_eq!(Cookies::Secure.tickets(&set(&many)).len(), MOST_FLOWS);
+        let twice = [many[0], many[0], many[1], many[0]];
+        let read = Cookies::Secure.tickets(&set(&twice));
+        let references: Vec<_> = read.iter().map(|ticket| ticket.reference).collect();
+        assert_eq!(references, [many[0].reference, many[1].reference]);
     }
 
     #[test]

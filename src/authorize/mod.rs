@@ -180,6 +180,13 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// The flow of a ticket, found beside a call that is none of its own.
+    fn found(ticket: flow::Ticket, request: Arc<PushedRequest>) -> Self {
+        let (reference, id) = (ticket.reference, ticket.flow);
+        let emitter = pin::Emitter::Browser;
+        Self { reference, id, request, ticket: Some(ticket), started_by: None, emitter }
+    }
+
     /// The pages that the server's endpoint showed in this login.
     #[must_use]
     pub fn shown(&self) -> shown::Shown {

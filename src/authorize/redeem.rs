@@ -194,6 +194,10 @@ impl Endpoint {
         if held.spent.is_some() {
             return Err(AuthorizeError::Spent);
         }
+        // A login that gave way begins anew, in time.
+        if !held.has(ticket.flow) {
+            return Ok(None);
+        }
         if held.now >= ticket.started_at + self.settings.login_lifetime {
             return Err(AuthorizeError::Expired);
         }

@@ -123,20 +123,26 @@ impl Endpoint {
         ticket: &Ticket,
         held: Held,
     ) -> Result<Flow, AuthorizeError> {
+        if held.is_tombstone() {
+            return Err(AuthorizeError::Spent);
+        }
         if !ticket.is_genuine(&held.request.flow_key) {
             return Err(AuthorizeError::Unknown);
         }
-        if let Some((by, at)) = held.spent {
+        if let Some(spent) = held.spent {
             // A consent button that is clicked twice completes twice.
             let again = visit.method == Method::POST
-                && by == ticket.flow
-                && held.now.since(at) < REPEAT_WINDOW;
+                && spent.flow == ticket.flow
+                && held.now.since(spent.at) < REPEAT_WINDOW;
             if !again {
                 return Err(AuthorizeError::Spent);
             }
         }
         if held.now >= ticket.started_at + self.settings.login_lifetime {
             return Err(AuthorizeError::Expired);
+        }
+        if !held.has(ticket.flow) {
+            return Err(AuthorizeError::OtherBrowser);
         }
         let client = self.registry.find(&held.request.client_id).filter(|client| client.enabled);
         let client = client.ok_or(AuthorizeError::ClientDisabled)?;

@@ -89,6 +89,13 @@ pub fn claimed_client<'t>(token: &'t Unverified<'_>) -> Option<&'t str> {
     token.claimed("sub").or_else(|| token.claimed("iss"))
 }
 
+/// Use of an assertion that is not remembered yet.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenUse {
+    key: ReplayKey,
+    until: Timestamp,
+}
+
 impl Assertions {
     /// Judges for the issuer and the endpoint of `config`.
     #[must_use]
@@ -111,16 +118,15 @@ impl Assertions {
         }
     }
 
-    /// Whether `token` proves that `client` sent it to us, for the first time. `named` is the
-    /// `client_id` of the form. The check for a replay comes last, so that nothing but a good
-    /// assertion uses one up. A caller without a good signature is answered after the same work,
-    /// whatever is wrong.
+    /// Judges whether `token` proves that `client` sent it to us; `named` is the `client_id` of the form.
+    /// Gives the use that is to be [remembered](Self::remember), as nothing but a good assertion uses one
+    /// up. A caller without a good signature is answered after the same work, whatever is wrong.
     pub(super) async fn judge(
         &self,
         client: Option<&Client>,
         token: &Unverified<'_>,
         named: Option<&str>,
-    ) -> Result<(), AuthenticationError> {
+    ) -> Result<Option<TokenUse>, AuthenticationError> {
         let Some(client) = client else {
             self.verify_for_nothing(token);
             return Err(AuthenticationError::UnknownClient);
@@ -136,13 +142,26 @@ impl Assertions {
             }
         };
         let now = self.clock.now();
-        if let Some((key, until)) = self.claims(client, claims, named, now)? {
-            let first = self.store.first_use(key, until).await;
-            if !first.map_err(AuthenticationError::Store)? {
-                return Err(AssertionError::Replayed.into());
-            }
+        let used = self.claims(client, claims, named, now)?;
+        Ok(used.map(|(key, until)| TokenUse { key, until }))
+    }
+
+    /// Remembers the use of an assertion on its client's account.
+    ///
+    /// # Errors
+    /// [`AssertionError::Replayed`] where it was used before, [`AuthenticationError::Store`] where that
+    /// cannot be found out.
+    pub async fn remember(
+        &self,
+        used: TokenUse,
+        client_id: &Arc<str>,
+    ) -> Result<(), AuthenticationError> {
+        let first = self.store.first_use(used.key, used.until, client_id).await;
+        if first.map_err(AuthenticationError::Store)? {
+            Ok(())
+        } else {
+            Err(AssertionError::Replayed.into())
         }
-        Ok(())
     }
 
     /// Judges the claims, and says under which key the assertion is remembered, and until when;

@@ -307,6 +307,8 @@ pub struct Limits {
     pub pushes_per_client: Rate,
     /// Failed authentications of one address.
     pub failures_per_address: Rate,
+    /// Further ones of a client that works at the address.
+    pub failures_per_client: Rate,
     /// Connections at once.
     pub connections: usize,
     /// From the first byte of a request head to its end.

@@ -104,6 +104,7 @@ impl Endpoints {
         shared: &Shared,
         (registry, fetcher, nonces): (Arc<Registry>, Arc<KeyFetcher>, Arc<Nonces>),
     ) -> Self {
+        shared.store.expect_clients(config.clients.len());
         let random: Arc<dyn SecureRandom + Send + Sync> = Arc::new(SystemRandom::new());
         let par = par::Endpoint::new(
             config,

@@ -29,7 +29,7 @@ pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> (Backend, Arc<dyn
     if let Some(redis) = config.store.redis.clone() {
         let issuer = config.server.issuer.as_str();
         let (store, keeper) = RedisStore::new(redis, issuer, Arc::clone(clock));
-        let store = Arc::new(store);
+        let store = Arc::new(store.bounded(config.store.max_bytes));
         let observed = Observed::new(Arc::<RedisStore>::clone(&store), System::Redis);
         let (keeper, ledger) = (Some(Box::new(keeper)), Arc::new(Ledger::new(Arc::clone(clock))));
         return (Backend::Redis { store, keeper, ledger }, Arc::new(observed));

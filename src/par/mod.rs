@@ -179,10 +179,13 @@ impl Endpoint {
         let mut accepted = match &proof {
             None => self.kept(&client, valid).await?,
             // Last, so that a push refused for anything else does not use the proof up.
-            Some(proof) if self.store.first_use(proof.replay, proof.until).await? => {
+            Some(proof) => {
+                let client_id = &client.client.client_id;
+                if !self.store.first_use(proof.replay, proof.until, client_id).await? {
+                    return Err(DpopError::Replayed.into());
+                }
                 self.kept(&client, valid).await?
             }
-            Some(_) => return Err(DpopError::Replayed.into()),
         };
         accepted.next_nonce = proof.and_then(|proof| proof.next_nonce);
         Ok(accepted)
@@ -216,6 +219,12 @@ impl Endpoint {
             }
             Err(error) => Err(error.clone()),
         };
+        // Before the assertion is remembered: who is over the rate takes no more room.
+        let rate = outcome.as_ref().ok().map(|known| self.limits.push(&known.client.client_id));
+        let outcome = match outcome {
+            Ok(known) if !matches!(rate, Some(Err(_))) => self.remembered(known).await,
+            outcome => outcome,
+        };
         let verdict =
             outcome.as_ref().err().map_or(AuthVerdict::Accepted, AuthenticationError::verdict);
         meter().client_auth(trail.method, verdict);
@@ -227,13 +236,21 @@ impl Endpoint {
         match (&outcome, trail.peer.address) {
             (Ok(known), Some(address)) => self.limits.succeeded(address, &known.client.client_id),
             (Err(error), Some(address)) if error.code() == ErrorCode::InvalidClient => {
-                self.limits.failed(address);
+                self.limits.failed(address, claimed);
             }
             _ => {}
         }
         let authenticated = outcome?;
-        self.limits.push(&authenticated.client.client_id).map_err(ParError::TooManyPushes)?;
+        rate.transpose().map_err(ParError::TooManyPushes)?;
         Ok(authenticated)
+    }
+
+    /// The same once its assertion is remembered.
+    async fn remembered(&self, known: Authenticated) -> Result<Authenticated, AuthenticationError> {
+        if let Some(used) = known.token_use {
+            self.assertions.remember(used, &known.client.client_id).await?;
+        }
+        Ok(known)
     }
 
     async fn kept(

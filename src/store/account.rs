@@ -7,10 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::{StoreError, Usage};
-
-/// No client may hold more than this part of the room.
-const CLIENT_SHARE: u64 = 4;
+use super::{MAX_SHARES, StoreError, Usage};
 
 /// Who holds how much of the room.
 #[derive(Debug)]
@@ -18,6 +15,7 @@ pub(super) struct Account {
     max_bytes: u64,
     bytes: AtomicU64,
     requests: AtomicU64,
+    shares: AtomicU64,
     by_client: Mutex<HashMap<Arc<str>, u64>>,
 }
 
@@ -27,8 +25,19 @@ impl Account {
             max_bytes,
             bytes: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            shares: AtomicU64::new(MAX_SHARES),
             by_client: Mutex::default(),
         }
+    }
+
+    /// Divides the room among so many clients. What they hold already stays theirs.
+    pub(super) fn divide(&self, clients: usize) {
+        let clients = u64::try_from(clients).unwrap_or(MAX_SHARES);
+        self.shares.store(clients.clamp(1, MAX_SHARES), Ordering::Relaxed);
+    }
+
+    fn share(&self) -> u64 {
+        self.max_bytes / self.shares.load(Ordering::Relaxed).max(1)
     }
 
     pub(super) fn reserve(&self, client_id: &Arc<str>, cost: u64) -> Result<(), StoreError> {
@@ -45,7 +54,7 @@ impl Account {
             Some(held) => held,
             None => by_client.entry(Arc::clone(client_id)).or_default(),
         };
-        if *held + cost > self.max_bytes / CLIENT_SHARE {
+        if *held + cost > self.share() {
             drop(by_client);
             self.release_shared(cost);
             return Err(StoreError::ClientShareFull);
@@ -55,6 +64,12 @@ impl Account {
     }
 
     pub(super) fn release(&self, client_id: &Arc<str>, cost: u64) {
+        self.release_part(client_id, cost);
+        self.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Gives back the room of what a request no longer has.
+    pub(super) fn release_part(&self, client_id: &Arc<str>, cost: u64) {
         let mut by_client = self.by_client.lock();
         if let Some(held) = by_client.get_mut(client_id) {
             *held = held.saturating_sub(cost);
@@ -64,10 +79,9 @@ impl Account {
         }
         drop(by_client);
         self.release_shared(cost);
-        self.requests.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(super) fn reserve_shared(&self, cost: u64) -> Result<(), StoreError> {
+    fn reserve_shared(&self, cost: u64) -> Result<(), StoreError> {
         let before = self.bytes.fetch_add(cost, Ordering::Relaxed);
         if before + cost > self.max_bytes {
             self.release_shared(cost);
@@ -76,7 +90,7 @@ impl Account {
         Ok(())
     }
 
-    pub(super) fn release_shared(&self, cost: u64) {
+    fn release_shared(&self, cost: u64) {
         self.bytes.fetch_sub(cost, Ordering::Relaxed);
     }
 

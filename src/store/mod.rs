@@ -71,8 +71,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError::Unavailable`]
     async fn find(&self, key: &IndexKey) -> Result<Option<Found>, StoreError>;
 
-    /// Keeps `continuation` under `handle` for as long as the request is kept. Harmless to repeat;
-    /// at most [`MOST_CONTINUATIONS`] per flow.
+    /// Keeps `continuation` under `handle` for as long as the login lives. Harmless to repeat. A login
+    /// keeps its newest [`MAX_CONTINUATIONS`]: the oldest gives way.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing was kept.
@@ -95,18 +95,32 @@ pub trait Store: Send + Sync + fmt::Debug {
         handle: &Reference,
     ) -> Result<Option<(Held, Arc<Continuation>)>, StoreError>;
 
-    /// Completes: *started* → *spent*, once. A repetition by the same flow within
-    /// [`REPEAT_WINDOW`] is answered [`Spend::Repeated`].
+    /// Completes: *started* → *spent*, once. A repetition by the same flow with the same outcome within
+    /// [`REPEAT_WINDOW`] is answered [`Spend::Repeated`]. After that time a [tombstone](Held::is_tombstone)
+    /// stands for the request.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]
-    async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError>;
+    async fn spend(
+        &self,
+        reference: &Reference,
+        completion: Completion<'_>,
+    ) -> Result<Spend, StoreError>;
 
-    /// Whether `key` is seen for the first time; it is remembered at least until `until`.
+    /// Whether `key` is seen for the first time; it is remembered at least until `until`, on the account
+    /// of the client whose token it is.
     ///
     /// # Errors
     /// [`StoreError`]; then `key` is not remembered.
-    async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError>;
+    async fn first_use(
+        &self,
+        key: ReplayKey,
+        until: Timestamp,
+        client_id: &Arc<str>,
+    ) -> Result<bool, StoreError>;
+
+    /// Divides the room among so many clients: one alone may have all of it, four and more a quarter each.
+    fn expect_clients(&self, _count: usize) {}
 
     /// Whether the backend answers.
     ///
@@ -121,10 +135,17 @@ pub trait Store: Send + Sync + fmt::Debug {
 /// A double click on a consent button completes twice within this time and is let through.
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(10);
 
-/// Most continuations of one flow.
-pub const MOST_CONTINUATIONS: usize = 16;
+/// Largest number of continuations that one login keeps.
+pub const MAX_CONTINUATIONS: usize = 16;
+
+/// Largest number of logins that one request has at a time: the oldest gives way.
+pub const MAX_LOGINS: usize = 8;
+
+/// Largest number of shares that the room is divided into: with more clients each may hold a quarter.
+pub const MAX_SHARES: u64 = 4;
 
 /// An authorize URL that the upstream emitted and the browser does not see. `Debug` shows no value.
+#[derive(PartialEq, Eq)]
 pub struct Continuation {
     /// The path that it stands on.
     pub path: Box<str>,
@@ -231,15 +252,63 @@ pub enum Start {
     Taken,
 }
 
-/// A request as it lies in the store.
+/// A request as the store holds it.
 #[derive(Debug)]
 pub struct Held {
-    /// What was pushed.
+    /// What was pushed. Of a tombstone the query is empty and the key is not the request's.
     pub request: Arc<PushedRequest>,
     /// The present, by the store's clock.
     pub now: Timestamp,
-    /// When and by which flow it was completed.
-    pub spent: Option<(FlowId, Timestamp)>,
+    /// Its completion.
+    pub spent: Option<Spent>,
+    /// The logins that may go on, the newest last.
+    pub logins: Vec<FlowId>,
+}
+
+impl Held {
+    /// Whether this login has not given way to newer ones.
+    #[must_use]
+    pub fn has(&self, flow: FlowId) -> bool {
+        self.logins.contains(&flow)
+    }
+
+    /// Whether nothing is left of the request but that it is spent: its client, and how its answer is
+    /// recognised.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        self.request.query.is_empty()
+    }
+}
+
+/// The completion of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// The login that completed it.
+    pub flow: FlowId,
+    /// The time of the completion.
+    pub at: Timestamp,
+    /// The answer that went to the client.
+    pub outcome: Outcome,
+}
+
+/// Completion that a caller asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Completion<'a> {
+    /// The login that ends.
+    pub flow: FlowId,
+    /// The answer that goes to the client.
+    pub outcome: Outcome,
+    /// What was pushed, for the tombstone.
+    pub request: &'a PushedRequest,
+}
+
+/// Kind of the answer by which a request was completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A code, a token or a signed response.
+    Code,
+    /// An error.
+    Error,
 }
 
 /// What a call to [`Store::spend`] met.
@@ -273,9 +342,6 @@ pub enum StoreError {
     /// This client holds its share of the room.
     #[error("the client's share of the store is full")]
     ClientShareFull,
-    /// The flow has as many continuations as it may have.
-    #[error("the flow has too many continuations")]
-    TooManyContinuations,
     /// Nothing is kept under this reference (any more).
     #[error("the request is gone")]
     Gone,
@@ -294,7 +360,6 @@ impl StoreError {
         match self {
             Self::Full => "full",
             Self::ClientShareFull => "client_share_full",
-            Self::TooManyContinuations => "too_many_continuations",
             Self::Gone => "gone",
             Self::Unavailable => "unavailable",
             Self::Corrupt => "corrupt",
@@ -305,7 +370,7 @@ impl StoreError {
     #[must_use]
     pub const fn cause(self) -> StoreCause {
         match self {
-            Self::Full | Self::TooManyContinuations => StoreCause::Full,
+            Self::Full => StoreCause::Full,
             Self::ClientShareFull => StoreCause::ClientShare,
             Self::Gone | Self::Corrupt => StoreCause::Corrupt,
             Self::Unavailable => StoreCause::Unavailable,

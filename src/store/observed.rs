@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    CallerToken, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, PushedRequest, ReplayKey,
-    Spend, Start, Store, StoreError, Usage, Visit,
+    CallerToken, Completion, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, PushedRequest,
+    ReplayKey, Spend, Start, Store, StoreError, Usage, Visit,
 };
 use crate::clock::{Stopwatch, Timestamp};
 use crate::oauth::request_uri::Reference;
@@ -122,14 +122,27 @@ impl Store for Observed {
         self.step((StoreOperation::Read, "store continuation"), call).await
     }
 
-    async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError> {
-        let call = self.inner.spend(reference, flow);
+    async fn spend(
+        &self,
+        reference: &Reference,
+        completion: Completion<'_>,
+    ) -> Result<Spend, StoreError> {
+        let call = self.inner.spend(reference, completion);
         self.step((StoreOperation::Spend, "store spend"), call).await
     }
 
-    async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError> {
-        let call = self.inner.first_use(key, until);
+    async fn first_use(
+        &self,
+        key: ReplayKey,
+        until: Timestamp,
+        client_id: &Arc<str>,
+    ) -> Result<bool, StoreError> {
+        let call = self.inner.first_use(key, until, client_id);
         self.step((StoreOperation::FirstUse, "store first_use"), call).await
+    }
+
+    fn expect_clients(&self, count: usize) {
+        self.inner.expect_clients(count);
     }
 
     /// The only one without a step: no request asks for it.

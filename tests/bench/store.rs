@@ -44,7 +44,7 @@ async fn replays() -> anyhow::Result<()> {
     let until = clock.now() + Duration::from_secs(3600);
     let before = resident_bytes()?;
     for number in 0..ENTRIES {
-        ensure!(store.first_use(ReplayKey(key(number)), until).await?, "seen twice");
+        ensure!(store.first_use(ReplayKey(key(number)), until, &"a".into()).await?, "seen twice");
     }
     store.tidy();
     let (real, counted) = (resident_bytes()? - before, store.usage().bytes);

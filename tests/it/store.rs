@@ -7,13 +7,14 @@ use parapet::clock::{Clock as _, ManualClock, SystemClock, Timestamp};
 use parapet::config::store::{self as config, RedisPassword, RedisServers};
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{
-    CallerToken, Continuation, FlowId, IndexKey, Lifetimes, MemoryStore, PushedRequest, RedisStore,
-    ReplayKey, Spend, Start, Starts, Store, StoreError, Visit,
+    CallerToken, Completion, Continuation, FlowId, IndexKey, Lifetimes, MemoryStore, Outcome,
+    PushedRequest, RedisStore, ReplayKey, Spend, Start, Starts, Store, StoreError, Visit,
 };
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::support::bench::completion;
 use crate::support::redis::{Make, Redis};
 
 const LIFETIMES: Lifetimes =
@@ -25,6 +26,7 @@ const BEGIN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 /// A store and the clock it is judged by.
 struct Bench {
     store: Arc<dyn Store>,
+    memory: Option<Arc<MemoryStore>>,
     clock: Arc<ManualClock>,
     /// Time by which a request may be kept longer than was asked for.
     spare: Duration,
@@ -35,6 +37,13 @@ struct Bench {
 }
 
 impl Bench {
+    /// Gives the room of what is over back, where a store does that by itself from time to time.
+    fn tidy(&self) {
+        if let Some(memory) = &self.memory {
+            memory.tidy();
+        }
+    }
+
     fn advance(&self, by: Duration) {
         self.clock.advance(by);
         if let Some(server) = &self.server {
@@ -56,7 +65,8 @@ fn memory(max_bytes: u64) -> Bench {
     let clock = Arc::new(ManualClock::at(BEGIN));
     let store = Arc::new(MemoryStore::new(max_bytes, clock.clone()));
     let (spare, remembered) = (Duration::ZERO, Duration::ZERO);
-    Bench { store, clock, spare, remembered, server: None, _keeping: None }
+    let memory = Some(Arc::clone(&store));
+    Bench { store, memory, clock, spare, remembered, server: None, _keeping: None }
 }
 
 /// Redis's clock is moved by the test; the gateway's own runs, and is an hour behind.
@@ -75,7 +85,8 @@ async fn redis(make: Make) -> Bench {
         drop(stop);
     });
     Bench {
-        store: Arc::new(store),
+        store: Arc::new(store.bounded(1 << 20)),
+        memory: None,
         clock: Arc::new(ManualClock::at(BEGIN)),
         spare: Duration::from_secs(2),
         remembered: Duration::from_millis(10_001),
@@ -172,7 +183,7 @@ async fn b161_a_started_request_is_held_for_the_login() {
         bench.advance(Duration::from_secs(1799));
         assert!(bench.store.read(&reference(1)).await.unwrap().is_some());
         assert_eq!(start(&bench, &reference(1), visit(2, Starts::Many)).await, "expired");
-        assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Spent);
+        assert_eq!(bench.store.spend(&reference(1), completion(FLOW)).await.unwrap(), Spend::Spent);
         bench.advance(Duration::from_secs(1));
         assert!(bench.store.read(&reference(1)).await.unwrap().is_none());
     }
@@ -230,18 +241,149 @@ async fn b164_spent_is_spent_but_for_a_repetition_by_the_same_flow() {
     for bench in benches().await {
         put(&bench, &reference(1)).await;
         start(&bench, &reference(1), visit(1, Starts::Many)).await;
-        assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Spent);
-        assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::Repeated);
+        assert_eq!(bench.store.spend(&reference(1), completion(FLOW)).await.unwrap(), Spend::Spent);
         assert_eq!(
-            bench.store.spend(&reference(1), OTHER_FLOW).await.unwrap(),
+            bench.store.spend(&reference(1), completion(FLOW)).await.unwrap(),
+            Spend::Repeated
+        );
+        assert_eq!(
+            bench.store.spend(&reference(1), completion(OTHER_FLOW)).await.unwrap(),
             Spend::AlreadySpent
         );
         assert_eq!(start(&bench, &reference(1), visit(2, Starts::Many)).await, "spent");
         bench.advance(Duration::from_secs(10));
-        assert_eq!(bench.store.spend(&reference(1), FLOW).await.unwrap(), Spend::AlreadySpent);
+        assert_eq!(
+            bench.store.spend(&reference(1), completion(FLOW)).await.unwrap(),
+            Spend::AlreadySpent
+        );
         let held = bench.store.read(&reference(1)).await.unwrap().unwrap();
-        assert_eq!(held.spent.map(|(flow, _)| flow), Some(FLOW));
-        assert_eq!(bench.store.spend(&reference(9), FLOW).await.unwrap(), Spend::Unknown);
+        assert_eq!(held.spent.map(|spent| spent.flow), Some(FLOW));
+        assert_eq!(
+            bench.store.spend(&reference(9), completion(FLOW)).await.unwrap(),
+            Spend::Unknown
+        );
+    }
+}
+
+#[tokio::test]
+async fn b296_another_outcome_is_no_repetition() {
+    for bench in benches().await {
+        for (byte, first, second) in
+            [(1, Outcome::Code, Outcome::Error), (2, Outcome::Error, Outcome::Code)]
+        {
+            put(&bench, &reference(byte)).await;
+            start(&bench, &reference(byte), visit(1, Starts::Many)).await;
+            let complete = |outcome| {
+                let completion = Completion { outcome, ..completion(FLOW) };
+                let store = Arc::clone(&bench.store);
+                async move { store.spend(&reference(byte), completion).await.unwrap() }
+            };
+            assert_eq!(complete(first).await, Spend::Spent);
+            assert_eq!(complete(first).await, Spend::Repeated);
+            assert_eq!(complete(second).await, Spend::AlreadySpent);
+            let held = bench.store.read(&reference(byte)).await.unwrap().unwrap();
+            assert_eq!(held.spent.map(|spent| spent.outcome), Some(first));
+        }
+    }
+}
+
+#[tokio::test]
+async fn b260_a_tombstone_is_what_stays_of_a_spent_request() {
+    for bench in benches().await {
+        put_indexed(&bench, &reference(1)).await;
+        start(&bench, &reference(1), visit(1, Starts::Many)).await;
+        let mut request = pushed("a");
+        request.index = Some(key());
+        let completion = Completion { flow: FLOW, outcome: Outcome::Code, request: &request };
+        assert_eq!(bench.store.spend(&reference(1), completion).await.unwrap(), Spend::Spent);
+        let held = bench.store.read(&reference(1)).await.unwrap().unwrap();
+        assert!(!held.is_tombstone());
+        bench.advance(Duration::from_secs(11));
+        bench.tidy();
+        let held = bench.store.read(&reference(1)).await.unwrap().unwrap();
+        assert!(held.is_tombstone() && held.spent.is_some());
+        assert_eq!((&*held.request.client_id, held.request.index), ("a", Some(key())));
+        let found = bench.store.find(&key()).await.unwrap().unwrap();
+        assert!(found.reference == reference(1) && found.held.is_tombstone());
+        let again = bench.store.spend(&reference(1), completion).await.unwrap();
+        assert_eq!(again, Spend::AlreadySpent);
+        assert_eq!(start(&bench, &reference(1), visit(2, Starts::Many)).await, "spent");
+        bench.advance(LIFETIMES.login + bench.spare);
+        assert!(bench.store.read(&reference(1)).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn b258_the_ninth_login_of_a_request_takes_the_place_of_the_first() {
+    for bench in benches().await {
+        put(&bench, &reference(1)).await;
+        for number in 1..=9 {
+            start(&bench, &reference(1), visit(number, Starts::Many)).await;
+            // A repeated call begins no other login.
+            start(&bench, &reference(1), visit(number, Starts::Many)).await;
+            let continuation = Continuation { path: "/a".into(), query: "q".into() };
+            let (request, handle) = (reference(1), reference(100 + number));
+            let flow = FlowId([number; 12]);
+            bench.store.put_continuation(&request, flow, &handle, continuation).await.unwrap();
+        }
+        let held = bench.store.read(&reference(1)).await.unwrap().unwrap();
+        let expected: Vec<_> = (2..=9).map(|number| FlowId([number; 12])).collect();
+        assert_eq!(held.logins, expected);
+        let kept = async |number: u8| {
+            let (flow, handle) = (FlowId([number; 12]), reference(100 + number));
+            bench.store.continuation(&reference(1), flow, &handle).await.unwrap().is_some()
+        };
+        assert!(!kept(1).await && kept(2).await && kept(9).await);
+    }
+}
+
+#[tokio::test]
+async fn b258_b259_b261_a_client_has_its_share_in_every_store() {
+    for bench in benches().await {
+        bench.store.expect_clients(2);
+        let large = |number: u16, client_id: &str| {
+            let mut bytes = [7; 32];
+            bytes[..2].copy_from_slice(&number.to_be_bytes());
+            let mut request = pushed(client_id);
+            request.query = "q".repeat(16_000).into();
+            let store = Arc::clone(&bench.store);
+            async move { store.put(&Reference::from_bytes(bytes), request, LIFETIMES).await }
+        };
+        let mut number = 0;
+        while large(number, "a").await.is_ok() {
+            number += 1;
+        }
+        // Half of a mebibyte, by requests of 16 KiB and what they cost beside.
+        assert!((20..=33).contains(&number), "{number}");
+        assert_eq!(large(number, "a").await, Err(StoreError::ClientShareFull));
+        let until = bench.clock.now() + Duration::from_secs(60);
+        let mut tokens = 0_u16;
+        let token = |number: u16| {
+            let mut key = [3; 32];
+            key[..2].copy_from_slice(&number.to_be_bytes());
+            let store = Arc::clone(&bench.store);
+            async move { store.first_use(ReplayKey(key), until, &"a".into()).await }
+        };
+        while tokens < 1000 && token(tokens).await.is_ok() {
+            tokens += 1;
+        }
+        assert!(tokens < 200, "{tokens}: tokens are on the same account");
+        assert_eq!(large(1000, "b").await, Ok(()), "another client goes on");
+        // Room comes back when requests expire, and by completions after the repeat window.
+        bench.advance(Duration::from_secs(300));
+        bench.tidy();
+        for round in 0..100 {
+            let byte = 50 + u8::try_from(round % 100).unwrap();
+            let mut request = pushed("a");
+            request.query = "q".repeat(16_000).into();
+            bench.store.put(&reference(byte), request, LIFETIMES).await.unwrap();
+            let begun = bench.store.start(&reference(byte), visit(1, Starts::Many)).await.unwrap();
+            assert!(matches!(begun, Start::Started { .. }));
+            let spent = bench.store.spend(&reference(byte), completion(FLOW)).await.unwrap();
+            assert_eq!(spent, Spend::Spent);
+            bench.advance(Duration::from_secs(1));
+            bench.tidy();
+        }
     }
 }
 
@@ -254,9 +396,9 @@ async fn b168_of_many_completions_one_wins() {
             let tasks: Vec<_> = (0..8)
                 .map(|flow| {
                     let store = Arc::clone(&bench.store);
-                    tokio::spawn(
-                        async move { store.spend(&reference(round), FlowId([flow; 12])).await },
-                    )
+                    tokio::spawn(async move {
+                        store.spend(&reference(round), completion(FlowId([flow; 12]))).await
+                    })
                 })
                 .collect();
             let mut winners = 0;
@@ -273,12 +415,14 @@ async fn b070_a_token_is_used_once_until_it_expires() {
     for bench in benches().await {
         let until = bench.clock.now() + Duration::from_secs(30);
         let key = ReplayKey([1; 32]);
-        assert!(bench.store.first_use(key, until).await.unwrap());
-        assert!(!bench.store.first_use(key, until).await.unwrap());
-        assert!(bench.store.first_use(ReplayKey([2; 32]), until).await.unwrap());
+        assert!(bench.store.first_use(key, until, &"a".into()).await.unwrap());
+        assert!(!bench.store.first_use(key, until, &"a".into()).await.unwrap());
+        assert!(bench.store.first_use(ReplayKey([2; 32]), until, &"a".into()).await.unwrap());
         bench.advance(Duration::from_secs(30) + bench.remembered);
         let until = bench.clock.now();
-        assert!(bench.store.first_use(key, until + Duration::from_secs(30)).await.unwrap());
+        assert!(
+            bench.store.first_use(key, until + Duration::from_secs(30), &"a".into()).await.unwrap()
+        );
     }
 }
 
@@ -412,9 +556,9 @@ async fn what_is_spent_is_found_as_spent_until_it_is_gone() {
     for bench in benches().await {
         put_indexed(&bench, &reference(1)).await;
         start(&bench, &reference(1), visit(1, Starts::Many)).await;
-        bench.store.spend(&reference(1), FLOW).await.unwrap();
+        bench.store.spend(&reference(1), completion(FLOW)).await.unwrap();
         let found = bench.store.find(&key()).await.unwrap().unwrap();
-        assert_eq!(found.held.spent.map(|(flow, _)| flow), Some(FLOW));
+        assert_eq!(found.held.spent.map(|spent| spent.flow), Some(FLOW));
         bench.advance(Duration::from_secs(1800));
         assert!(bench.store.find(&key()).await.unwrap().is_none());
     }
@@ -435,12 +579,13 @@ async fn an_undone_start_is_not_found() {
 }
 
 #[tokio::test]
-async fn continuations_are_kept_with_their_request_and_bounded() {
+async fn b301_a_login_keeps_its_newest_continuations() {
     for bench in benches().await {
         put(&bench, &reference(1)).await;
         start(&bench, &reference(1), visit(1, Starts::Many)).await;
         let put = |number: u8, flow: FlowId| {
-            let continuation = Continuation { path: "/a".into(), query: "q=1".into() };
+            let query = format!("q={number}").into();
+            let continuation = Continuation { path: "/a".into(), query };
             let store = Arc::clone(&bench.store);
             async move {
                 let (request, handle) = (reference(1), reference(number));
@@ -451,18 +596,27 @@ async fn continuations_are_kept_with_their_request_and_bounded() {
             put(number, FLOW).await.unwrap();
             put(number, FLOW).await.unwrap();
         }
-        assert_eq!(put(116, FLOW).await, Err(StoreError::TooManyContinuations));
+        assert_eq!(put(116, OTHER_FLOW).await, Err(StoreError::Gone), "there is no such login");
+        start(&bench, &reference(1), visit(2, Starts::Many)).await;
         put(116, OTHER_FLOW).await.unwrap();
         let get = |number: u8, flow: FlowId| {
             let store = Arc::clone(&bench.store);
             async move { store.continuation(&reference(1), flow, &reference(number)).await.unwrap() }
         };
         let (held, continuation) = get(103, FLOW).await.unwrap();
-        assert_eq!((&*continuation.path, &*continuation.query), ("/a", "q=1"));
+        assert_eq!((&*continuation.path, &*continuation.query), ("/a", "q=103"));
         assert_eq!(&*held.request.client_id, "a");
         assert!(get(103, OTHER_FLOW).await.is_none());
         assert!(get(117, FLOW).await.is_none());
+        for number in 117..200 {
+            put(number, FLOW).await.unwrap();
+            for newest in (number - 7).max(117)..=number {
+                assert!(get(newest, FLOW).await.is_some(), "{newest} of {number}");
+            }
+        }
+        assert!(get(103, FLOW).await.is_none() && get(183, FLOW).await.is_none());
+        assert!(get(184, FLOW).await.is_some() && get(116, OTHER_FLOW).await.is_some());
         bench.advance(LIFETIMES.login);
-        assert!(get(103, FLOW).await.is_none());
+        assert!(get(199, FLOW).await.is_none());
     }
 }

@@ -160,7 +160,9 @@ impl Found {
     }
 
     fn see_form(&mut self, element: &Element<'_, '_, SendHandlerTypes>) {
-        let is_needless = |form: &mut Form| form.inputs.is_empty() && form.id.is_none();
+        let is_needless = |form: &mut Form| {
+            form.id.is_none() && !form.inputs.iter().any(|(name, _)| is_handed(name))
+        };
         if self.is_frugal {
             self.forms.pop_if(is_needless);
         }

@@ -16,7 +16,7 @@ use super::departure::Proof;
 use super::{AuthorizeError, Endpoint, Flow};
 use crate::config::MaskFailure;
 use crate::oauth::request_uri::Reference;
-use crate::store::Continuation;
+use crate::store::{Continuation, MAX_CONTINUATIONS};
 use crate::telemetry::metrics::{MaskResult, StoreOperation, meter};
 
 mod entity;
@@ -194,6 +194,10 @@ impl Mask {
         for (handle, continuation) in kept {
             if !self.stored.insert(handle) {
                 continue;
+            }
+            // Later ones would take the place of those that this page shows already.
+            if self.stored.len() > MAX_CONTINUATIONS {
+                return Err(AuthorizeError::Unmaskable);
             }
             let Flow { reference, id, .. } = &self.flow;
             let put = self.endpoint.store.put_continuation(reference, *id, &handle, continuation);

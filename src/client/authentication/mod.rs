@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap};
 
 use super::assertion::{
-    ASSERTION_TYPE, AssertionError, Assertions, LONGEST_ASSERTION, claimed_client,
+    ASSERTION_TYPE, AssertionError, Assertions, LONGEST_ASSERTION, TokenUse, claimed_client,
 };
 use super::certificate::{Certificate, CertificateFault, Shown, is_among, is_named};
 use super::{Client, Registry};
@@ -29,6 +29,8 @@ pub struct Authenticated {
     pub client: Arc<Client>,
     /// How it proved itself.
     pub method: AuthMethod,
+    /// The single use of its assertion, to be remembered once the client's rate allows it.
+    pub token_use: Option<TokenUse>,
 }
 
 /// Why a client is not believed.
@@ -305,9 +307,11 @@ pub async fn authenticate(
     assertions: &Assertions,
 ) -> Result<Authenticated, AuthenticationError> {
     let client = registry.find(&presented.client_id).filter(|client| client.enabled);
+    let mut token_use = None;
     match &presented.proof {
         Proof::Assertion(token) => {
-            assertions.judge(client.map(|client| &**client), token, presented.named).await?;
+            let judged = assertions.judge(client.map(|client| &**client), token, presented.named);
+            token_use = judged.await?;
         }
         Proof::None | Proof::Basic(_) | Proof::Post(_) => {
             match certified(client.map(|client| &**client), presented).await {
@@ -320,7 +324,7 @@ pub async fn authenticate(
         }
     }
     let client = Arc::clone(client.ok_or(AuthenticationError::UnknownClient)?);
-    Ok(Authenticated { client, method: presented.method(registry) })
+    Ok(Authenticated { client, method: presented.method(registry), token_use })
 }
 
 /// Compares a secret, or its absence, with what is registered.

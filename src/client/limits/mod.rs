@@ -1,5 +1,7 @@
 //! How often a client may push and an address may fail.
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -34,12 +36,32 @@ pub struct Limits {
     /// When the last of them is free again, in milliseconds of the clock.
     all_free: Arc<AtomicU64>,
     trusted: Cache<(Arc<str>, IpAddr), ()>,
-    spent: (Cells<Arc<str>>, Cells<IpAddr>),
+    /// Failures of a client at an address where it works, once the address has failed too often.
+    own_failures: Keyed<Pair>,
+    own_blocked: Cache<Pair, Timestamp>,
+    spent: Spent,
     clock: Arc<dyn Clock>,
     /// Budgets that other replicas use too.
     shared: Option<Arc<Ledger>>,
     shared_pushes: Shared,
     shared_failures: Shared,
+}
+
+/// A client and an address from which it authenticated lately.
+type Pair = (Arc<str>, IpAddr);
+
+/// What is used up of each budget.
+#[derive(Debug, Clone)]
+struct Spent {
+    pushes: Cells<Arc<str>>,
+    failures: Cells<IpAddr>,
+    own_failures: Cells<Pair>,
+}
+
+impl Spent {
+    fn none() -> Self {
+        Self { pushes: cells(), failures: cells(), own_failures: cells() }
+    }
 }
 
 /// The budget is used up for this long.
@@ -65,12 +87,14 @@ impl Limits {
     /// Full budgets.
     #[must_use]
     pub fn new(limits: &config::Limits, clock: Arc<dyn Clock>) -> Self {
-        let spent = (cells(), cells());
-        let (pushes, failures) = keyed(limits, &spent, &clock);
+        let spent = Spent::none();
+        let own_blocked = Cache::builder().max_capacity(MOST_ADDRESSES).time_to_live(LONGEST_PER);
         let blocked = Cache::builder().max_capacity(MOST_ADDRESSES).time_to_live(LONGEST_PER);
         Self {
-            pushes,
-            failures,
+            pushes: keyed(limits.pushes_per_client, &spent.pushes, &clock),
+            failures: keyed(limits.failures_per_address, &spent.failures, &clock),
+            own_failures: keyed(limits.failures_per_client, &spent.own_failures, &clock),
+            own_blocked: own_blocked.build(),
             blocked: blocked.build(),
             all_free: Arc::default(),
             trusted: Cache::builder().max_capacity(MOST_ADDRESSES).time_to_idle(TRUST).build(),
@@ -86,10 +110,12 @@ impl Limits {
     /// the whole new budget comes back sooner.
     #[must_use]
     pub fn resized(&self, limits: &config::Limits) -> Self {
-        let (pushes, failures) = keyed(limits, &self.spent, &self.clock);
+        let (spent, clock) = (&self.spent, &self.clock);
         Self {
-            pushes,
-            failures,
+            pushes: keyed(limits.pushes_per_client, &spent.pushes, clock),
+            failures: keyed(limits.failures_per_address, &spent.failures, clock),
+            own_failures: keyed(limits.failures_per_client, &spent.own_failures, clock),
+            own_blocked: self.own_blocked.clone(),
             blocked: self.blocked.clone(),
             all_free: Arc::clone(&self.all_free),
             trusted: self.trusted.clone(),
@@ -112,19 +138,37 @@ impl Limits {
     ///
     /// # Errors
     /// [`RetryAfter`] where the address has failed too often and `client_id` has not authenticated
-    /// from there lately.
+    /// from there lately, or has failed too often there itself since.
     pub fn may_try(&self, address: IpAddr, client_id: &str) -> Result<(), RetryAfter> {
         let address = network(address);
-        let wait = self.failures_here(address).max(self.failures_elsewhere(address));
-        if wait.is_zero() || self.trusted.contains_key(&(Arc::from(client_id), address)) {
+        let wait = self.failures_of(address);
+        if wait.is_zero() {
             return Ok(());
         }
-        Err(RetryAfter(wait))
+        let pair = (Arc::from(client_id), address);
+        if !self.trusted.contains_key(&pair) {
+            return Err(RetryAfter(wait));
+        }
+        let own = self.own_blocked.get(&pair).map(|until| until.since(self.clock.now()));
+        match own.unwrap_or_default() {
+            Duration::ZERO => Ok(()),
+            wait => Err(RetryAfter(wait)),
+        }
     }
 
-    /// Counts a failed authentication.
-    pub fn failed(&self, address: IpAddr) {
+    /// Counts a failed authentication in the name of a client. Where the address may try for this client
+    /// alone any more, it comes out of a budget of the two.
+    pub fn failed(&self, address: IpAddr, client_id: &str) {
         let address = network(address);
+        if !self.failures_of(address).is_zero() {
+            let pair = (Arc::from(client_id), address);
+            if self.trusted.contains_key(&pair)
+                && let Err(not_until) = self.own_failures.check_key(&pair)
+            {
+                let wait = not_until.wait_time_from(OurClock(Arc::clone(&self.clock)).now());
+                self.own_blocked.insert(pair, self.clock.now() + wait);
+            }
+        }
         if let Err(not_until) = self.failures.check_key(&address) {
             let wait = not_until.wait_time_from(OurClock(Arc::clone(&self.clock)).now());
             let until = self.clock.now() + wait;
@@ -137,6 +181,11 @@ impl Limits {
             let Shared { each, per } = self.shared_failures;
             ledger.add(Debtor::Address(address), each, per * OVERDRAFT);
         }
+    }
+
+    /// How long failures keep `address` waiting.
+    fn failures_of(&self, address: IpAddr) -> Duration {
+        self.failures_here(address).max(self.failures_elsewhere(address))
     }
 
     /// How long the failures at this replica keep `address` waiting.
@@ -193,8 +242,8 @@ impl Limits {
         // What was noted a moment ago counts once it is settled.
         self.tidy();
         [
-            (LimitKind::Clients, self.spent.0.entry_count()),
-            (LimitKind::Addresses, self.spent.1.entry_count()),
+            (LimitKind::Clients, self.spent.pushes.entry_count()),
+            (LimitKind::Addresses, self.spent.failures.entry_count()),
             (LimitKind::Blocked, self.blocked.entry_count()),
             (LimitKind::Trusted, self.trusted.entry_count()),
         ]
@@ -202,9 +251,11 @@ impl Limits {
 
     /// Forgets budgets that are full again. To be called now and then.
     pub fn tidy(&self) {
-        self.spent.0.run_pending_tasks();
-        self.spent.1.run_pending_tasks();
+        self.spent.pushes.run_pending_tasks();
+        self.spent.failures.run_pending_tasks();
+        self.spent.own_failures.run_pending_tasks();
         self.blocked.run_pending_tasks();
+        self.own_blocked.run_pending_tasks();
         self.trusted.run_pending_tasks();
         if let Some(ledger) = &self.shared {
             ledger.tidy();
@@ -212,18 +263,13 @@ impl Limits {
     }
 }
 
-fn keyed(
-    limits: &config::Limits,
-    (pushes, failures): &(Cells<Arc<str>>, Cells<IpAddr>),
+fn keyed<K: Clone + Hash + Eq + Debug + Send + Sync + 'static>(
+    rate: config::Rate,
+    spent: &Cells<K>,
     clock: &Arc<dyn Clock>,
-) -> (Keyed<Arc<str>>, Keyed<IpAddr>) {
+) -> Keyed<K> {
     let ours = OurClock(Arc::clone(clock));
-    let pushes = Budgets::over(pushes, &ours, limits.pushes_per_client);
-    let failures = Budgets::over(failures, &ours, limits.failures_per_address);
-    (
-        RateLimiter::new(quota(limits.pushes_per_client), pushes, ours.clone()),
-        RateLimiter::new(quota(limits.failures_per_address), failures, ours),
-    )
+    RateLimiter::new(quota(rate), Budgets::over(spent, &ours, rate), ours)
 }
 
 /// In which one use comes back.

@@ -13,6 +13,7 @@ fn settings() -> config::Limits {
     config::Limits {
         pushes_per_client: rate(2, Duration::from_secs(1)),
         failures_per_address: rate(3, Duration::from_secs(60)),
+        failures_per_client: rate(4, Duration::from_secs(60)),
         connections: 1,
         header_timeout: Duration::from_secs(1),
         keepalive_timeout: Duration::from_secs(1),
@@ -39,10 +40,10 @@ fn b009_pushes_come_back_with_time() {
 fn an_address_that_fails_too_often_waits() {
     let (limits, clock) = limits();
     for _ in 0..3 {
-        limits.failed(HOME);
+        limits.failed(HOME, "one");
         assert!(limits.may_try(HOME, "one").is_ok());
     }
-    limits.failed(HOME);
+    limits.failed(HOME, "one");
     assert!(limits.may_try(HOME, "one").is_err());
     assert!(limits.may_try("192.0.2.2".parse().unwrap(), "one").is_ok());
     clock.advance(Duration::from_secs(20));
@@ -52,10 +53,10 @@ fn an_address_that_fails_too_often_waits() {
 #[test]
 fn a_client_that_authenticated_lately_is_not_held_up() {
     let (limits, _clock) = limits();
-    limits.failed(HOME);
+    limits.failed(HOME, "one");
     limits.succeeded(HOME, &"good".into());
     for _ in 0..9 {
-        limits.failed(HOME);
+        limits.failed(HOME, "one");
     }
     assert!(limits.may_try(HOME, "good").is_ok());
     assert!(limits.may_try(HOME, "bad").is_err());
@@ -87,8 +88,8 @@ fn budgets_of_another_size_are_as_used_up() {
     // A second of the minute in which six come back was used.
     let more = (0..9).filter(|_| wider.push(&client).is_ok()).count();
     assert_eq!(more, 5);
-    limits.failed(HOME);
-    wider.failed(HOME);
+    limits.failed(HOME, "one");
+    wider.failed(HOME, "one");
     assert!(wider.may_try(HOME, "one").is_err() && limits.may_try(HOME, "one").is_err());
     // The whole budget of `same` comes back in a second.
     assert!(same.push(&client).is_err());
@@ -102,18 +103,18 @@ fn budgets_of_another_size_are_as_used_up() {
 fn a_million_addresses_take_bounded_room() {
     let (limits, _clock) = limits();
     for number in 0..1_000_000_u32 {
-        limits.failed(IpAddr::V4((0x0a00_0000 + number).into()));
+        limits.failed(IpAddr::V4((0x0a00_0000 + number).into()), "one");
         if number.is_multiple_of(50_000) {
             limits.tidy();
         }
     }
     limits.tidy();
-    let kept = limits.spent.1.entry_count();
+    let kept = limits.spent.failures.entry_count();
     assert!((1..=MOST_ADDRESSES).contains(&kept), "{kept}");
     // The last to fail are still counted.
     let last = IpAddr::V4((0x0a00_0000 + 999_999).into());
     for _ in 0..3 {
-        limits.failed(last);
+        limits.failed(last, "one");
     }
     assert!(limits.may_try(last, "one").is_err());
     for number in 0..200_000_u32 {
@@ -127,7 +128,7 @@ fn a_million_addresses_take_bounded_room() {
 fn a_whole_ipv6_network_is_one_address() {
     let (limits, _clock) = limits();
     for last in 0..9_u16 {
-        limits.failed(format!("2001:db8::{last:x}").parse().unwrap());
+        limits.failed(format!("2001:db8::{last:x}").parse().unwrap(), "one");
     }
     assert!(limits.may_try("2001:db8::ffff".parse().unwrap(), "one").is_err());
     assert!(limits.may_try("2001:db8:0:1::1".parse().unwrap(), "one").is_ok());
@@ -148,9 +149,32 @@ fn b009_budgets_that_other_replicas_use_are_used_up_for_this_one() {
         ledger.add(Debtor::Address(HOME), Duration::from_secs(20), TRUST);
     }
     assert!(limits.may_try(HOME, "one").is_ok(), "as many as are allowed");
-    limits.failed(HOME);
+    limits.failed(HOME, "one");
     let RetryAfter(wait) = limits.may_try(HOME, "one").unwrap_err();
     assert_eq!(wait, Duration::from_secs(20));
     clock.advance(wait);
     assert!(limits.may_try(HOME, "one").is_ok());
+}
+
+#[test]
+fn b265_a_client_that_works_at_an_address_may_fail_there_longer_and_not_for_ever() {
+    let (limits, clock) = limits();
+    limits.succeeded(HOME, &"works".into());
+    for _ in 0..4 {
+        limits.failed(HOME, "stranger");
+    }
+    assert!(limits.may_try(HOME, "stranger").is_err());
+    let mut failures = 0;
+    while limits.may_try(HOME, "works").is_ok() && failures < 100 {
+        limits.failed(HOME, "works");
+        failures += 1;
+    }
+    assert_eq!(failures, 5, "the budget of the two, and the one that finds it used up");
+    // Nobody who fails in its name elsewhere holds it up at home.
+    let away = IpAddr::V4([198, 51, 100, 7].into());
+    clock.advance(Duration::from_secs(120));
+    for _ in 0..50 {
+        limits.failed(away, "works");
+    }
+    assert!(limits.may_try(HOME, "works").is_ok() && limits.may_try(away, "works").is_err());
 }

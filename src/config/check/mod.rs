@@ -276,6 +276,7 @@ fn limits(file: &file::Limits) -> Limits {
     Limits {
         pushes_per_client: file.pushes_per_client,
         failures_per_address: file.failures_per_address,
+        failures_per_client: file.failures_per_client,
         connections: file.connections,
         header_timeout: file.header_timeout.0,
         keepalive_timeout: file.keepalive_timeout.0,

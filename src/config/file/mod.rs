@@ -311,6 +311,9 @@ pub struct Limits {
     pub pushes_per_client: Rate,
     /// Failed authentications of one address.
     pub failures_per_address: Rate,
+    /// Further failed authentications of a client at an address where it authenticated within the hour,
+    /// once that address has failed too often: such a client is held up later than others, not never.
+    pub failures_per_client: Rate,
     /// Connections at once.
     #[schemars(range(min = 1))]
     pub connections: usize,
@@ -337,6 +340,7 @@ impl Default for Limits {
         Self {
             pushes_per_client: rate(100, 1),
             failures_per_address: rate(20, 60),
+            failures_per_client: rate(20, 60),
             connections: 10_000,
             header_timeout: Time::seconds(10),
             keepalive_timeout: Time::seconds(75),

@@ -13,8 +13,8 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use super::account::Account;
 use super::due::Due;
 use super::{
-    CallerToken, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, MOST_CONTINUATIONS,
-    PushedRequest, ReplayKey, Spend, Start, Store, StoreError, Usage, Visit,
+    CallerToken, Completion, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, PushedRequest,
+    REPEAT_WINDOW, ReplayKey, Spend, Start, Store, StoreError, Usage, Visit,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::oauth::request_uri::Reference;
@@ -22,6 +22,7 @@ use crate::oauth::request_uri::Reference;
 use entry::{Entry, Kept};
 use index::Index;
 use replays::{REPLAY_OVERHEAD, Replays, Use};
+use tombs::{Tomb, Tombs};
 
 pub use saved::Tally;
 
@@ -30,10 +31,11 @@ mod index;
 mod record;
 mod replays;
 mod saved;
+mod tombs;
 
 /// Bytes a request costs beside its query: key, entry, and moka's own nodes, as measured over a
-/// million entries (`docs/performance.md`), and the state of the login it may become.
-const REQUEST_OVERHEAD: u64 = 616;
+/// million entries (`docs/performance.md`), and the state of the logins it may become.
+const REQUEST_OVERHEAD: u64 = 744;
 
 /// Bytes that finding a request by the index costs: the key beside it, and an entry of the index.
 /// Its room is reserved by the push, so that a start finds it.
@@ -50,6 +52,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct MemoryStore {
     requests: Cache<Address, Arc<Entry>>,
     index: Index,
+    tombs: Tombs,
     replays: Replays,
     due_requests: Due<Address>,
     account: Account,
@@ -65,6 +68,7 @@ impl MemoryStore {
         Self {
             requests: Cache::builder().build(),
             index: Index::new(),
+            tombs: Tombs::new(),
             replays: Replays::new(),
             due_requests: Due::new(),
             account: Account::new(max_bytes),
@@ -91,7 +95,11 @@ impl MemoryStore {
     }
 
     fn held(&self, address: Address) -> Option<Held> {
-        self.requests.get(&address).and_then(|entry| entry.held(self.clock.now()))
+        let now = self.clock.now();
+        match self.requests.get(&address) {
+            Some(entry) => entry.held(now),
+            None => self.tombs.held(&address, now),
+        }
     }
 
     /// Collects expired entries. To be called a few times a second from a thread of its own;
@@ -103,25 +111,59 @@ impl MemoryStore {
                 self.collect_request(address, now);
             }
         }
-        self.account.release_shared(REPLAY_OVERHEAD * self.replays.tidy(now));
+        self.replays.tidy(now, |client_id| self.account.release_part(client_id, REPLAY_OVERHEAD));
         self.requests.run_pending_tasks();
         self.index.tidy();
     }
 
     fn collect_request(&self, address: Address, now: Timestamp) {
         let Some(entry) = self.requests.get(&address) else {
-            return;
+            return self.collect_tomb(address, now);
         };
         let gone_at = entry.gone_at() + GRACE;
+        if now >= gone_at {
+            if let Some(entry) = self.requests.remove(&address) {
+                self.account.release(&entry.request.client_id, self.closed(&entry, address));
+            }
+        } else if entry.is_over(now) {
+            self.entomb(address, &entry);
+            self.due_requests.push(gone_at, address);
+        } else {
+            self.due_requests.push(gone_at, address);
+        }
+    }
+
+    fn collect_tomb(&self, address: Address, now: Timestamp) {
+        let Some(tomb) = self.tombs.find(&address) else { return };
+        let gone_at = tomb.gone_at + GRACE;
         if now < gone_at {
             self.due_requests.push(gone_at, address);
-        } else if let Some(entry) = self.requests.remove(&address) {
-            let mut state = entry.state();
-            state.gone = true;
-            self.unindex(&entry, address);
-            let continuations: u64 = state.continuations.iter().map(Kept::cost).sum();
-            self.account.release(&entry.request.client_id, cost(&entry.request) + continuations);
+        } else if let Some(tomb) = self.tombs.remove(&address) {
+            self.account.release_part(&tomb.client_id, tomb.cost());
         }
+    }
+
+    /// Closes an entry, so that nothing is added to it, and gives the room that it took.
+    fn closed(&self, entry: &Entry, address: Address) -> u64 {
+        let mut state = entry.state();
+        state.gone = true;
+        self.unindex(entry, address);
+        cost(&entry.request) + state.cost_of_continuations()
+    }
+
+    /// Puts a tombstone in the place of a spent request.
+    fn entomb(&self, address: Address, entry: &Entry) {
+        let request = &entry.request;
+        let reference = request.index.as_ref().and_then(|key| self.index.find(key));
+        let reference = reference.filter(|reference| self::address(reference) == address);
+        let client_id = Arc::clone(&request.client_id);
+        let tomb = Tomb { client_id, index: request.index, gone_at: entry.gone_at() };
+        let cost = tomb.cost();
+        // First, so that one of the two is found at any time.
+        self.tombs.insert(address, tomb, reference);
+        let room = self.closed(entry, address);
+        self.requests.invalidate(&address);
+        self.account.release(&request.client_id, room.saturating_sub(cost));
     }
 
     /// To be called under the entry's lock.
@@ -151,10 +193,16 @@ impl Store for MemoryStore {
 
     async fn start(&self, reference: &Reference, visit: Visit<'_>) -> Result<Start, StoreError> {
         let _open = self.open()?;
-        let Some(entry) = self.requests.get(&address(reference)) else {
-            return Ok(Start::Unknown);
+        let address = address(reference);
+        let Some(entry) = self.requests.get(&address) else {
+            return Ok(match self.tombs.find(&address) {
+                None => Start::Unknown,
+                Some(tomb) if *tomb.client_id != *visit.client_id => Start::OtherClient,
+                Some(_) => Start::Spent,
+            });
         };
-        Ok(entry.start(visit, self.clock.now(), || {
+        Ok(entry.start(visit, self.clock.now(), |freed| {
+            self.account.release_part(&entry.request.client_id, freed);
             if let Some(key) = &entry.request.index {
                 self.index.point(key, reference);
             }
@@ -184,11 +232,13 @@ impl Store for MemoryStore {
 
     async fn find(&self, key: &IndexKey) -> Result<Option<Found>, StoreError> {
         let _open = self.open()?;
+        let now = self.clock.now();
         let Some(reference) = self.index.find(key) else {
-            return Ok(None);
+            return Ok(self.tombs.found(key, now));
         };
         let entry = self.requests.get(&address(&reference));
-        Ok(entry.and_then(|entry| entry.found(reference, self.clock.now())))
+        let found = entry.and_then(|entry| entry.found(reference, now));
+        Ok(found.or_else(|| self.tombs.found(key, now)))
     }
 
     async fn put_continuation(
@@ -201,19 +251,16 @@ impl Store for MemoryStore {
         let _open = self.open()?;
         let entry = self.requests.get(&address(reference)).ok_or(StoreError::Gone)?;
         let mut state = entry.state();
-        if state.gone {
+        if state.gone || !state.logins.contains(&flow) {
             return Err(StoreError::Gone);
         }
         if state.continuation(flow, handle).is_some() {
             return Ok(());
         }
-        if state.continuations.iter().filter(|kept| kept.flow == flow).count() >= MOST_CONTINUATIONS
-        {
-            return Err(StoreError::TooManyContinuations);
-        }
         let kept = Kept { flow, handle: *handle, continuation: Arc::new(continuation) };
-        self.account.reserve_more(&entry.request.client_id, kept.cost())?;
-        state.continuations.push(kept);
+        let client_id = &entry.request.client_id;
+        let freed = state.keep(kept, |cost| self.account.reserve_more(client_id, cost))?;
+        self.account.release_part(client_id, freed);
         Ok(())
     }
 
@@ -230,21 +277,42 @@ impl Store for MemoryStore {
         Ok(held.zip(found))
     }
 
-    async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError> {
+    async fn spend(
+        &self,
+        reference: &Reference,
+        completion: Completion<'_>,
+    ) -> Result<Spend, StoreError> {
         let _open = self.open()?;
-        let entry = self.requests.get(&address(reference));
-        Ok(entry.map_or(Spend::Unknown, |entry| entry.spend(flow, self.clock.now())))
+        let (address, now) = (address(reference), self.clock.now());
+        let Some(entry) = self.requests.get(&address) else {
+            let tomb = self.tombs.find(&address);
+            return Ok(tomb.map_or(Spend::Unknown, |_| Spend::AlreadySpent));
+        };
+        let spend = entry.spend(completion.flow, now, completion.outcome);
+        if spend == Spend::Spent {
+            self.due_requests.push(now + REPEAT_WINDOW, address);
+        }
+        Ok(spend)
     }
 
-    async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError> {
+    async fn first_use(
+        &self,
+        key: ReplayKey,
+        until: Timestamp,
+        client_id: &Arc<str>,
+    ) -> Result<bool, StoreError> {
         let _open = self.open()?;
-        self.account.reserve_shared(REPLAY_OVERHEAD)?;
-        let used = self.replays.uses(key, until, self.clock.now());
+        self.account.reserve_more(client_id, REPLAY_OVERHEAD)?;
+        let used = self.replays.uses(key, until, self.clock.now(), client_id);
         if used != Use::First {
             // Its place is paid for.
-            self.account.release_shared(REPLAY_OVERHEAD);
+            self.account.release_part(client_id, REPLAY_OVERHEAD);
         }
         Ok(used != Use::Repeated)
+    }
+
+    fn expect_clients(&self, count: usize) {
+        self.account.divide(count);
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -4,17 +4,22 @@
 
 use super::Address;
 use super::entry::Course;
+use super::tombs::Tomb;
 use crate::clock::Timestamp;
 use crate::oauth::request_uri::Reference;
 use crate::store::snapshot::Malformed;
-use crate::store::{CallerToken, Continuation, FlowId, IndexKey, PushedRequest, ReplayKey};
+use crate::store::{
+    CallerToken, Continuation, FlowId, IndexKey, MAX_LOGINS, Outcome, PushedRequest, ReplayKey,
+    Spent,
+};
 
 /// One thing to be kept.
 pub(super) enum Record<'a> {
     Request(Address, &'a PushedRequest, Course),
     Continuation(Address, FlowId, &'a Reference, &'a Continuation),
     Index(Address, Reference),
-    Replay(ReplayKey, Timestamp),
+    Tomb(Address, &'a Tomb, Option<Reference>),
+    Replay(ReplayKey, Timestamp, &'a str),
 }
 
 /// The same as it is read.
@@ -23,13 +28,20 @@ pub(super) enum Restored {
     /// Of the request at this address, which stands before it.
     Continuation(Address, FlowId, Reference, Continuation),
     Index(Address, Reference),
-    Replay(ReplayKey, Timestamp),
+    Tomb(Address, Tomb, Option<Reference>),
+    /// A token, and the client on whose account it is.
+    Replay(ReplayKey, Timestamp, Box<str>),
 }
 
-const REQUEST: u8 = 1;
+/// Written by versions that kept neither logins nor the outcome of a completion.
+const OLD_REQUEST: u8 = 1;
 const CONTINUATION: u8 = 2;
 const INDEX: u8 = 3;
-const REPLAY: u8 = 4;
+/// Written by versions that kept tokens on nobody's account.
+const OLD_REPLAY: u8 = 4;
+const REQUEST: u8 = 5;
+const TOMB: u8 = 6;
+const REPLAY: u8 = 7;
 
 impl Record<'_> {
     /// The record with every time moved by `shift` milliseconds.
@@ -49,10 +61,17 @@ impl Record<'_> {
             Self::Index(place, reference) => {
                 out.plain(&[INDEX]).plain(place).plain(reference.as_bytes());
             }
-            Self::Replay(key, until) => {
+            Self::Tomb(address, tomb, reference) => {
+                out.plain(&[TOMB]).plain(address).field(tomb.client_id.as_bytes());
+                out.optional(tomb.index.as_ref().map(|key| key.as_bytes().as_slice()));
+                out.time(tomb.gone_at);
+                out.optional(reference.as_ref().map(|reference| reference.as_bytes().as_slice()));
+            }
+            Self::Replay(key, until, client_id) => {
                 // Until when a token is good stands in the token, whatever clocks were set to since.
                 let told = until.as_millis().to_be_bytes();
                 out.plain(&[REPLAY]).plain(&key.0).time(*until).plain(&told);
+                out.field(client_id.as_bytes());
             }
         }
         out.bytes
@@ -65,12 +84,13 @@ impl Restored {
         let mut rest = In { rest: bytes, shift };
         let [kind] = rest.array()?;
         let restored = match kind {
-            REQUEST => {
+            REQUEST | OLD_REQUEST => {
                 let (address, flow_key) = (rest.array()?, rest.array()?);
                 let (client_id, query) = (rest.text()?.into(), rest.text()?.into());
                 let index = rest.optional()?.map(IndexKey::from_bytes);
                 let request = PushedRequest { client_id, query, flow_key, index };
-                Self::Request(address, request, rest.course()?)
+                let course = if kind == REQUEST { rest.course()? } else { rest.old_course()? };
+                Self::Request(address, request, course)
             }
             CONTINUATION => {
                 let (address, flow) = (rest.array()?, FlowId(rest.array()?));
@@ -79,10 +99,17 @@ impl Restored {
                 Self::Continuation(address, flow, handle, Continuation { path, query })
             }
             INDEX => Self::Index(rest.array()?, Reference::from_bytes(rest.array()?)),
-            REPLAY => {
+            TOMB => {
+                let (address, client_id) = (rest.array()?, rest.text()?.into());
+                let index = rest.optional()?.map(IndexKey::from_bytes);
+                let tomb = Tomb { client_id, index, gone_at: rest.time()? };
+                Self::Tomb(address, tomb, rest.optional()?.map(Reference::from_bytes))
+            }
+            REPLAY | OLD_REPLAY => {
                 let (key, until) = (ReplayKey(rest.array()?), rest.time()?);
                 let told = Timestamp::from_millis(u64::from_be_bytes(rest.array()?));
-                Self::Replay(key, until.max(told))
+                let client_id = if kind == REPLAY { rest.text()? } else { "" };
+                Self::Replay(key, until.max(told), client_id.into())
             }
             _ => return Err(Malformed),
         };
@@ -127,7 +154,14 @@ impl Out {
         }
         self.optional(course.last_caller.as_ref().map(|caller| caller.0.as_slice()));
         self.moment(course.last_start);
-        self.moment(course.spent);
+        self.moment(course.spent.map(|spent| (spent.flow, spent.at)));
+        let is_error = course.spent.is_some_and(|spent| spent.outcome == Outcome::Error);
+        self.plain(&[is_error.into()]);
+        // At most eight.
+        self.plain(&[u8::try_from(course.logins.len()).unwrap_or_default()]);
+        for login in &course.logins {
+            self.plain(&login.0);
+        }
     }
 }
 
@@ -173,15 +207,32 @@ impl<'a> In<'a> {
     }
 
     fn course(&mut self) -> Result<Course, Malformed> {
-        Ok(Course {
+        let mut course = self.old_course()?;
+        let outcome = match self.array()? {
+            [0] => Outcome::Code,
+            [1] => Outcome::Error,
+            [_] => return Err(Malformed),
+        };
+        course.spent = course.spent.map(|spent| Spent { outcome, ..spent });
+        let [logins] = self.array()?;
+        course.logins = (0..logins).map(|_| self.array().map(FlowId)).collect::<Result<_, _>>()?;
+        if course.logins.len() > MAX_LOGINS { Err(Malformed) } else { Ok(course) }
+    }
+
+    /// A course without what came later: the last login alone goes on.
+    fn old_course(&mut self) -> Result<Course, Malformed> {
+        let mut course = Course {
             pushed_at: self.time()?,
             redeem_millis: self.number()?,
             login_millis: self.number()?,
             starts: self.number()?,
             last_caller: self.optional()?.map(CallerToken),
             last_start: self.moment()?,
-            spent: self.moment()?,
-        })
+            spent: self.moment()?.map(|(flow, at)| Spent { flow, at, outcome: Outcome::Code }),
+            logins: Vec::new(),
+        };
+        course.logins.extend(course.last_start.map(|(flow, _)| flow));
+        Ok(course)
     }
 }
 
@@ -205,9 +256,10 @@ mod tests {
             starts: 2,
             last_caller: Some(CallerToken([5; 12])),
             last_start: Some((FlowId([6; 12]), at(2_000))),
-            spent: None,
+            spent: Some(Spent { flow: FlowId([7; 12]), at: at(3_000), outcome: Outcome::Error }),
+            logins: vec![FlowId([8; 12]), FlowId([6; 12])],
         };
-        let bytes = Record::Request([1; 16], &request, course).encoded(500);
+        let bytes = Record::Request([1; 16], &request, course.clone()).encoded(500);
         let Ok(Restored::Request(address, read, kept)) = Restored::decoded(&bytes, -500) else {
             panic!("not read");
         };

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,10 +15,11 @@ use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::sealed::{Address, Opened, Place, SealError, Sealer, Times};
+use super::sealed::{Address, Opened, SealError, Sealer, Times};
 use super::{
-    CallerToken, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, MOST_CONTINUATIONS,
-    PushedRequest, REPEAT_WINDOW, ReplayKey, Spend, Start, Starts, Store, StoreError, Usage, Visit,
+    CallerToken, Completion, Continuation, FlowId, Found, Held, IndexKey, Lifetimes,
+    MAX_CONTINUATIONS, MAX_SHARES, Outcome, PushedRequest, REPEAT_WINDOW, ReplayKey, Spend, Start,
+    Starts, Store, StoreError, Usage, Visit,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::config;
@@ -28,8 +30,9 @@ use keeper::Health;
 pub use keeper::Keeper;
 use line::{Line, Link};
 use pace::Pace;
-use reply::{Reply, flow_id};
+use reply::Reply;
 use script::Step;
+use seen::times;
 
 mod connect;
 mod debts;
@@ -42,6 +45,10 @@ mod push;
 mod replication;
 mod reply;
 mod script;
+mod seen;
+
+/// Room of all clients together where nothing else is said.
+const DEFAULT_MAX_BYTES: u64 = 256 << 20;
 
 /// Requests in Redis or Valkey.
 pub struct RedisStore {
@@ -51,6 +58,9 @@ pub struct RedisStore {
     sealer: Sealer,
     rng: SystemRandom,
     is_cluster: bool,
+    /// Room of all clients together, in bytes, and the number of shares that it is divided into.
+    max_bytes: u64,
+    shares: AtomicU64,
     /// In which an answer is usually there.
     timeout: Duration,
     /// How long replicas are waited for, which a promised time begins with.
@@ -83,9 +93,28 @@ impl RedisStore {
             rng: SystemRandom::new(),
             timeout: config.timeout,
             wait: config.wait.map(|wait| wait.timeout).unwrap_or_default(),
+            max_bytes: DEFAULT_MAX_BYTES,
+            shares: AtomicU64::new(MAX_SHARES),
             is_cluster: matches!(config.servers, config::store::RedisServers::Cluster(_)),
         };
         (store, Keeper { config, line, health, pace })
+    }
+
+    /// The same with this room for the requests of all clients together.
+    #[must_use]
+    pub fn bounded(self, max_bytes: u64) -> Self {
+        Self { max_bytes, ..self }
+    }
+
+    /// Name of a client's account and its share. In a cluster, where a script cannot reach it, there is
+    /// none.
+    fn account(&self, client_id: &str) -> Result<[Vec<u8>; 2], StoreError> {
+        let share = decimal(self.max_bytes / self.shares.load(Ordering::Relaxed).max(1));
+        if self.is_cluster {
+            return Ok([Vec::new(), share]);
+        }
+        let account = name(self.sealer.account(client_id)?);
+        Ok([[b"parapet:b:".as_slice(), &account].concat(), share])
     }
 
     /// Whether there is a connection that works, to a server that throws nothing out.
@@ -121,47 +150,6 @@ impl RedisStore {
         let mut mark = [0; N];
         self.rng.fill(&mut mark).map_err(|_| StoreError::Unavailable)?;
         Ok(mark)
-    }
-
-    /// What is held at `address`, with the fields that only some callers want.
-    async fn look(&self, address: Address, name: &[u8]) -> Result<Option<Seen>, StoreError> {
-        let mut reply = self.step(Step::Read, &keys(address), &[name.to_vec()]).await?;
-        if reply.word != b"held" {
-            return Ok(None);
-        }
-        let sealed = reply.bytes()?;
-        let times = times(&mut reply)?;
-        let started_at = reply.optional();
-        let spent = reply.flow_and_time();
-        let flow = reply.optional();
-        let starts = reply.optional();
-        let number = |bytes: Option<Vec<u8>>| String::from_utf8(bytes?).ok()?.parse::<u64>().ok();
-        let start = number(started_at).and_then(|at| {
-            let starts = u32::try_from(number(starts)?).unwrap_or(u32::MAX);
-            Some((flow_id(&flow?)?, Timestamp::from_millis(at), starts))
-        });
-        let (reference, continuation) = (reply.optional(), reply.optional());
-        Ok(Some(Seen { sealed, times, now: reply.now, spent, start, reference, continuation }))
-    }
-}
-
-/// A record as it lies there, and its state.
-struct Seen {
-    sealed: Vec<u8>,
-    times: Times,
-    now: Timestamp,
-    spent: Option<(FlowId, Timestamp)>,
-    /// The run that began last, when, and how many there were.
-    start: Option<(FlowId, Timestamp, u32)>,
-    /// Sealed for those with the index key.
-    reference: Option<Vec<u8>>,
-    continuation: Option<Vec<u8>>,
-}
-
-impl Seen {
-    fn held(self, place: &Place) -> Result<Held, StoreError> {
-        let request = Arc::new(Opened::request(place, self.sealed, self.times)?);
-        Ok(Held { request, now: self.now, spent: self.spent })
     }
 }
 
@@ -259,13 +247,14 @@ impl Store for RedisStore {
             continuation_name(flow, place.address()),
             place.seal_continuation(&continuation, of, flow, &self.rng)?,
             [b"n".as_slice(), &flow.0].concat(),
-            MOST_CONTINUATIONS.to_string().into_bytes(),
+            MAX_CONTINUATIONS.to_string().into_bytes(),
+            place.address().to_vec(),
+            flow.0.to_vec(),
         ];
         let reply = self.step(Step::PutContinuation, &keys(of), &arguments).await?;
         match reply.word.as_slice() {
             b"kept" => Ok(()),
             b"gone" => Err(StoreError::Gone),
-            b"many" => Err(StoreError::TooManyContinuations),
             _ => Err(StoreError::Corrupt),
         }
     }
@@ -289,10 +278,30 @@ impl Store for RedisStore {
         Ok(Some((seen.held(&place)?, Arc::new(continuation))))
     }
 
-    async fn spend(&self, reference: &Reference, flow: FlowId) -> Result<Spend, StoreError> {
+    async fn spend(
+        &self,
+        reference: &Reference,
+        completion: Completion<'_>,
+    ) -> Result<Spend, StoreError> {
         let place = self.sealer.request(reference)?;
         let mark: [u8; 12] = self.marked()?;
-        let arguments = [flow.0.to_vec(), mark.to_vec(), decimal(millis(REPEAT_WINDOW))];
+        let request = completion.request;
+        let tombstone = PushedRequest {
+            client_id: Arc::clone(&request.client_id),
+            query: Box::default(),
+            flow_key: [0; 32],
+            index: request.index,
+        };
+        let arguments = [
+            completion.flow.0.to_vec(),
+            mark.to_vec(),
+            decimal(millis(REPEAT_WINDOW)),
+            match completion.outcome {
+                Outcome::Code => b"c".to_vec(),
+                Outcome::Error => b"e".to_vec(),
+            },
+            place.seal_request(&tombstone, Times::NONE, &self.rng)?,
+        ];
         let reply = self.promise(Step::Spend, &keys(place.address()), &arguments).await?;
         match reply.word.as_slice() {
             b"spent" => Ok(Spend::Spent),
@@ -303,11 +312,25 @@ impl Store for RedisStore {
         }
     }
 
-    async fn first_use(&self, key: ReplayKey, until: Timestamp) -> Result<bool, StoreError> {
+    async fn first_use(
+        &self,
+        key: ReplayKey,
+        until: Timestamp,
+        client_id: &Arc<str>,
+    ) -> Result<bool, StoreError> {
         let at = [b"parapet:u:".as_slice(), &name(self.sealer.replay(&key)?)].concat();
         let mark: [u8; 12] = self.marked()?;
-        let arguments = [mark.to_vec(), decimal(until.as_millis())];
-        Ok(self.step(Step::FirstUse, &[at], &arguments).await?.word == b"first")
+        let [account, share] = self.account(client_id)?;
+        let arguments = [mark.to_vec(), decimal(until.as_millis()), account, share];
+        match self.step(Step::FirstUse, &[at], &arguments).await?.word.as_slice() {
+            b"share" => Err(StoreError::ClientShareFull),
+            word => Ok(word == b"first"),
+        }
+    }
+
+    fn expect_clients(&self, count: usize) {
+        let shares = u64::try_from(count).unwrap_or(MAX_SHARES).clamp(1, MAX_SHARES);
+        self.shares.store(shares, Ordering::Relaxed);
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -325,11 +348,6 @@ impl From<SealError> for StoreError {
     fn from(_: SealError) -> Self {
         Self::Corrupt
     }
-}
-
-fn times(reply: &mut Reply) -> Result<Times, StoreError> {
-    let redeem_by = Timestamp::from_millis(reply.number()?);
-    Ok(Times { redeem_by, login_millis: reply.number()? })
 }
 
 /// An address as it stands in the name of a key.

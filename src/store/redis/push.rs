@@ -38,6 +38,7 @@ impl RedisStore {
             }
             None => (Vec::new(), Vec::new()),
         };
+        let [account, share] = self.account(&request.client_id)?;
         let mut link = None;
         let login_millis = millis(lifetimes.login);
         let redeem = lifetimes.redeem + self.wait;
@@ -52,12 +53,15 @@ impl RedisStore {
                 mark.to_vec(),
                 index.clone(),
                 entry.clone(),
+                account.clone(),
+                share.clone(),
             ];
             let keys = keys(place.address());
             let (reply, over) = self.linked_step(Step::Put, &keys, &arguments, link).await?;
             match reply.word.as_slice() {
                 b"kept" => return self.replicated(&over).await,
                 b"clock" => link = Some(over),
+                b"share" => return Err(StoreError::ClientShareFull),
                 _ => return Err(StoreError::Corrupt),
             }
         }

@@ -19,6 +19,9 @@ pub struct Times {
 }
 
 impl Times {
+    /// None, of a tombstone: it is neither started nor ended.
+    pub const NONE: Self = Self { redeem_by: Timestamp::from_millis(0), login_millis: 0 };
+
     fn bound(self) -> [u8; 16] {
         let mut bytes = [0; 16];
         let (redeem_by, login) = bytes.split_at_mut(8);

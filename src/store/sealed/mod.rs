@@ -109,6 +109,14 @@ impl Sealer {
         self.derived(&extracted(&[], &key.0), b"replay/address")
     }
 
+    /// Name of the account of what this client has in the store.
+    ///
+    /// # Errors
+    /// [`SealError::Unsealed`], which does not happen.
+    pub fn account(&self, client_id: &str) -> Result<Address, SealError> {
+        self.derived(&extracted(&[], client_id.as_bytes()), b"account/address")
+    }
+
     /// Where the debts of this issuer's clients and addresses lie together.
     ///
     /// # Errors

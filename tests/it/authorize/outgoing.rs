@@ -3,6 +3,7 @@
 
 use super::{FORM, Front, cookies, ok, redirect, refused};
 use crate::support::raw::Answer;
+use crate::support::upstream::Seen;
 
 const REQUIRED: &str = "[par]\nrequired = true";
 const WEB_MUST: &str = "[clients.web]\nrequire_pushed_authorization_requests = true";
@@ -51,56 +52,66 @@ fn withheld(answer: &Answer, told: &str) {
     assert!(answer.field("refresh").is_none(), "{told}");
 }
 
+/// Number of the answer that a request asks this upstream for.
+fn number(seen: &Seen) -> usize {
+    seen.field("x-number").and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b306_nothing_is_handed_out_to_a_login_that_nobody_pushed() {
     for settings in [REQUIRED, WEB_MUST] {
-        for location in HANDED_OUT {
-            let front = Front::answering(settings, move |seen| {
-                let field =
-                    if seen.target.contains("refresh") { "Refresh: 0; url=" } else { "Location: " };
-                format!("HTTP/1.1 302 Found\r\n{field}{location}\r\nContent-Length: 0\r\n\r\n")
-                    .into_bytes()
-            })
-            .await;
+        let front = Front::answering(settings, |seen| {
+            let refreshes = seen.target.contains("refresh");
+            let field = if refreshes { "Refresh: 0; url=" } else { "Location: " };
+            let location = HANDED_OUT[number(seen)];
+            format!("HTTP/1.1 302 Found\r\n{field}{location}\r\nContent-Length: 0\r\n\r\n")
+                .into_bytes()
+        })
+        .await;
+        for (number, location) in HANDED_OUT.iter().enumerate() {
+            let head = format!("Host: login.example\r\nX-Number: {number}\r\n");
             // "Forgot password", a login page, any path by any method.
             for target in ["/login-actions/reset-credentials?x=1", "/login", "/a/refresh", "/"] {
-                withheld(
-                    &front.visit(target).await,
-                    &format!("{settings} GET {target} {location}"),
-                );
-                let answer = front.post(target, "username=alice&password=p").await;
-                withheld(&answer, &format!("{settings} POST {target} {location}"));
+                let told = format!("{settings} {target} {location}");
+                withheld(&front.send(&format!("GET {target} HTTP/1.1\r\n{head}\r\n")).await, &told);
+                let form =
+                    "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 14\r\n";
+                let post = format!("POST {target} HTTP/1.1\r\n{head}{form}\r\nusername=alice");
+                withheld(&front.send(&post).await, &told);
             }
-            let put = "PUT /x HTTP/1.1\r\nHost: login.example\r\nContent-Length: 0\r\n\r\n";
-            withheld(&front.send(put).await, location);
+            let put = format!("PUT /x HTTP/1.1\r\n{head}Content-Length: 0\r\n\r\n");
+            withheld(&front.send(&put).await, location);
         }
     }
 }
 
+const FORMS: [&str; 8] = [
+    r#"<form method=post action="https://client.example/cb"><input type=hidden name=code value=S3CRET></form>"#,
+    r#"<FORM ACTION='HTTPS://CLIENT.example/cb'><INPUT NAME="id_token" value=S3CRET></FORM>"#,
+    r#"<form action="https&#58;//client.example/cb"><input name=access_token value=S3CRET></form>"#,
+    r#"<form id=f action="//client.example/cb"></form><input form=f name=response value=S3CRET>"#,
+    r#"<form action="https://client.example/cb"><textarea name=code>S3CRET</textarea></form>"#,
+    r#"<form action="https://client.example/cb"><button name=code value=S3CRET>go</button></form>"#,
+    r#"<form action="/x"><input name=code value=S3CRET><button formaction="https://client.example/cb">go</button></form>"#,
+    r#"<base href="https://client.example/"><form action="cb"><input name=code value=S3CRET></form>"#,
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b306_pages_that_post_to_the_client_are_withheld() {
-    for form in [
-        r#"<form method=post action="https://client.example/cb"><input type=hidden name=code value=S3CRET></form>"#,
-        r#"<FORM ACTION='HTTPS://CLIENT.example/cb'><INPUT NAME="id_token" value=S3CRET></FORM>"#,
-        r#"<form action="https&#58;//client.example/cb"><input name=access_token value=S3CRET></form>"#,
-        r#"<form id=f action="//client.example/cb"></form><input form=f name=response value=S3CRET>"#,
-        r#"<form action="https://client.example/cb"><textarea name=code>S3CRET</textarea></form>"#,
-        r#"<form action="https://client.example/cb"><button name=code value=S3CRET>go</button></form>"#,
-        r#"<form action="/x"><input name=code value=S3CRET><button formaction="https://client.example/cb">go</button></form>"#,
-        r#"<base href="https://client.example/"><form action="cb"><input name=code value=S3CRET></form>"#,
-    ] {
-        for settings in [REQUIRED, WEB_MUST] {
-            let front = Front::answering(settings, move |_| page(form)).await;
+    for settings in [REQUIRED, WEB_MUST] {
+        let front = Front::answering(settings, |seen| page(FORMS[number(seen)])).await;
+        for (number, form) in FORMS.iter().enumerate() {
+            let head = format!("Host: login.example\r\nX-Number: {number}\r\n");
             for target in ["/login", "/x/y?z=1"] {
-                withheld(&front.visit(target).await, form);
-                withheld(&front.post(target, "username=alice").await, form);
+                withheld(&front.send(&format!("GET {target} HTTP/1.1\r\n{head}\r\n")).await, form);
+                let urlencoded =
+                    "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n";
+                let post = format!("POST {target} HTTP/1.1\r\n{head}{urlencoded}\r\na=b");
+                withheld(&front.send(&post).await, form);
                 // What is not read ahead streams, and is cut.
-                let chunked = format!(
-                    "POST {target} HTTP/1.1\r\nHost: login.example\r\nContent-Type: application/json\r\n\
-                     Content-Length: 2\r\n\r\n{{}}"
-                );
+                let json = "Content-Type: application/json\r\nContent-Length: 2\r\n";
                 let mut client = front.connect().await;
-                client.send(chunked).await;
+                client.send(format!("POST {target} HTTP/1.1\r\n{head}{json}\r\n{{}}")).await;
                 let rest = client.rest().await;
                 assert!(!String::from_utf8_lossy(&rest).contains("S3CRET"), "{form}");
             }

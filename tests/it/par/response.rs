@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use http::header::{ACCEPT, RETRY_AFTER};
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{
-    CallerToken, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, PushedRequest, ReplayKey,
-    Spend, Start, StoreError, Usage, Visit as StoreVisit,
+    CallerToken, Completion, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, PushedRequest,
+    ReplayKey, Spend, Start, StoreError, Usage, Visit as StoreVisit,
 };
 
 use super::*;
@@ -157,11 +157,16 @@ impl Store for Broken {
         Err(StoreError::Unavailable)
     }
 
-    async fn spend(&self, _: &Reference, _: FlowId) -> Result<Spend, StoreError> {
+    async fn spend(&self, _: &Reference, _: Completion<'_>) -> Result<Spend, StoreError> {
         Err(StoreError::Unavailable)
     }
 
-    async fn first_use(&self, _: ReplayKey, _: Timestamp) -> Result<bool, StoreError> {
+    async fn first_use(
+        &self,
+        _: ReplayKey,
+        _: Timestamp,
+        _: &Arc<str>,
+    ) -> Result<bool, StoreError> {
         Err(StoreError::Unavailable)
     }
 

@@ -1,14 +1,14 @@
 //! A Redis store by itself, with one who keeps its connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use parapet::clock::{Clock, SystemClock};
 use parapet::config::store::{self as settings, RedisPassword, RedisServers};
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{
-    CallerToken, FlowId, IndexKey, Lifetimes, PushedRequest, RedisStore, Spend, Start, Starts,
-    Store as _, StoreError, Visit,
+    CallerToken, Completion, FlowId, IndexKey, Lifetimes, Outcome, PushedRequest, RedisStore,
+    Spend, Start, Starts, Store as _, StoreError, Visit,
 };
 use tokio::sync::watch;
 
@@ -40,6 +40,17 @@ pub fn open_by(clock: Arc<dyn Clock>, config: settings::Redis) -> Bench {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(keeper.keep(stopped));
     Bench { store: Arc::new(store), _stop: stop }
+}
+
+/// A completion by this login with a code, of the request that all these tests keep.
+pub fn completion(flow: FlowId) -> Completion<'static> {
+    static REQUEST: LazyLock<PushedRequest> = LazyLock::new(|| PushedRequest {
+        client_id: "a".into(),
+        query: "client_id=a&state=s".into(),
+        flow_key: [1; 32],
+        index: Some(key()),
+    });
+    Completion { flow, outcome: Outcome::Code, request: &REQUEST }
 }
 
 fn key() -> IndexKey {
@@ -77,7 +88,9 @@ impl Bench {
 
     /// Ends that flow.
     pub async fn spend(&self, number: u8) -> Result<Spend, StoreError> {
-        self.store.spend(&Reference::from_bytes([number; 32]), FlowId([number; 12])).await
+        self.store
+            .spend(&Reference::from_bytes([number; 32]), completion(FlowId([number; 12])))
+            .await
     }
 
     pub async fn until_ready(&self) {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::entry::{Course, Entry, Kept};
 use super::record::{Record, Restored};
 use super::replays::REPLAY_OVERHEAD;
+use super::tombs::Tomb;
 use super::{Address, GRACE, MemoryStore, address, cost};
 use crate::clock::Timestamp;
 use crate::config::snapshot::SnapshotFile;
 use crate::oauth::request_uri::Reference;
 use crate::store::snapshot::{self, Malformed, SnapshotError};
-use crate::store::{Continuation, FlowId, PushedRequest, ReplayKey};
+use crate::store::{Continuation, FlowId, PushedRequest, REPEAT_WINDOW, ReplayKey};
 
 /// What became of the requests in a snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,10 +44,16 @@ impl MemoryStore {
         });
         let index = self.index.all().map(|(place, to)| Record::Index(place, to).encoded(shift));
         let replays = self.replays.alive(now);
-        let replays = replays.map(|(key, until)| Record::Replay(key, until).encoded(shift));
+        let replays =
+            replays.map(|(key, until, client)| Record::Replay(key, until, &client).encoded(shift));
+        let tombs = self.tombs.all().filter(|(_, tomb, _)| tomb.gone_at > now);
+        let tombs = tombs.map(|(address, tomb, reference)| {
+            Record::Tomb(address, &tomb, reference).encoded(shift)
+        });
         // Before all records stands the time at which they were written.
         let head = wall.as_millis().to_be_bytes().to_vec();
-        let records = std::iter::once(head).chain(requests).chain(index).chain(replays);
+        let records =
+            std::iter::once(head).chain(requests).chain(index).chain(tombs).chain(replays);
         snapshot::write(to, issuer, records)?;
         Ok(tally)
     }
@@ -100,8 +107,9 @@ impl MemoryStore {
 
 fn written(address: Address, entry: &Entry, shift: i64) -> Vec<Vec<u8>> {
     let course = entry.course();
+    let is_started = course.last_start.is_some();
     let mut records = vec![Record::Request(address, &entry.request, course).encoded(shift)];
-    if course.last_start.is_some() {
+    if is_started {
         let state = entry.state();
         records.extend(state.continuations.iter().map(|kept| {
             let (handle, continuation) = (&kept.handle, &kept.continuation);
@@ -131,13 +139,15 @@ impl Restoring<'_> {
                     self.store.index.restore(place, reference);
                 }
             }
-            Restored::Replay(key, until) => self.replay(key, until),
+            Restored::Tomb(address, tomb, reference) => self.tomb(address, tomb, reference),
+            Restored::Replay(key, until, client_id) => self.replay(key, until, client_id),
         }
     }
 
     fn request(&mut self, address: Address, mut request: PushedRequest, course: Course) {
         let client = self.clients.entry(Arc::clone(&request.client_id));
         request.client_id = Arc::clone(client.or_insert_with(|| Arc::clone(&request.client_id)));
+        let is_spent = course.spent.is_some();
         let (store, cost) = (self.store, cost(&request));
         let entry = Entry::resumed(request, course);
         let gone_at = entry.gone_at();
@@ -148,6 +158,9 @@ impl Restoring<'_> {
         } else {
             store.requests.insert(address, Arc::new(entry));
             store.due_requests.push(gone_at + GRACE, address);
+            if is_spent {
+                store.due_requests.push(self.now + REPEAT_WINDOW, address);
+            }
             self.tally.requests += 1;
         }
     }
@@ -164,15 +177,29 @@ impl Restoring<'_> {
             return;
         };
         let kept = Kept { flow, handle, continuation: Arc::new(continuation) };
-        let client_id = &entry.request.client_id;
-        if self.store.account.reserve_more(client_id, kept.cost()).is_ok() {
-            entry.state().continuations.push(kept);
+        let (client_id, account) = (&entry.request.client_id, &self.store.account);
+        // What does not fit is left out.
+        if let Ok(freed) = entry.state().keep(kept, |cost| account.reserve_more(client_id, cost)) {
+            account.release_part(client_id, freed);
         }
     }
 
-    fn replay(&self, key: ReplayKey, until: Timestamp) {
-        if until > self.now && self.store.account.reserve_shared(REPLAY_OVERHEAD).is_ok() {
-            self.store.replays.uses(key, until, self.now);
+    fn tomb(&mut self, address: Address, mut tomb: Tomb, reference: Option<Reference>) {
+        let client = self.clients.entry(Arc::clone(&tomb.client_id));
+        tomb.client_id = Arc::clone(client.or_insert_with(|| Arc::clone(&tomb.client_id)));
+        let account = &self.store.account;
+        if tomb.gone_at > self.now && account.reserve_more(&tomb.client_id, tomb.cost()).is_ok() {
+            self.store.due_requests.push(tomb.gone_at + GRACE, address);
+            self.store.tombs.insert(address, tomb, reference);
+        }
+    }
+
+    fn replay(&mut self, key: ReplayKey, until: Timestamp, client_id: Box<str>) {
+        let client_id: Arc<str> = client_id.into();
+        let client = self.clients.entry(Arc::clone(&client_id)).or_insert(client_id);
+        let account = &self.store.account;
+        if until > self.now && account.reserve_more(client, REPLAY_OVERHEAD).is_ok() {
+            self.store.replays.uses(key, until, self.now, client);
         }
     }
 }

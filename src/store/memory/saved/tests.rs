@@ -1,10 +1,12 @@
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::config::snapshot::SnapshotKey;
 use crate::store::{
-    CallerToken, IndexKey, Lifetimes, Spend, Start, Starts, Store, StoreError, Usage, Visit,
+    CallerToken, Completion, IndexKey, Lifetimes, Outcome, Spend, Start, Starts, Store, StoreError,
+    Usage, Visit,
 };
 
 const ISSUER: &str = "https://login.example.com";
@@ -77,9 +79,23 @@ async fn filled(store: &MemoryStore) {
     let continuation = Continuation { path: "/planted".into(), query: "planted=other".into() };
     let (flow, handle) = (FlowId([2; 12]), reference(22));
     store.put_continuation(&reference(2), flow, &handle, continuation).await.unwrap();
-    assert_eq!(store.spend(&reference(3), FlowId([3; 12])).await.unwrap(), Spend::Spent);
+    assert_eq!(
+        store.spend(&reference(3), completion(FlowId([3; 12]))).await.unwrap(),
+        Spend::Spent
+    );
     let until = store.clock.now() + Duration::from_secs(100);
-    assert!(store.first_use(ReplayKey([5; 32]), until).await.unwrap());
+    assert!(store.first_use(ReplayKey([5; 32]), until, &"a".into()).await.unwrap());
+}
+
+/// A completion by this login, with a code.
+fn completion(flow: FlowId) -> Completion<'static> {
+    static REQUEST: LazyLock<PushedRequest> = LazyLock::new(|| PushedRequest {
+        client_id: "a".into(),
+        query: "client_id=a&state=s".into(),
+        flow_key: [1; 32],
+        index: None,
+    });
+    Completion { flow, outcome: Outcome::Code, request: &REQUEST }
 }
 
 #[tokio::test]
@@ -112,13 +128,16 @@ async fn everything_outlasts_a_restart() {
         new.continuation(&reference(2), FlowId([2; 12]), &reference(22)).await.unwrap().unwrap();
     assert_eq!((&*continuation.path, &*continuation.query), ("/planted", "planted=other"));
     assert_eq!(new.find(&key(2)).await.unwrap().unwrap().reference, reference(2));
-    assert_eq!(new.spend(&reference(2), FlowId([2; 12])).await.unwrap(), Spend::Spent);
+    assert_eq!(new.spend(&reference(2), completion(FlowId([2; 12]))).await.unwrap(), Spend::Spent);
     assert!(matches!(start(&new, 3, Starts::Many).await, Start::Spent));
-    assert_eq!(new.spend(&reference(3), FlowId([9; 12])).await.unwrap(), Spend::AlreadySpent);
+    assert_eq!(
+        new.spend(&reference(3), completion(FlowId([9; 12]))).await.unwrap(),
+        Spend::AlreadySpent
+    );
     // The same caller repeats itself; another may not, where one start is allowed.
     assert!(matches!(start(&new, 4, Starts::Once).await, Start::Started { .. }));
     let until = clock.now() + Duration::from_secs(1);
-    assert!(!new.first_use(ReplayKey([5; 32]), until).await.unwrap());
+    assert!(!new.first_use(ReplayKey([5; 32]), until, &"a".into()).await.unwrap());
     clock.0.advance(Duration::from_secs(4_000));
     new.tidy();
     assert_eq!(new.usage(), Usage { requests: 0, bytes: 0 });
@@ -171,7 +190,7 @@ async fn a_token_is_remembered_for_as_long_as_it_says_itself_however_clocks_are_
         let file = file(&folder);
         let old = store(&Clocks::at(BEGIN + 60_000, wall_at_end));
         let until = Timestamp::from_millis(BEGIN + 90_000);
-        assert!(old.first_use(ReplayKey([7; 32]), until).await.unwrap());
+        assert!(old.first_use(ReplayKey([7; 32]), until, &"a".into()).await.unwrap());
         old.freeze();
         old.save(&file, ISSUER).unwrap();
         let clock = Clocks::at(wall_at_start, wall_at_start);
@@ -179,7 +198,10 @@ async fn a_token_is_remembered_for_as_long_as_it_says_itself_however_clocks_are_
         new.restore(&file, ISSUER).unwrap().unwrap();
         clock.0.advance(seconds(80));
         new.tidy();
-        assert!(!new.first_use(ReplayKey([7; 32]), until).await.unwrap(), "{wall_at_end}");
+        assert!(
+            !new.first_use(ReplayKey([7; 32]), until, &"a".into()).await.unwrap(),
+            "{wall_at_end}"
+        );
         clock.0.advance(seconds(20));
         new.tidy();
         assert_eq!(new.usage().bytes, 0);
@@ -206,11 +228,11 @@ async fn a_frozen_store_takes_no_call_until_it_thaws() {
     let store = store(&Clocks::at(BEGIN, BEGIN));
     filled(&store).await;
     store.freeze();
-    let spent = store.spend(&reference(2), FlowId([2; 12])).await;
+    let spent = store.spend(&reference(2), completion(FlowId([2; 12]))).await;
     assert_eq!(spent, Err(StoreError::Unavailable));
     assert_eq!(store.ping().await, Err(StoreError::Unavailable));
     let until = store.clock.now();
-    assert!(store.first_use(ReplayKey([6; 32]), until).await.is_err());
+    assert!(store.first_use(ReplayKey([6; 32]), until, &"a".into()).await.is_err());
     store.thaw();
-    assert_eq!(store.spend(&reference(2), FlowId([2; 12])).await, Ok(Spend::Spent));
+    assert_eq!(store.spend(&reference(2), completion(FlowId([2; 12]))).await, Ok(Spend::Spent));
 }
