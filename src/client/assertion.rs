@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Client;
 use super::authentication::AuthenticationError;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, WallTime};
 use crate::config::profile::{Audience, Rules};
 use crate::config::{self, Authentication};
 use crate::jose::claims::{self, ClaimError, TimeRules, Times};
@@ -93,7 +93,7 @@ pub fn claimed_client<'t>(token: &'t Unverified<'_>) -> Option<&'t str> {
 #[derive(Debug, Clone, Copy)]
 pub struct TokenUse {
     key: ReplayKey,
-    until: Timestamp,
+    until: WallTime,
 }
 
 impl Assertions {
@@ -141,7 +141,7 @@ impl Assertions {
                 return Err(error);
             }
         };
-        let now = self.clock.now();
+        let now = self.clock.wall();
         let used = self.claims(client, claims, named, now)?;
         Ok(used.map(|(key, until)| TokenUse { key, until }))
     }
@@ -171,8 +171,8 @@ impl Assertions {
         client: &Client,
         claims: &Map<String, Value>,
         named: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Option<(ReplayKey, Timestamp)>, AssertionError> {
+        now: WallTime,
+    ) -> Result<Option<(ReplayKey, WallTime)>, AssertionError> {
         let issuer = claims::required_text(claims, "iss")?;
         let subject = claims::required_text(claims, "sub")?;
         let is_client = |name: &str| name == &*client.client_id;
@@ -189,9 +189,9 @@ impl Assertions {
             longest_ahead: Some(rules.longest_assertion),
             ..TimeRules::default()
         };
-        times.check(&bounds, std::time::Duration::from_millis(now.as_millis()))?;
+        times.check(&bounds, now)?;
         let expires = times.expires.ok_or(ClaimError::Missing("exp"))?;
-        let until = Timestamp::from_millis(0) + expires + rules.clock_skew;
+        let until = expires + rules.clock_skew;
         match claims::token_id(claims)? {
             Some(id) => Ok(Some((replay_key(&client.client_id, id), until))),
             None if rules.assertion_needs_jti => Err(ClaimError::Missing("jti").into()),

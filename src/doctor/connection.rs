@@ -24,7 +24,7 @@ pub(super) async fn look(prober: &Prober<'_>, clock: &dyn Clock) -> (Contact, Ve
     let begun = clock.now();
     let answer = prober.get("/").await;
     let took = clock.now().since(begun).as_millis();
-    let now = clock.now().as_millis() / 1000;
+    let now = clock.wall().as_secs();
     let mut findings = Vec::new();
     let contact = match &answer {
         Ok(answer) => {

@@ -71,7 +71,7 @@ pub async fn examine(
         }
         Err(error) => round.add([Finding::problem("upstream.tls", error.to_string())]),
     }
-    let now = clock.now().as_millis() / 1000;
+    let now = clock.wall().as_secs();
     round.add(certificate::look(&patient.loaded.config, now));
     round.add(files::look(patient));
     round.report

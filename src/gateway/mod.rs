@@ -176,7 +176,7 @@ impl Gateway {
         let (renewal, clock) = (self.renewal.clone(), Arc::clone(&self.shared.clock));
         move || {
             renewal.application().reload();
-            renewal.refresh_credentials(clock.now());
+            renewal.refresh_credentials(clock.wall());
         }
     }
 

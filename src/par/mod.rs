@@ -198,7 +198,7 @@ impl Endpoint {
         trail: &mut Trail,
     ) -> Result<Authenticated, ParError> {
         let presented = Presented::read(headers, form).map(|presented| {
-            presented.with_certificate(trail.certificate.clone(), self.clock.now())
+            presented.with_certificate(trail.certificate.clone(), self.clock.wall())
         });
         if let Ok(presented) = &presented {
             trail.method = presented.method(&self.registry);

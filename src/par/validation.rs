@@ -56,7 +56,7 @@ impl Endpoint {
             return Ok(None);
         }
         let client = &authenticated.client;
-        self.dpop.verify(request, client, capabilities, self.clock.now()).map(Some)
+        self.dpop.verify(request, client, capabilities, &*self.clock).map(Some)
     }
 
     /// What holds for this push.
@@ -94,7 +94,7 @@ impl Endpoint {
             return Ok(Valid { query, index, lifetime: client.lifetime });
         };
         let objects = self.request_objects.as_ref().ok_or(RequestError::RequestObject)?;
-        let now = Duration::from_millis(self.clock.now().as_millis());
+        let now = self.clock.wall();
         let opened = Box::pin(objects.open(object, client, now)).await?;
         let query = request::validate_signed(&opened.parameters, client, terms);
         let query = query.map_err(|error| {

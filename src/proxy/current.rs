@@ -17,7 +17,7 @@ use super::tls::TlsEnd;
 use super::upstream_peer::UpstreamPeers;
 use super::{Connector, Gateway};
 use crate::client::certificate::Shown;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, WallTime};
 use crate::config::{Config, ServerTls, TlsListener};
 
 /// The pointer. Whoever works in the background is told when it changes.
@@ -86,7 +86,7 @@ impl<A> Gateway<A> {
         last: Option<&Self>,
     ) -> Result<Self, SetupError> {
         let Foundation { clock, connector, connections } = foundation;
-        let tls = TlsEnds::new(&config, last, clock.now())?;
+        let tls = TlsEnds::new(&config, last, clock.wall())?;
         let upstream = UpstreamPeers::new(&config.upstream, Arc::clone(&clock))?;
         let upstream = match last.map(|last| &last.upstream) {
             Some(last) if last.is_like(&upstream) => Arc::clone(last),
@@ -116,7 +116,7 @@ impl TlsEnds {
     fn new<A>(
         config: &Config,
         last: Option<&Gateway<A>>,
-        now: Timestamp,
+        now: WallTime,
     ) -> Result<Self, SetupError> {
         let last = last.map(|last| &last.tls);
         let end = |listener: TlsListener, files: Option<&ServerTls>| {
@@ -194,7 +194,7 @@ impl<A: Application> Renewal<A> {
     }
 
     /// Reads the files of the TLS listeners again where they have changed.
-    pub fn refresh_credentials(&self, now: Timestamp) {
+    pub fn refresh_credentials(&self, now: WallTime) {
         for end in self.0.gateway.load().tls.all() {
             end.credentials().refresh(now);
         }
@@ -202,7 +202,7 @@ impl<A: Application> Renewal<A> {
 
     /// The TLS listeners, and when the certificate of each expires; `None` where that cannot be read.
     #[must_use]
-    pub fn certificates(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+    pub fn certificates(&self) -> Vec<(&'static str, Option<WallTime>)> {
         let gateway = self.0.gateway.load();
         let credentials = gateway.tls.all().map(|end| end.credentials());
         credentials.map(|it| (it.listener(), it.expires_at())).collect()

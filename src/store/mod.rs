@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, WallTime};
 use crate::oauth::request_uri::Reference;
 use crate::telemetry::metrics::StoreCause;
 
@@ -107,15 +107,15 @@ pub trait Store: Send + Sync + fmt::Debug {
         completion: Completion<'_>,
     ) -> Result<Spend, StoreError>;
 
-    /// Whether `key` is seen for the first time; it is remembered at least until `until`, on the account
-    /// of the client whose token it is.
+    /// Whether `key` is seen for the first time; it is remembered as long as the wall clock may still say
+    /// a time before `until`, whichever way it is corrected, on the account of the client whose token it is.
     ///
     /// # Errors
     /// [`StoreError`]; then `key` is not remembered.
     async fn first_use(
         &self,
         key: ReplayKey,
-        until: Timestamp,
+        until: WallTime,
         client_id: &Arc<str>,
     ) -> Result<bool, StoreError>;
 

@@ -8,7 +8,7 @@ use super::{
     CallerToken, Completion, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, PushedRequest,
     ReplayKey, Spend, Start, Store, StoreError, Usage, Visit,
 };
-use crate::clock::{Stopwatch, Timestamp};
+use crate::clock::{Stopwatch, WallTime};
 use crate::oauth::request_uri::Reference;
 use crate::telemetry::metrics::{StoreOperation, meter};
 use crate::telemetry::trace::{self, Kind};
@@ -134,7 +134,7 @@ impl Store for Observed {
     async fn first_use(
         &self,
         key: ReplayKey,
-        until: Timestamp,
+        until: WallTime,
         client_id: &Arc<str>,
     ) -> Result<bool, StoreError> {
         let call = self.inner.first_use(key, until, client_id);

@@ -41,7 +41,7 @@ async fn replays() -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock::start());
     let store = Arc::new(MemoryStore::new(u64::MAX, Arc::<SystemClock>::clone(&clock)));
     let janitor = Janitor::start(&store)?;
-    let until = clock.now() + Duration::from_secs(3600);
+    let until = clock.wall() + Duration::from_secs(3600);
     let before = resident_bytes()?;
     for number in 0..ENTRIES {
         ensure!(store.first_use(ReplayKey(key(number)), until, &"a".into()).await?, "seen twice");

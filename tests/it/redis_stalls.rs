@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use parapet::clock::Timestamp;
+use parapet::clock::WallTime;
 use parapet::config::store as settings;
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{CallerToken, Continuation, FlowId, ReplayKey, Spend, Store as _, StoreError};
@@ -34,12 +34,7 @@ async fn change(bench: Arc<Bench>, number: u8) -> Result<bool, StoreError> {
         0 => bench.put(number).await.map(|()| true),
         1 => bench.start(number).await,
         2 => Ok(bench.spend(number).await? == Spend::Spent),
-        3 => {
-            bench
-                .store
-                .first_use(ReplayKey([number; 32]), Timestamp::from_millis(0), &"a".into())
-                .await
-        }
+        3 => bench.store.first_use(ReplayKey([number; 32]), WallTime::default(), &"a".into()).await,
         4 => {
             let continuation = Continuation { path: "/a".into(), query: "b=c".into() };
             let (flow, handle) = (FlowId([number; 12]), Reference::from_bytes([number + 1; 32]));
@@ -58,7 +53,7 @@ async fn is_changed(bench: &Bench, number: u8) -> bool {
         1 => !bench.start_as(255, number).await.unwrap(),
         2 => bench.spend(number).await.unwrap() == Spend::Repeated,
         3 => {
-            let until = Timestamp::from_millis(0);
+            let until = WallTime::default();
             !bench.store.first_use(ReplayKey([number; 32]), until, &"a".into()).await.unwrap()
         }
         _ => {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parapet::clock::{ManualClock, Timestamp};
+use parapet::clock::{ManualClock, Timestamp, WallTime};
 use parapet::config::Secret;
 use parapet::config::store::{self as settings, RedisPassword};
 use parapet::oauth::request_uri::Reference;
@@ -31,7 +31,7 @@ async fn an_answer_that_is_lost_on_the_way_is_asked_for_again() {
         middle.lose_the_next_answer();
         assert_eq!(bench.spend(number).await.unwrap(), Spend::Spent, "so did the completion");
         middle.lose_the_next_answer();
-        let (key, until) = (ReplayKey([number; 32]), Timestamp::from_millis(0));
+        let (key, until) = (ReplayKey([number; 32]), WallTime::default());
         assert!(bench.store.first_use(key, until, &"a".into()).await.unwrap(), "and the first use");
         assert!(!bench.store.first_use(key, until, &"a".into()).await.unwrap());
     }
@@ -246,7 +246,7 @@ async fn the_documented_rights_are_enough() {
     bench.store.put_continuation(&request, flow, &handle, continuation).await.unwrap();
     assert!(bench.store.continuation(&request, flow, &handle).await.unwrap().is_some());
     bench.store.undo_start(&request, CallerToken([2; 12])).await.unwrap();
-    let until = Timestamp::from_millis(0);
+    let until = WallTime::default();
     assert!(bench.store.first_use(ReplayKey([1; 32]), until, &"a".into()).await.unwrap());
     assert!(!bench.store.first_use(ReplayKey([1; 32]), until, &"a".into()).await.unwrap());
     let debt = Debt { who: vec![1], cost: Duration::from_secs(1), most: Duration::from_secs(1) };

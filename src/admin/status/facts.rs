@@ -1,6 +1,6 @@
 //! What the gateway tells the page of its parts. Nothing of a request is in it.
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, WallTime};
 use crate::telemetry::ReloadStatus;
 
 /// The parts of a gateway as they are now.
@@ -56,7 +56,7 @@ pub struct CertificateFacts {
     /// `public` or `mtls`.
     pub listener: &'static str,
     /// When it expires; `None` where that cannot be read.
-    pub expires_at: Option<Timestamp>,
+    pub expires_at: Option<WallTime>,
 }
 
 /// How much the limits remember.

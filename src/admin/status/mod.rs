@@ -76,6 +76,6 @@ impl Status {
     fn view(&self, checks: &[(&'static str, bool)], metrics: &Metrics) -> View {
         self.history.sample(metrics);
         let happened = (self.history.hour(), self.recent.outcomes());
-        View::new(self.clock.now(), checks, (self.facts)(), happened)
+        View::new(&*self.clock, checks, (self.facts)(), happened)
     }
 }

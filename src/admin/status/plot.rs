@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::time;
-use crate::clock::Timestamp;
+use crate::clock::WallTime;
 use crate::telemetry::history::MINUTES;
 
 /// The drawing area, in the units of the picture.
@@ -38,7 +38,7 @@ pub(super) struct Curve<'a> {
 }
 
 /// Bars, one on the other.
-pub(super) fn bars(title: &str, series: &[Series<'_>], present: Timestamp) -> String {
+pub(super) fn bars(title: &str, series: &[Series<'_>], present: WallTime) -> String {
     let minutes = MINUTES;
     let total = |minute: usize| -> u64 {
         series.iter().filter_map(|series| series.values.get(minute)).sum()
@@ -75,7 +75,7 @@ pub(super) fn bars(title: &str, series: &[Series<'_>], present: Timestamp) -> St
 }
 
 /// Lines with a dot at each minute in which something was measured.
-pub(super) fn curves(title: &str, curves: &[Curve<'_>], present: Timestamp) -> String {
+pub(super) fn curves(title: &str, curves: &[Curve<'_>], present: WallTime) -> String {
     let minutes = MINUTES;
     let highest = curves.iter().flat_map(|curve| curve.values).flatten().copied();
     let top = ceiling(highest.fold(0.000_1, f64::max));
@@ -113,7 +113,7 @@ pub(super) fn curves(title: &str, curves: &[Curve<'_>], present: Timestamp) -> S
 fn begin(
     title: &str,
     (top, label): (f64, &dyn Fn(f64) -> String),
-    present: Timestamp,
+    present: WallTime,
     minutes: usize,
 ) -> String {
     let mut svg = format!(
@@ -145,11 +145,11 @@ fn begin(
 }
 
 /// When a minute began: `23:45`.
-fn shown(present: Timestamp, minute: usize, minutes: usize) -> String {
+fn shown(present: WallTime, minute: usize, minutes: usize) -> String {
     let ago = minutes.saturating_sub(minute + 1) as u64;
     let back = Duration::from_secs(ago * 60).as_millis();
     let back = u64::try_from(back).unwrap_or(0);
-    time::minute(Timestamp::from_millis(present.as_millis().saturating_sub(back)))
+    time::minute(WallTime::from_millis(present.as_millis().saturating_sub(back)))
 }
 
 /// The next round number: 1, 2, 5, 10, …
@@ -197,7 +197,7 @@ const fn float(number: u64) -> f64 {
 mod tests {
     use super::*;
 
-    const PRESENT: Timestamp = Timestamp::from_millis(1_735_689_540_000);
+    const PRESENT: WallTime = WallTime::from_millis(1_735_689_540_000);
 
     #[test]
     fn scales_end_at_round_numbers() {

@@ -2,29 +2,29 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::WallTime;
 
 /// `2026-11-22T23:45:10Z` (RFC 3339).
-pub(super) fn rfc3339(at: Timestamp) -> String {
-    let seconds = at.as_millis() / 1_000;
+pub(super) fn rfc3339(at: WallTime) -> String {
+    let seconds = at.as_secs();
     let (year, month, day) = date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// `2026-11-22`
-pub(super) fn day(at: Timestamp) -> String {
+pub(super) fn day(at: WallTime) -> String {
     rfc3339(at).split('T').next().unwrap_or_default().to_owned()
 }
 
 /// `23:45:10`
-pub(super) fn clock(at: Timestamp) -> String {
+pub(super) fn clock(at: WallTime) -> String {
     let text = rfc3339(at);
     text.split(['T', 'Z']).nth(1).unwrap_or_default().to_owned()
 }
 
 /// `23:45`
-pub(super) fn minute(at: Timestamp) -> String {
+pub(super) fn minute(at: WallTime) -> String {
     clock(at).rsplit_once(':').map(|(minute, _)| minute.to_owned()).unwrap_or_default()
 }
 
@@ -72,10 +72,10 @@ mod tests {
             (1_735_689_599, "2024-12-31T23:59:59Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
-            let at = Timestamp::from_millis(seconds * 1_000 + 999);
+            let at = WallTime::from_millis(seconds * 1_000 + 999);
             assert_eq!(rfc3339(at), text);
         }
-        let at = Timestamp::from_millis(1_735_689_599_000);
+        let at = WallTime::from_millis(1_735_689_599_000);
         assert_eq!((day(at), clock(at)), ("2024-12-31".into(), "23:59:59".into()));
         assert_eq!(minute(at), "23:59");
     }

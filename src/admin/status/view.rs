@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::facts::Facts;
 use super::time;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp, WallTime};
 use crate::telemetry::history::{Hour, Quantiles, Split};
 use crate::telemetry::recent::Outcome;
 
@@ -29,7 +29,7 @@ pub(super) struct View {
     pub(super) last_hour: LastHour,
     pub(super) outcomes: Vec<Happening>,
     #[serde(skip)]
-    pub(super) at: Timestamp,
+    pub(super) at: WallTime,
     /// For how long the configuration has been in use.
     #[serde(skip)]
     pub(super) loaded_for: Duration,
@@ -137,24 +137,26 @@ pub(super) struct Happening {
 }
 
 impl View {
-    /// What is known at `now`; `happened` is the last hour and the last outcomes.
+    /// What is known now; `happened` is the last hour and the last outcomes.
     pub(super) fn new(
-        now: Timestamp,
+        clock: &dyn Clock,
         checks: &[(&'static str, bool)],
         facts: Facts,
         happened: (Hour, Vec<Outcome>),
     ) -> Self {
         let (hour, outcomes) = happened;
+        let (now, wall) = (clock.now(), clock.wall());
+        let day_time = DayTime(wall.ahead_of(now));
         let loaded_for = now.since(facts.configuration.loaded_at);
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            now: time::rfc3339(now),
-            started_at: time::rfc3339(facts.started_at),
+            now: time::rfc3339(wall),
+            started_at: day_time.of(facts.started_at),
             uptime_seconds: now.since(facts.started_at).as_secs(),
             ready: checks.iter().all(|&(_, holds)| holds),
             checks: checks.iter().map(|&(name, holds)| Check { name, holds }).collect(),
-            configuration: Configuration::of(&facts),
-            certificates: certificates(&facts, now),
+            configuration: Configuration::of(&facts, day_time),
+            certificates: certificates(&facts, wall),
             limits: Limits::of(&facts, &hour),
             upstream: Upstream {
                 url: facts.upstream.url,
@@ -171,32 +173,46 @@ impl View {
             },
             issuer: facts.issuer,
             last_hour: LastHour::of(&hour),
-            outcomes: outcomes.into_iter().map(Happening::of).collect(),
-            at: now,
+            outcomes: outcomes
+                .into_iter()
+                .map(|outcome| Happening::of(outcome, day_time))
+                .collect(),
+            at: wall,
             loaded_for,
             hour,
         }
     }
 }
 
+/// Tells points of the gateway's timeline as times of day: by how many milliseconds the wall clock is
+/// ahead of it.
+#[derive(Clone, Copy)]
+struct DayTime(i64);
+
+impl DayTime {
+    fn of(self, at: Timestamp) -> String {
+        time::rfc3339(at.on_the_wall(self.0))
+    }
+}
+
 impl Configuration {
-    fn of(facts: &Facts) -> Self {
+    fn of(facts: &Facts, day_time: DayTime) -> Self {
         let known = &facts.configuration;
         let refused = known.refused.as_ref().map(|refused| Refusal {
-            at: time::rfc3339(refused.at),
+            at: day_time.of(refused.at),
             outcome: refused.outcome.as_str(),
             why: refused.why.to_string(),
         });
         Self {
             hash: known.hash.to_string(),
-            loaded_at: time::rfc3339(known.loaded_at),
+            loaded_at: day_time.of(known.loaded_at),
             reloads_applied: known.applied,
             refused_reload: refused,
         }
     }
 }
 
-fn certificates(facts: &Facts, now: Timestamp) -> Vec<Certificate> {
+fn certificates(facts: &Facts, now: WallTime) -> Vec<Certificate> {
     let all = facts.certificates.iter().map(|certificate| Certificate {
         listener: certificate.listener,
         expires_at: certificate.expires_at.map(time::rfc3339),
@@ -252,9 +268,9 @@ impl Times {
 }
 
 impl Happening {
-    fn of(outcome: Outcome) -> Self {
+    fn of(outcome: Outcome, day_time: DayTime) -> Self {
         Self {
-            at: time::rfc3339(outcome.at),
+            at: day_time.of(outcome.at),
             event: outcome.event,
             error: outcome.error,
             reason: outcome.reason,

@@ -13,7 +13,7 @@ use super::assertion::{
 };
 use super::certificate::{Certificate, CertificateFault, Shown, is_among, is_named};
 use super::{Client, Registry};
-use crate::clock::Timestamp;
+use crate::clock::WallTime;
 use crate::config::{Authentication, RollOver, SecretDigest};
 use crate::jose::Unverified;
 use crate::oauth::error::ErrorCode;
@@ -153,7 +153,7 @@ pub struct Presented<'f> {
     /// `client_id` of the form.
     named: Option<&'f str>,
     /// Shown along with the rest, and when.
-    certificate: (Shown, Timestamp),
+    certificate: (Shown, WallTime),
 }
 
 enum Proof<'f> {
@@ -202,7 +202,7 @@ impl<'f> Presented<'f> {
     /// The same with the certificate that came with the request. It counts only for clients that
     /// prove themselves by one: others need theirs at the token endpoint.
     #[must_use]
-    pub fn with_certificate(self, certificate: Shown, now: Timestamp) -> Self {
+    pub fn with_certificate(self, certificate: Shown, now: WallTime) -> Self {
         Self { certificate: (certificate, now), ..self }
     }
 
@@ -233,7 +233,7 @@ impl<'f> Presented<'f> {
     }
 
     fn new(client_id: String, proof: Proof<'f>, named: Option<&'f str>) -> Self {
-        let certificate = (Shown::Nothing, Timestamp::from_millis(0));
+        let certificate = (Shown::Nothing, WallTime::default());
         Self { client_id, proof, named, certificate }
     }
 

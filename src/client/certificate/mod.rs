@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
 
-use crate::clock::Timestamp;
+use crate::clock::WallTime;
 
 pub use header::{HeaderFault, InHeader};
 pub use proof::CertificateFault;
@@ -109,7 +109,7 @@ impl Certificate {
     /// use, so that a connection that outlives a certificate or an authority gains nothing by it.
     /// Revocation is not looked at.
     #[must_use]
-    pub fn has_trusted_chain(&self, now: Timestamp) -> bool {
+    pub fn has_trusted_chain(&self, now: WallTime) -> bool {
         match &self.trust {
             Trust::Peer => true,
             Trust::Nobody => false,
@@ -136,7 +136,7 @@ impl Authorities {
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        now: Timestamp,
+        now: WallTime,
     ) -> bool {
         let anchors = self.0.load();
         let time = UnixTime::since_unix_epoch(std::time::Duration::from_millis(now.as_millis()));

@@ -9,7 +9,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
 
 use super::Certificate;
-use crate::clock::Timestamp;
+use crate::clock::WallTime;
 use crate::config::{CertificateName, DistinguishedName};
 use crate::jose::keys::{Key, KeySet};
 
@@ -47,7 +47,7 @@ impl CertificateFault {
 pub(crate) fn is_named(
     certificate: &Certificate,
     name: &CertificateName,
-    now: Timestamp,
+    now: WallTime,
 ) -> Result<(), CertificateFault> {
     let parsed = valid(certificate, now)?;
     if !certificate.has_trusted_chain(now) {
@@ -61,7 +61,7 @@ pub(crate) fn is_named(
 pub(crate) fn is_among(
     certificate: &Certificate,
     keys: &KeySet,
-    now: Timestamp,
+    now: WallTime,
 ) -> Result<(), CertificateFault> {
     valid(certificate, now)?;
     let own = Key::of_certificate(certificate.der());
@@ -75,12 +75,12 @@ pub(crate) fn is_among(
 
 fn valid(
     certificate: &Certificate,
-    now: Timestamp,
+    now: WallTime,
 ) -> Result<X509Certificate<'_>, CertificateFault> {
     let Ok(([], parsed)) = X509Certificate::from_der(certificate.der()) else {
         return Err(CertificateFault::Unreadable);
     };
-    let now = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let in_time = ASN1Time::from_timestamp(now).is_ok_and(|now| parsed.validity().is_valid_at(now));
     if in_time { Ok(parsed) } else { Err(CertificateFault::Expired) }
 }

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use http::{HeaderMap, HeaderValue, Request};
 
 use super::Client;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp, WallTime};
 use crate::config;
 use crate::jose::claims::{self, ClaimError, TimeRules, Times};
 use crate::jose::{Algorithm, Authority, JwsError, Policy, Types, Verified, jws};
@@ -48,7 +48,7 @@ pub struct Proof {
     /// What tells it from every other proof.
     pub replay: ReplayKey,
     /// How long it would hold, and so has to be remembered.
-    pub until: Timestamp,
+    pub until: WallTime,
     /// The nonce to use from now on, where its own is about to end (RFC 9449 §8.2).
     pub next_nonce: Option<HeaderValue>,
 }
@@ -136,7 +136,7 @@ impl Verifier {
         request: &Request<B>,
         client: &Client,
         upstream: Option<&Capabilities>,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<Proof, DpopError> {
         let upstream = upstream.ok_or(DpopError::UpstreamUnknown)?;
         let algorithms = algorithms(client.rules, upstream);
@@ -156,8 +156,8 @@ impl Verifier {
         if !self.targets.is_called(claims::required_text(&proof.claims, "htu")?, request) {
             return Err(DpopError::Target);
         }
-        let next_nonce = self.next_nonce(&proof, now)?;
-        let until = good_until(&proof, client, now)?;
+        let next_nonce = self.next_nonce(&proof, clock.now())?;
+        let until = good_until(&proof, client, clock.wall())?;
         let token_id = claims::token_id(&proof.claims)?.ok_or(ClaimError::Missing("jti"))?;
         let thumbprint = proof.thumbprint.as_deref().unwrap_or_default();
         let replay = replay_key(thumbprint, token_id);
@@ -201,7 +201,7 @@ fn only_header(headers: &HeaderMap) -> Result<&str, DpopError> {
     value.map_err(|_| DpopError::NotText)
 }
 
-fn good_until(proof: &Verified, client: &Client, now: Timestamp) -> Result<Timestamp, ClaimError> {
+fn good_until(proof: &Verified, client: &Client, now: WallTime) -> Result<WallTime, ClaimError> {
     let times = Times::read(&proof.claims)?;
     let rules = TimeRules {
         exp_required: false,
@@ -211,8 +211,8 @@ fn good_until(proof: &Verified, client: &Client, now: Timestamp) -> Result<Times
         oldest_iat: Some(WINDOW),
         ..TimeRules::default()
     };
-    times.check(&rules, Duration::from_millis(now.as_millis()))?;
-    let issued = Timestamp::from_millis(0) + times.issued.unwrap_or_default();
+    times.check(&rules, now)?;
+    let issued = times.issued.unwrap_or_default();
     // A moment longer than the proof holds: both ends of its window count.
     Ok(issued + WINDOW + Duration::from_secs(1))
 }

@@ -64,7 +64,7 @@ impl Key {
 }
 
 fn slice(now: Timestamp) -> u64 {
-    now.since(Timestamp::from_millis(0)).as_secs() / SLICE.as_secs()
+    now.as_millis() / 1_000 / SLICE.as_secs()
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Registered claims (RFC 7519 §4.1), each read totally: a claim of the wrong type is an error and
-//! never as good as absent. Times are durations since 1970-01-01 UTC.
+//! never as good as absent. Times are those of the wall clock,
+//! in whole milliseconds.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+
+use crate::clock::WallTime;
 
 type Claims = Map<String, Value>;
 
@@ -29,11 +32,11 @@ pub enum Audience<'a> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
     /// `exp`.
-    pub expires: Option<Duration>,
+    pub expires: Option<WallTime>,
     /// `nbf`.
-    pub not_before: Option<Duration>,
+    pub not_before: Option<WallTime>,
     /// `iat`.
-    pub issued: Option<Duration>,
+    pub issued: Option<WallTime>,
 }
 
 /// What [`Times::check`] asks for. The default asks for `exp` alone, without leeway or bounds.
@@ -148,7 +151,7 @@ pub fn token_id(claims: &Claims) -> Result<Option<&str>, ClaimError> {
 }
 
 /// A `NumericDate`, if it is there: seconds since 1970-01-01 UTC, whole or not (RFC 7519 §2).
-pub fn numeric_date(claims: &Claims, name: &'static str) -> Result<Option<Duration>, ClaimError> {
+pub fn numeric_date(claims: &Claims, name: &'static str) -> Result<Option<WallTime>, ClaimError> {
     let number = match claims.get(name) {
         None => return Ok(None),
         Some(Value::Number(number)) => number,
@@ -161,7 +164,11 @@ pub fn numeric_date(claims: &Claims, name: &'static str) -> Result<Option<Durati
         }
         (None, None) => return Err(ClaimError::Range(name)),
     };
-    if date.as_secs() > LAST_SECOND { Err(ClaimError::Range(name)) } else { Ok(Some(date)) }
+    if date.as_secs() > LAST_SECOND {
+        Err(ClaimError::Range(name))
+    } else {
+        Ok(Some(WallTime::since_epoch(date)))
+    }
 }
 
 impl Times {
@@ -174,8 +181,8 @@ impl Times {
         })
     }
 
-    /// Judges them at the time `now`, since 1970-01-01 UTC.
-    pub fn check(&self, rules: &TimeRules, now: Duration) -> Result<(), ClaimError> {
+    /// Judges them by what the wall clock says `now`.
+    pub fn check(&self, rules: &TimeRules, now: WallTime) -> Result<(), ClaimError> {
         self.check_presence(rules)?;
         self.check_expiry(rules, now)?;
         self.check_start(rules, now)
@@ -191,17 +198,15 @@ impl Times {
         missing.map_or(Ok(()), |(_, _, name)| Err(ClaimError::Missing(name)))
     }
 
-    fn check_expiry(&self, rules: &TimeRules, now: Duration) -> Result<(), ClaimError> {
+    fn check_expiry(&self, rules: &TimeRules, now: WallTime) -> Result<(), ClaimError> {
         let Some(expires) = self.expires else {
             return Ok(());
         };
-        if expires.saturating_add(rules.late) <= now {
+        if expires + rules.late <= now {
             return Err(ClaimError::Expired);
         }
-        let is_beyond = |start: Option<Duration>, longest: Option<Duration>| {
-            start
-                .zip(longest)
-                .is_some_and(|(start, longest)| expires > start.saturating_add(longest))
+        let is_beyond = |start: Option<WallTime>, longest: Option<Duration>| {
+            start.zip(longest).is_some_and(|(start, longest)| expires > start + longest)
         };
         if is_beyond(Some(now), rules.longest_ahead)
             || is_beyond(self.not_before, rules.longest_life)
@@ -211,8 +216,8 @@ impl Times {
         Ok(())
     }
 
-    fn check_start(&self, rules: &TimeRules, now: Duration) -> Result<(), ClaimError> {
-        let latest = now.saturating_add(rules.early);
+    fn check_start(&self, rules: &TimeRules, now: WallTime) -> Result<(), ClaimError> {
+        let latest = now + rules.early;
         if self.not_before.is_some_and(|time| time > latest) {
             return Err(ClaimError::NotYetValid);
         }
@@ -222,7 +227,7 @@ impl Times {
         let ages =
             [(self.not_before, rules.oldest_nbf, "nbf"), (self.issued, rules.oldest_iat, "iat")];
         let old = ages.into_iter().find(|(time, oldest, _)| {
-            time.zip(*oldest).is_some_and(|(time, oldest)| time.saturating_add(oldest) < now)
+            time.zip(*oldest).is_some_and(|(time, oldest)| time + oldest < now)
         });
         old.map_or(Ok(()), |(_, _, name)| Err(ClaimError::TooOld(name)))
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 
-const NOW: Duration = Duration::from_secs(1_800_000_000);
+const NOW: WallTime = WallTime::from_millis(1_800_000_000_000);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn claims(value: Value) -> Claims {
@@ -70,7 +70,7 @@ fn dates_are_whole_or_fractional_and_bounded() {
     assert_eq!(date(json!(1_800_000_000)), Ok(Some(NOW)));
     assert_eq!(date(json!(1_800_000_000.5)), Ok(Some(NOW + Duration::from_millis(500))));
     assert_eq!(date(json!(1.8e9)), Ok(Some(NOW)));
-    assert_eq!(date(json!(0)), Ok(Some(Duration::ZERO)));
+    assert_eq!(date(json!(0)), Ok(Some(WallTime::default())));
     for value in [json!(-1), json!(-0.5), json!(u64::MAX), json!(1e300), json!(253_402_300_800_u64)]
     {
         assert_eq!(date(value.clone()), Err(ClaimError::Range("exp")), "{value}");

@@ -9,18 +9,19 @@ use serde_json::{Map, Value};
 
 use super::{ObjectError, RequestObjects};
 use crate::client::Client;
+use crate::clock::WallTime;
 use crate::jose::claims::{self, TimeRules, Times};
 
 /// Shortest time that is left to an object accepted within the leeway for clocks.
 const SHORTEST: Duration = Duration::from_secs(5);
 
-/// Judges `claims` at the time `now`, since 1970-01-01 UTC; gives how long they are still valid,
+/// Judges `claims` by what the wall clock says `now`; gives how long they are still valid,
 /// where they say.
 pub(super) fn judge(
     claims: &Map<String, Value>,
     client: &Client,
     settings: &RequestObjects,
-    now: Duration,
+    now: WallTime,
 ) -> Result<Option<Duration>, ObjectError> {
     if claims::required_text(claims, "client_id")? != &*client.client_id {
         return Err(ObjectError::OtherClientId);
@@ -41,7 +42,7 @@ pub(super) fn judge(
     let times = Times::read(claims)?;
     times.check(&settings.time_rules(client), now)?;
     Ok(times.expires.map(|expires| {
-        let left = Duration::from_secs(expires.saturating_sub(now).as_secs());
+        let left = Duration::from_secs(expires.since(now).as_secs());
         left.max(SHORTEST)
     }))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::Client;
+use crate::clock::WallTime;
 use crate::config;
 use crate::jose::jwe::{self, ContentEncryption, DecryptionKeys, KeyManagement};
 use crate::jose::{Algorithm, Policy, Types, Verified};
@@ -57,7 +58,7 @@ impl RequestObjects {
         &self,
         token: &str,
         client: &Client,
-        now: Duration,
+        now: WallTime,
     ) -> Result<Opened, ObjectError> {
         if token.len() > LONGEST {
             return Err(ObjectError::TooLong);

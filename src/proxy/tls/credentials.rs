@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{Context, Digest, SHA256};
@@ -13,7 +14,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
 use crate::client::certificate::Authorities;
-use crate::clock::Timestamp;
+use crate::clock::WallTime;
 use crate::config::{IdentityError, ServerTls, TlsListener, read_authorities, read_identity};
 use crate::telemetry::metrics::meter;
 
@@ -44,7 +45,7 @@ impl Credentials {
     pub(super) fn load(
         listener: TlsListener,
         files: &ServerTls,
-        now: Timestamp,
+        now: WallTime,
     ) -> Result<Self, IdentityError> {
         let read = (Read::of(&files.identity()), Read::of(&files.authorities()));
         let identity = read_identity(&files.certificate, &files.key)?;
@@ -62,7 +63,7 @@ impl Credentials {
     /// Looks at the files and takes what has changed. Files that are no good leave what is used, and
     /// are told of once: not at first sight, when somebody may be in the middle of replacing two
     /// files that belong together.
-    pub(in crate::proxy) fn refresh(&self, now: Timestamp) {
+    pub(in crate::proxy) fn refresh(&self, now: WallTime) {
         let mut read = self.read.lock();
         let (own, clients) = &mut *read;
         let listener = self.listener.as_str();
@@ -91,9 +92,9 @@ impl Credentials {
     }
 
     /// When the certificate in use expires; `None` where that cannot be read.
-    pub(in crate::proxy) fn expires_at(&self) -> Option<Timestamp> {
+    pub(in crate::proxy) fn expires_at(&self) -> Option<WallTime> {
         let seconds = u64::try_from(validity(&self.identity.load())?.1).ok()?;
-        Some(Timestamp::from_millis(seconds.saturating_mul(1_000)))
+        Some(WallTime::since_epoch(Duration::from_secs(seconds)))
     }
 
     /// Whether these are its files.
@@ -178,10 +179,10 @@ fn validity(identity: &CertifiedKey) -> Option<(i64, i64)> {
 }
 
 /// Says until when a certificate serves.
-fn announce(listener: TlsListener, identity: &CertifiedKey, now: Timestamp) {
+fn announce(listener: TlsListener, identity: &CertifiedKey, now: WallTime) {
     let Some((begins, expires)) = validity(identity) else { return };
     meter().tls_certificate_expires(listener.as_str(), expires);
-    let now = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     if expires < now || begins > now {
         tracing::warn!(listener = listener.as_str(), "the TLS certificate is not valid now");
     }

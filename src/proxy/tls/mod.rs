@@ -11,7 +11,7 @@ use rustls::{CipherSuite, ServerConfig};
 use super::guard::{Connection, Guarded};
 use super::server::SetupError;
 use crate::client::certificate::{Certificate, Shown, Trust};
-use crate::clock::Timestamp;
+use crate::clock::WallTime;
 use crate::config::{ServerTls, TlsListener};
 
 use credentials::Credentials;
@@ -30,7 +30,7 @@ impl TlsEnd {
     pub(super) fn load(
         listener: TlsListener,
         files: &ServerTls,
-        now: Timestamp,
+        now: WallTime,
     ) -> Result<Self, SetupError> {
         let table = match listener {
             TlsListener::Public => "tls",

@@ -16,7 +16,7 @@ use super::{
     CallerToken, Completion, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, PushedRequest,
     REPEAT_WINDOW, ReplayKey, Spend, Start, Store, StoreError, Usage, Visit,
 };
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, WallTime};
 use crate::oauth::request_uri::Reference;
 
 use entry::{Entry, Kept};
@@ -111,7 +111,8 @@ impl MemoryStore {
                 self.collect_request(address, now);
             }
         }
-        self.replays.tidy(now, |client_id| self.account.release_part(client_id, REPLAY_OVERHEAD));
+        self.replays
+            .tidy(&*self.clock, |client_id| self.account.release_part(client_id, REPLAY_OVERHEAD));
         self.requests.run_pending_tasks();
         self.index.tidy();
     }
@@ -298,12 +299,12 @@ impl Store for MemoryStore {
     async fn first_use(
         &self,
         key: ReplayKey,
-        until: Timestamp,
+        until: WallTime,
         client_id: &Arc<str>,
     ) -> Result<bool, StoreError> {
         let _open = self.open()?;
         self.account.reserve_more(client_id, REPLAY_OVERHEAD)?;
-        let used = self.replays.uses(key, until, self.clock.now(), client_id);
+        let used = self.replays.uses(key, until, &*self.clock, client_id);
         if used != Use::First {
             // Its place is paid for.
             self.account.release_part(client_id, REPLAY_OVERHEAD);

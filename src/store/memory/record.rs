@@ -4,8 +4,9 @@
 
 use super::Address;
 use super::entry::Course;
+use super::replays::Used;
 use super::tombs::Tomb;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, WallTime};
 use crate::oauth::request_uri::Reference;
 use crate::store::snapshot::Malformed;
 use crate::store::{
@@ -19,7 +20,7 @@ pub(super) enum Record<'a> {
     Continuation(Address, FlowId, &'a Reference, &'a Continuation),
     Index(Address, Reference),
     Tomb(Address, &'a Tomb, Option<Reference>),
-    Replay(ReplayKey, Timestamp, &'a str),
+    Replay(ReplayKey, Used),
 }
 
 /// The same as it is read.
@@ -30,7 +31,7 @@ pub(super) enum Restored {
     Index(Address, Reference),
     Tomb(Address, Tomb, Option<Reference>),
     /// A token, and the client on whose account it is.
-    Replay(ReplayKey, Timestamp, Box<str>),
+    Replay(ReplayKey, Used),
 }
 
 /// Written by versions that kept neither logins nor the outcome of a completion.
@@ -67,11 +68,10 @@ impl Record<'_> {
                 out.time(tomb.gone_at);
                 out.optional(reference.as_ref().map(|reference| reference.as_bytes().as_slice()));
             }
-            Self::Replay(key, until, client_id) => {
-                // Until when a token is good stands in the token, whatever clocks were set to since.
-                let told = until.as_millis().to_be_bytes();
-                out.plain(&[REPLAY]).plain(&key.0).time(*until).plain(&told);
-                out.field(client_id.as_bytes());
+            Self::Replay(key, used) => {
+                let until = used.until.as_millis().to_be_bytes();
+                out.plain(&[REPLAY]).plain(&key.0).time(used.gone_at).plain(&until);
+                out.field(used.client_id.as_bytes());
             }
         }
         out.bytes
@@ -106,10 +106,10 @@ impl Restored {
                 Self::Tomb(address, tomb, rest.optional()?.map(Reference::from_bytes))
             }
             REPLAY | OLD_REPLAY => {
-                let (key, until) = (ReplayKey(rest.array()?), rest.time()?);
-                let told = Timestamp::from_millis(u64::from_be_bytes(rest.array()?));
-                let client_id = if kind == REPLAY { rest.text()? } else { "" };
-                Self::Replay(key, until.max(told), client_id.into())
+                let (key, gone_at) = (ReplayKey(rest.array()?), rest.time()?);
+                let until = WallTime::from_millis(u64::from_be_bytes(rest.array()?));
+                let client_id = if kind == REPLAY { rest.text()? } else { "" }.into();
+                Self::Replay(key, Used { gone_at, until, client_id })
             }
             _ => return Err(Malformed),
         };

@@ -21,7 +21,7 @@ use super::{
     MAX_CONTINUATIONS, MAX_SHARES, Outcome, PushedRequest, REPEAT_WINDOW, ReplayKey, Spend, Start,
     Starts, Store, StoreError, Usage, Visit,
 };
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, WallTime};
 use crate::config;
 use crate::oauth::request_uri::Reference;
 
@@ -315,13 +315,19 @@ impl Store for RedisStore {
     async fn first_use(
         &self,
         key: ReplayKey,
-        until: Timestamp,
+        until: WallTime,
         client_id: &Arc<str>,
     ) -> Result<bool, StoreError> {
         let at = [b"parapet:u:".as_slice(), &name(self.sealer.replay(&key)?)].concat();
         let mark: [u8; 12] = self.marked()?;
         let [account, share] = self.account(client_id)?;
-        let arguments = [mark.to_vec(), decimal(until.as_millis()), account, share];
+        let arguments = [
+            mark.to_vec(),
+            decimal(until.as_millis()),
+            decimal(millis(self.pace.left(until))),
+            account,
+            share,
+        ];
         match self.step(Step::FirstUse, &[at], &arguments).await?.word.as_slice() {
             b"share" => Err(StoreError::ClientShareFull),
             word => Ok(word == b"first"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, WallTime};
 
 /// Beside twice the way to the server, so that a redeem-by time is seldom too early.
 const ROOM: u64 = 20;
@@ -29,6 +29,11 @@ impl Pace {
     /// A call is about to be made.
     pub(super) fn begin(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// How long the wall clock takes to get to `until`.
+    pub(super) fn left(&self, until: WallTime) -> Duration {
+        until.since(self.clock.wall())
     }
 
     /// It was answered at `theirs`.

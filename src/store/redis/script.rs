@@ -293,16 +293,16 @@ if s[4]==ARGV[2] then return {'spent',now} end
 if now-tonumber(s[3])<tonumber(ARGV[3]) then return {'repeated',now} end
 return {'already',now}";
 
-/// Mark of the call, until when, name of the client's account (empty in a cluster), its share. Remembered for ten seconds more, as the clocks of the replicas, by
-/// which the token expires, differ.
+/// Mark of the call, until when and for how many milliseconds by the wall clock of the caller, name of the
+/// client's account (empty in a cluster), its share. Remembered until both are over, and for ten seconds
+/// more, as the clocks of the replicas, by which the token expires, differ.
 const FIRST_USE: &str = "
 local v=redis.call('GET',KEYS[1])
 if v then return {v==ARGV[1] and 'first' or 'seen',now} end
-local until_then=tonumber(ARGV[2])
-if until_then<now then until_then=now end
-if ARGV[3]~='' then
-  if sum(ARGV[3])+256>tonumber(ARGV[4]) then return {'share',now} end
-  charge(ARGV[3],until_then+10000,256)
+local until_then=math.max(tonumber(ARGV[2]),now+tonumber(ARGV[3]))
+if ARGV[4]~='' then
+  if sum(ARGV[4])+256>tonumber(ARGV[5]) then return {'share',now} end
+  charge(ARGV[4],until_then+10000,256)
 end
 redis.call('SET',KEYS[1],ARGV[1],'PXAT',until_then+10000)
 return {'first',now}";

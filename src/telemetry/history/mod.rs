@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Metrics;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, WallTime};
 use minute::Minute;
 use reading::{Count, Reading, Time};
 
@@ -37,7 +37,7 @@ struct Kept {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hour {
     /// When the present minute began.
-    pub present: Timestamp,
+    pub present: WallTime,
     /// Pushes accepted and refused.
     pub pushes: Split,
     /// Redeems, reloads included, and those that were refused.
@@ -114,7 +114,7 @@ impl History {
             bad: counts(&minutes, bad),
         };
         Hour {
-            present: Timestamp::from_millis(present * MINUTE),
+            present: Timestamp::from_millis(present * MINUTE).on_the_wall(self.clock.ahead()),
             pushes: split(Count::PushAccepted, Count::PushRefused),
             redeems: split(Count::Redeemed, Count::RedeemRefused),
             completions: split(Count::Completed, Count::Failed),
@@ -185,7 +185,7 @@ mod tests {
         history.sample(&metrics);
 
         let hour = history.hour();
-        assert_eq!(hour.present, Timestamp::from_millis(102 * MINUTE));
+        assert_eq!(hour.present, WallTime::from_millis(102 * MINUTE));
         assert_eq!(hour.pushes.good.len(), MINUTES);
         assert_eq!(hour.pushes.good[MINUTES - 3..], [2, 0, 0]);
         assert_eq!(hour.pushes.bad[MINUTES - 3..], [0, 0, 1]);

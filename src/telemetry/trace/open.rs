@@ -20,6 +20,8 @@ pub(super) struct Open {
     parent: Option<SpanId>,
     kind: Kind,
     start: u64,
+    /// By how many milliseconds the wall clock was ahead as the trace began.
+    ahead: i64,
     noted: Mutex<Noted>,
 }
 
@@ -39,6 +41,7 @@ impl Open {
             parent: None,
             kind: Kind::Server,
             start: 0,
+            ahead: 0,
             noted: Mutex::default(),
         }
     }
@@ -56,6 +59,7 @@ impl Open {
             parent: parent.map(|parent| parent.span_id),
             kind: Kind::Server,
             start: tracer.clock.nanoseconds(),
+            ahead: tracer.clock.ahead(),
             noted: Mutex::default(),
         }))
     }
@@ -73,6 +77,7 @@ impl Open {
             parent: Some(self.place.span_id),
             kind,
             start: tracer.clock.nanoseconds(),
+            ahead: self.ahead,
             noted: Mutex::default(),
         })
     }
@@ -88,6 +93,11 @@ impl Open {
     /// What others are told; `None` while this program is no part of traces.
     pub(super) fn outgoing(&self) -> Option<TraceContext> {
         self.tracer.map(|_| self.place)
+    }
+
+    /// What collectors are told: the wall clock may have been corrected since the start.
+    const fn on_the_wall(&self, nanoseconds: u64) -> u64 {
+        nanoseconds.saturating_add_signed(self.ahead.saturating_mul(1_000_000))
     }
 
     fn note(&self, name: &'static str, value: Value) {
@@ -115,8 +125,8 @@ impl Open {
             parent: self.parent,
             name: ending.name,
             kind: self.kind,
-            start: self.start,
-            end: tracer.clock.nanoseconds(),
+            start: self.on_the_wall(self.start),
+            end: self.on_the_wall(tracer.clock.nanoseconds()),
             attributes,
             failed,
         });

@@ -41,7 +41,7 @@ pub(super) fn bank_config(upstream: &str, profile: Profile, jwks: &str, lines: &
 }
 
 fn now(desk: &Desk) -> u64 {
-    desk.clock.now().as_millis() / 1000
+    desk.clock.wall().as_secs()
 }
 
 fn unique() -> String {

@@ -24,6 +24,7 @@ mod assertions;
 mod attacks;
 mod authentication;
 mod client_keys;
+mod clocks;
 mod cors;
 mod dpop;
 mod form;

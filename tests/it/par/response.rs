@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::header::{ACCEPT, RETRY_AFTER};
+use parapet::clock::WallTime;
 use parapet::oauth::request_uri::Reference;
 use parapet::store::{
     CallerToken, Completion, Continuation, FlowId, Found, Held, IndexKey, Lifetimes, PushedRequest,
@@ -161,12 +162,7 @@ impl Store for Broken {
         Err(StoreError::Unavailable)
     }
 
-    async fn first_use(
-        &self,
-        _: ReplayKey,
-        _: Timestamp,
-        _: &Arc<str>,
-    ) -> Result<bool, StoreError> {
+    async fn first_use(&self, _: ReplayKey, _: WallTime, _: &Arc<str>) -> Result<bool, StoreError> {
         Err(StoreError::Unavailable)
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fantoccini::Client as Driver;
 use parapet::admin::status::{CertificateFacts, Facts, StoreFacts, TrackedFacts, UpstreamFacts};
 use parapet::admin::{self, Readiness, Status};
-use parapet::clock::{ManualClock, Timestamp};
+use parapet::clock::{ManualClock, Timestamp, WallTime};
 use parapet::oauth::error::ErrorCode;
 use parapet::telemetry::history::History;
 use parapet::telemetry::metrics::{
@@ -138,6 +138,7 @@ impl Hour {
 
 fn facts() -> Facts {
     let at = |ahead: u64| Timestamp::from_millis(BEGIN + ahead * 1_000);
+    let until = |ahead: u64| Some(WallTime::from_millis(BEGIN + ahead * 1_000));
     Facts {
         started_at: Timestamp::from_millis(BEGIN - 86_400_000 * 11),
         issuer: "https://login.example.com".into(),
@@ -161,8 +162,8 @@ fn facts() -> Facts {
             max_bytes: Some(268_435_456),
         },
         certificates: vec![
-            CertificateFacts { listener: "public", expires_at: Some(at(86_400 * 61)) },
-            CertificateFacts { listener: "mtls", expires_at: Some(at(86_400 * 9)) },
+            CertificateFacts { listener: "public", expires_at: until(86_400 * 61) },
+            CertificateFacts { listener: "mtls", expires_at: until(86_400 * 9) },
         ],
         tracked: TrackedFacts { clients: 6, addresses: 14, blocked: 2, trusted: 9 },
     }

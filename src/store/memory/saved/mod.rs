@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::entry::{Course, Entry, Kept};
 use super::record::{Record, Restored};
-use super::replays::REPLAY_OVERHEAD;
+use super::replays::{REPLAY_OVERHEAD, Used};
 use super::tombs::Tomb;
 use super::{Address, GRACE, MemoryStore, address, cost};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, WallTime};
 use crate::config::snapshot::SnapshotFile;
 use crate::oauth::request_uri::Reference;
 use crate::store::snapshot::{self, Malformed, SnapshotError};
@@ -32,7 +32,7 @@ impl MemoryStore {
     /// [`SnapshotError`]; then there is no file.
     pub fn save(&self, to: &SnapshotFile, issuer: &str) -> Result<Tally, SnapshotError> {
         let (now, wall) = (self.clock.now(), self.clock.wall());
-        let shift = wall.offset_from(now);
+        let shift = wall.ahead_of(now);
         let mut tally = Tally::default();
         let requests = self.requests.iter().flat_map(|(address, entry)| {
             if entry.gone_at() <= now {
@@ -43,9 +43,8 @@ impl MemoryStore {
             written(*address, &entry, shift)
         });
         let index = self.index.all().map(|(place, to)| Record::Index(place, to).encoded(shift));
-        let replays = self.replays.alive(now);
-        let replays =
-            replays.map(|(key, until, client)| Record::Replay(key, until, &client).encoded(shift));
+        let replays = self.replays.alive(&*self.clock);
+        let replays = replays.map(|(key, used)| Record::Replay(key, used).encoded(shift));
         let tombs = self.tombs.all().filter(|(_, tomb, _)| tomb.gone_at > now);
         let tombs = tombs.map(|(address, tomb, reference)| {
             Record::Tomb(address, &tomb, reference).encoded(shift)
@@ -72,10 +71,10 @@ impl MemoryStore {
         let mut shift = None;
         let read = |bytes: &[u8]| match (shift, bytes.first_chunk()) {
             (None, Some(written)) if bytes.len() == written.len() => {
-                let written = Timestamp::from_millis(u64::from_be_bytes(*written));
+                let written = WallTime::from_millis(u64::from_be_bytes(*written));
                 // Where the wall clock went back meanwhile, no time is taken to have passed: what
                 // was promised is kept, and no more than that.
-                shift = Some(self.clock.now().offset_from(wall.max(written)));
+                shift = Some(-wall.max(written).ahead_of(self.clock.now()));
                 Ok(None)
             }
             (Some(shift), _) => Restored::decoded(bytes, shift).map(Some),
@@ -140,7 +139,7 @@ impl Restoring<'_> {
                 }
             }
             Restored::Tomb(address, tomb, reference) => self.tomb(address, tomb, reference),
-            Restored::Replay(key, until, client_id) => self.replay(key, until, client_id),
+            Restored::Replay(key, used) => self.replay(key, used),
         }
     }
 
@@ -194,12 +193,12 @@ impl Restoring<'_> {
         }
     }
 
-    fn replay(&mut self, key: ReplayKey, until: Timestamp, client_id: Box<str>) {
-        let client_id: Arc<str> = client_id.into();
-        let client = self.clients.entry(Arc::clone(&client_id)).or_insert(client_id);
-        let account = &self.store.account;
-        if until > self.now && account.reserve_more(client, REPLAY_OVERHEAD).is_ok() {
-            self.store.replays.uses(key, until, self.now, client);
+    fn replay(&mut self, key: ReplayKey, mut used: Used) {
+        let client_id = Arc::clone(&used.client_id);
+        used.client_id = Arc::clone(self.clients.entry(used.client_id).or_insert(client_id));
+        let (clock, account) = (&*self.store.clock, &self.store.account);
+        if !used.is_over(clock) && account.reserve_more(&used.client_id, REPLAY_OVERHEAD).is_ok() {
+            self.store.replays.take(key, used, clock);
         }
     }
 }

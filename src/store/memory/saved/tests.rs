@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::*;
-use crate::clock::{Clock, ManualClock};
+use crate::clock::{Clock as _, ManualClock};
 use crate::config::snapshot::SnapshotKey;
 use crate::store::{
     CallerToken, Completion, IndexKey, Lifetimes, Outcome, Spend, Start, Starts, Store, StoreError,
@@ -14,29 +14,15 @@ const BEGIN: u64 = 1_000_000;
 const LIFETIMES: Lifetimes =
     Lifetimes { redeem: Duration::from_secs(60), login: Duration::from_secs(1800) };
 
-/// A monotonic clock, and a wall clock that differs from it.
-#[derive(Debug)]
-struct Clocks(ManualClock, ManualClock);
-
-impl Clocks {
-    fn at(now: u64, wall: u64) -> Arc<Self> {
-        let at = |millis| ManualClock::at(Timestamp::from_millis(millis));
-        Arc::new(Self(at(now), at(wall)))
-    }
+/// A clock, and a wall clock that differs from it.
+fn clocks(now: u64, wall: u64) -> Arc<ManualClock> {
+    let clock = ManualClock::at(Timestamp::from_millis(now));
+    clock.correct(i64::try_from(wall).unwrap() - i64::try_from(now).unwrap());
+    Arc::new(clock)
 }
 
-impl Clock for Clocks {
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
-
-    fn wall(&self) -> Timestamp {
-        self.1.now()
-    }
-}
-
-fn store(clock: &Arc<Clocks>) -> MemoryStore {
-    MemoryStore::new(1 << 20, Arc::<Clocks>::clone(clock))
+fn store(clock: &Arc<ManualClock>) -> MemoryStore {
+    MemoryStore::new(1 << 20, Arc::<ManualClock>::clone(clock))
 }
 
 fn reference(number: u8) -> Reference {
@@ -83,7 +69,7 @@ async fn filled(store: &MemoryStore) {
         store.spend(&reference(3), completion(FlowId([3; 12]))).await.unwrap(),
         Spend::Spent
     );
-    let until = store.clock.now() + Duration::from_secs(100);
+    let until = store.clock.wall() + Duration::from_secs(100);
     assert!(store.first_use(ReplayKey([5; 32]), until, &"a".into()).await.unwrap());
 }
 
@@ -104,7 +90,7 @@ async fn everything_outlasts_a_restart() {
     let file = file(&folder);
     // The old process's clock is an hour behind the wall.
     let hour = 3_600_000;
-    let old = store(&Clocks::at(BEGIN, BEGIN + hour));
+    let old = store(&clocks(BEGIN, BEGIN + hour));
     filled(&old).await;
     old.freeze();
     assert_eq!(old.save(&file, ISSUER).unwrap(), Tally { requests: 4, ..Tally::default() });
@@ -113,7 +99,7 @@ async fn everything_outlasts_a_restart() {
         assert!(!dump.windows(planted.len()).any(|part| part == planted), "{planted:?}");
     }
 
-    let clock = Clocks::at(BEGIN + hour + 10_000, BEGIN + hour + 10_000);
+    let clock = clocks(BEGIN + hour + 10_000, BEGIN + hour + 10_000);
     let new = store(&clock);
     let tally = new.restore(&file, ISSUER).unwrap().unwrap();
     assert_eq!(tally, Tally { requests: 4, ..Tally::default() });
@@ -136,9 +122,9 @@ async fn everything_outlasts_a_restart() {
     );
     // The same caller repeats itself; another may not, where one start is allowed.
     assert!(matches!(start(&new, 4, Starts::Once).await, Start::Started { .. }));
-    let until = clock.now() + Duration::from_secs(1);
+    let until = clock.wall() + Duration::from_secs(1);
     assert!(!new.first_use(ReplayKey([5; 32]), until, &"a".into()).await.unwrap());
-    clock.0.advance(Duration::from_secs(4_000));
+    clock.advance(Duration::from_secs(4_000));
     new.tidy();
     assert_eq!(new.usage(), Usage { requests: 0, bytes: 0 });
 }
@@ -147,12 +133,12 @@ async fn everything_outlasts_a_restart() {
 async fn what_has_expired_meanwhile_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let file = file(&folder);
-    let old = store(&Clocks::at(BEGIN, BEGIN));
+    let old = store(&clocks(BEGIN, BEGIN));
     filled(&old).await;
     old.freeze();
     old.save(&file, ISSUER).unwrap();
     let later = BEGIN + 60_000;
-    let new = store(&Clocks::at(later, later));
+    let new = store(&clocks(later, later));
     let tally = new.restore(&file, ISSUER).unwrap().unwrap();
     assert_eq!(tally, Tally { requests: 3, expired: 1, refused: 0 });
     assert!(matches!(start(&new, 1, Starts::Many).await, Start::Unknown));
@@ -162,22 +148,21 @@ async fn what_has_expired_meanwhile_is_dropped() {
 async fn a_wall_clock_that_went_back_lengthens_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = file(&folder);
-    let old_clock = Clocks::at(BEGIN, BEGIN);
+    let old_clock = clocks(BEGIN, BEGIN);
     let old = store(&old_clock);
     put(&old, 1).await;
-    old_clock.0.advance(Duration::from_secs(20));
-    old_clock.1.advance(Duration::from_secs(20));
+    old_clock.advance(Duration::from_secs(20));
     old.freeze();
     old.save(&file, ISSUER).unwrap();
-    let clock = Clocks::at(500_000, 500_000);
+    let clock = clocks(500_000, 500_000);
     let new = store(&clock);
     new.restore(&file, ISSUER).unwrap().unwrap();
-    clock.0.advance(Duration::from_secs(39));
+    clock.advance(Duration::from_secs(39));
     let Start::Started { age, .. } = start(&new, 1, Starts::Many).await else {
         panic!("it was promised");
     };
     assert_eq!(age, Duration::from_secs(59));
-    clock.0.advance(Duration::from_secs(1));
+    clock.advance(Duration::from_secs(1));
     assert!(matches!(start(&new, 1, Starts::Many).await, Start::Expired));
 }
 
@@ -188,21 +173,21 @@ async fn a_token_is_remembered_for_as_long_as_it_says_itself_however_clocks_are_
     for (wall_at_end, wall_at_start) in [(BEGIN, BEGIN + 1_000), (BEGIN + 60_000, BEGIN + 1_000)] {
         let folder = tempfile::tempdir().unwrap();
         let file = file(&folder);
-        let old = store(&Clocks::at(BEGIN + 60_000, wall_at_end));
-        let until = Timestamp::from_millis(BEGIN + 90_000);
+        let old = store(&clocks(BEGIN + 60_000, wall_at_end));
+        let until = WallTime::from_millis(BEGIN + 90_000);
         assert!(old.first_use(ReplayKey([7; 32]), until, &"a".into()).await.unwrap());
         old.freeze();
         old.save(&file, ISSUER).unwrap();
-        let clock = Clocks::at(wall_at_start, wall_at_start);
+        let clock = clocks(wall_at_start, wall_at_start);
         let new = store(&clock);
         new.restore(&file, ISSUER).unwrap().unwrap();
-        clock.0.advance(seconds(80));
+        clock.advance(seconds(80));
         new.tidy();
         assert!(
             !new.first_use(ReplayKey([7; 32]), until, &"a".into()).await.unwrap(),
             "{wall_at_end}"
         );
-        clock.0.advance(seconds(20));
+        clock.advance(seconds(20));
         new.tidy();
         assert_eq!(new.usage().bytes, 0);
     }
@@ -212,12 +197,12 @@ async fn a_token_is_remembered_for_as_long_as_it_says_itself_however_clocks_are_
 async fn what_does_not_fit_any_more_is_refused_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let file = file(&folder);
-    let clock = Clocks::at(BEGIN, BEGIN);
+    let clock = clocks(BEGIN, BEGIN);
     let old = store(&clock);
     filled(&old).await;
     old.freeze();
     old.save(&file, ISSUER).unwrap();
-    let small = MemoryStore::new(8_000, Arc::<Clocks>::clone(&clock));
+    let small = MemoryStore::new(8_000, Arc::<ManualClock>::clone(&clock));
     let tally = small.restore(&file, ISSUER).unwrap().unwrap();
     assert_eq!(tally.requests + tally.refused, 4);
     assert!(tally.refused > 0 && small.usage().bytes <= 8_000, "{tally:?}");
@@ -225,13 +210,13 @@ async fn what_does_not_fit_any_more_is_refused_and_counted() {
 
 #[tokio::test]
 async fn a_frozen_store_takes_no_call_until_it_thaws() {
-    let store = store(&Clocks::at(BEGIN, BEGIN));
+    let store = store(&clocks(BEGIN, BEGIN));
     filled(&store).await;
     store.freeze();
     let spent = store.spend(&reference(2), completion(FlowId([2; 12]))).await;
     assert_eq!(spent, Err(StoreError::Unavailable));
     assert_eq!(store.ping().await, Err(StoreError::Unavailable));
-    let until = store.clock.now();
+    let until = store.clock.wall();
     assert!(store.first_use(ReplayKey([6; 32]), until, &"a".into()).await.is_err());
     store.thaw();
     assert_eq!(store.spend(&reference(2), completion(FlowId([2; 12]))).await, Ok(Spend::Spent));

@@ -20,7 +20,7 @@ const NOW: u64 = 1_700_000_000;
 
 /// A desk, the client `jar` with a key for ES256 and one for RSA, and `other` with its own.
 pub(super) struct Office {
-    desk: Desk,
+    pub(super) desk: Desk,
     pub(super) signer: Signer,
     rsa: Signer,
     pub(super) other: Signer,
