@@ -22,10 +22,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             if let Some(problems) = error.downcast_ref::<Problems>() {
-                eprint!("{problems}");
+                cli::complain(&problems.to_string());
                 return ExitCode::from(NOT_GOOD);
             }
-            eprintln!("parapet: {error:#}");
+            cli::complain(&format!("parapet: {error:#}\n"));
             ExitCode::from(FAILURE)
         }
     }

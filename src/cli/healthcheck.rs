@@ -42,7 +42,7 @@ impl Healthcheck {
         Ok(match asked {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("parapet: {error}");
+                super::complain(&format!("parapet: {error}\n"));
                 ExitCode::from(NOT_GOOD)
             }
         })

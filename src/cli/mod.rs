@@ -141,6 +141,11 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Problems> {
     config::load(path, &Environment::of_process())
 }
 
+/// Writes to standard error. Where that takes nothing, the exit code says enough.
+pub(crate) fn complain(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// Writes to standard output. A reader that went away has seen enough.
 pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<ExitCode> {
     match std::io::stdout().write_all(text.as_ref()) {

@@ -175,7 +175,7 @@ fn refused(error: anyhow::Error, json: bool) -> anyhow::Result<ExitCode> {
             if json {
                 super::print(format!("{}\n", refusal.json()))?;
             } else {
-                eprintln!("parapet: {refusal}");
+                super::complain(&format!("parapet: {refusal}\n"));
             }
             Ok(ExitCode::from(NOT_GOOD))
         }

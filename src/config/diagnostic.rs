@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::schema;
+
 /// One configuration file's text.
 pub(super) struct Source {
     /// 0 for the main file, then the drop-in files in the order of their names.
@@ -67,11 +69,27 @@ pub struct Problem {
     origin: Origin,
     message: String,
     note: Option<String>,
+    shown: Shown,
+}
+
+/// How much of the line that a problem is about is shown.
+#[derive(Debug, Clone, Copy)]
+enum Shown {
+    /// All but what belongs to a secret.
+    Line,
+    /// The keys that the gateway knows. In a file that is not TOML nobody can tell what is a value, and
+    /// of which key.
+    Keys,
 }
 
 impl Problem {
     pub(super) fn new(origin: Origin, message: impl Into<String>) -> Self {
-        Self { origin, message: message.into(), note: None }
+        Self { origin, message: message.into(), note: None, shown: Shown::Line }
+    }
+
+    /// A problem of a file that cannot be parsed.
+    pub(super) fn of_damage(origin: Origin, message: impl Into<String>) -> Self {
+        Self { shown: Shown::Keys, ..Self::new(origin, message) }
     }
 
     /// Adds what would help.
@@ -90,7 +108,7 @@ impl fmt::Display for Problem {
                 writeln!(f, "{}: {message}", source.path.display())?;
             }
             Origin::File(source, span) => {
-                let excerpt = Excerpt::of(&source.text, span);
+                let excerpt = Excerpt::of(&source.text, span, self.shown);
                 let (line, column) = (excerpt.number, excerpt.column);
                 writeln!(f, "{}:{line}:{column}: {message}", source.path.display())?;
                 write!(f, "{excerpt}")?;
@@ -193,7 +211,7 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    fn of(text: &str, span: &Range<usize>) -> Self {
+    fn of(text: &str, span: &Range<usize>, shown: Shown) -> Self {
         let before = text.get(..span.start).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = text.get(start..).unwrap_or_default();
@@ -204,11 +222,13 @@ impl Excerpt {
         Self {
             number: before.matches('\n').count() + 1,
             column: line.get(..column).unwrap_or(line).chars().count() + 1,
-            line: if is_within_a_string(text.get(..start).unwrap_or_default()) {
+            line: match shown {
+                Shown::Keys => keys_of(line),
                 // Its key stands above; it may be that of a secret.
-                "…".to_owned()
-            } else {
-                hide_userinfo(&hide_secret(line))
+                Shown::Line if is_within_a_string(text.get(..start).unwrap_or_default()) => {
+                    "…".to_owned()
+                }
+                Shown::Line => hide_userinfo(&hide_secret(line)),
             },
             carets: marked.max(1),
         }
@@ -234,6 +254,30 @@ impl fmt::Display for Excerpt {
 /// Whether a string of several lines has begun in `before` and not ended.
 fn is_within_a_string(before: &str) -> bool {
     ["\"\"\"", "'''"].iter().any(|quotes| before.matches(quotes).count() % 2 == 1)
+}
+
+/// Dots out all of a line but its punctuation and the known key or table that it begins with, character by
+/// character.
+fn keys_of(line: &str) -> String {
+    let is_of_key =
+        |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+    let begins =
+        line.len() - line.trim_start_matches(|c: char| c.is_whitespace() || c == '[').len();
+    let (lead, rest) = line.split_at(begins);
+    let key = rest.find(|character| !is_of_key(character)).unwrap_or(rest.len());
+    let (key, rest) = rest.split_at(key);
+    let is_header = lead.ends_with('[');
+    let is_assigned = rest.trim_start().starts_with('=');
+    let is_known = (is_header || is_assigned) && key.split('.').all(schema::is_key);
+    if is_known && key.split('.').any(is_secret) {
+        return hide_secret(line);
+    }
+    let dotted = |text: &str| -> String {
+        let keeps = |c: char| c.is_whitespace() || "\"'=[]{},".contains(c);
+        text.chars().map(|c| if keeps(c) { c } else { '·' }).collect()
+    };
+    let key = if is_known { key.to_owned() } else { dotted(key) };
+    format!("{lead}{key}{}", dotted(rest))
 }
 
 /// Cuts a line after the first key that holds a secret.

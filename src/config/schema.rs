@@ -1,5 +1,6 @@
 //! The JSON Schema of `gateway.toml`, made from the types in [`file`](super::file).
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use schemars::Schema;
@@ -49,6 +50,23 @@ pub(super) fn settable() -> Vec<(Vec<&'static str>, &'static Value)> {
     let mut found = Vec::new();
     collect(schema(), &[], &mut found);
     found
+}
+
+/// Whether some table has a key of this name.
+pub(super) fn is_key(name: &str) -> bool {
+    fn collect(schema: &'static Value, found: &mut HashSet<&'static str>) {
+        for (key, schema) in properties(schema) {
+            found.insert(key);
+            collect(schema, found);
+            collect(items(schema), found);
+        }
+    }
+    static KEYS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        let mut keys = HashSet::new();
+        collect(schema(), &mut keys);
+        keys
+    });
+    KEYS.contains(name)
 }
 
 /// The variable that sets the key at `path`.

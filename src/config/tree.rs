@@ -64,7 +64,8 @@ impl Node {
                 let is_header = before.lines().last().is_some_and(|line| line.trim() == "[");
                 let is_twice = is_header && error.message().contains("duplicate key");
                 let note = is_twice.then(|| TWICE.to_owned());
-                Err(Problem::new(Origin::File(Arc::clone(&source), span), message).with_note(note))
+                let origin = Origin::File(Arc::clone(&source), span);
+                Err(Problem::of_damage(origin, message).with_note(note))
             }
         }
     }

@@ -1,6 +1,8 @@
 //! `parapet serve`: a runtime, logs, signals, and the addresses on standard output.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::thread;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
@@ -130,22 +132,30 @@ fn shown(scheme: &str, address: &Listen) -> String {
     }
 }
 
+/// Says where the gateway listens. No request depends on who reads standard output, so a pipe that is full
+/// holds up a thread of its own.
 fn announce(gateway: &Gateway) -> io::Result<()> {
-    let mut out = io::stdout().lock();
     let scheme = if gateway.is_encrypted() { "https" } else { "http" };
+    let mut text = String::new();
     for address in gateway.addresses() {
         let address = shown(scheme, address);
-        writeln!(out, "listening on {address}")?;
+        let _ = writeln!(text, "listening on {address}");
         tracing::info!(%address, "listening");
     }
     for address in gateway.mtls_addresses() {
         let address = shown("https", address);
-        writeln!(out, "mtls on {address}")?;
+        let _ = writeln!(text, "mtls on {address}");
         tracing::info!(%address, "listening for client certificates");
     }
     if let Some(address) = gateway.admin_address() {
-        writeln!(out, "admin on http://{address}")?;
+        let _ = writeln!(text, "admin on http://{address}");
         tracing::info!(%address, "admin listening");
     }
-    out.flush()
+    let write = move || {
+        let mut out = io::stdout().lock();
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            tracing::warn!(%error, "standard output takes nothing");
+        }
+    };
+    thread::Builder::new().name("announce".to_owned()).spawn(write).map(drop)
 }

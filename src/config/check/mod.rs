@@ -20,6 +20,7 @@ use super::{AuditTrail, Authorize, Config, Limits, Log, Par};
 mod authentication;
 mod clients;
 mod keys;
+mod pem;
 mod profile;
 mod request_object;
 mod secrets;
@@ -253,7 +254,7 @@ impl Checker<'_> {
             Ok(content) => {
                 let secret = content.strip_suffix('\n').unwrap_or(&content);
                 let secret = secret.strip_suffix('\r').unwrap_or(secret);
-                Some(Secret::new(secret.to_owned()))
+                self.printable(path, Secret::new(secret.to_owned()))
             }
             Err(error) => {
                 self.refuse(path, &cannot_read(&file, &error));
@@ -264,11 +265,22 @@ impl Checker<'_> {
 
     /// The secret in the variable that the key at `path` names.
     fn secret_from_variable(&mut self, path: &str, name: &str) -> Option<Secret> {
-        let value = self.environment.value(name).map(|value| Secret::new(value.to_owned()));
-        if value.is_none() {
+        let Some(value) = self.environment.value(name) else {
             self.refuse(path, &format!("the environment variable {name} is not set"));
+            return None;
+        };
+        let value = Secret::new(value.to_owned());
+        self.printable(path, value)
+    }
+
+    /// A secret without control characters. They come from an editor or a pipe, no client sends them, and
+    /// nobody sees them.
+    fn printable(&mut self, path: &str, secret: Secret) -> Option<Secret> {
+        if secret.expose().chars().any(char::is_control) {
+            self.refuse(path, "the secret holds a line break or another control character");
+            return None;
         }
-        value
+        Some(secret)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::upstream::Pem;
+use super::pem::Pem;
 use super::{Checker, Refused};
 use crate::config::address::network;
 use crate::config::file::{self, File};

@@ -84,7 +84,7 @@ impl Checker<'_> {
             return digest.map(ClientSecret::Digest);
         }
         let secret = if let Some(secret) = written.plain {
-            secret.clone()
+            self.printable(key, secret.clone())?
         } else if let Some(text) = written.file {
             self.secret_from_file(key, text)?
         } else {

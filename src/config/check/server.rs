@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::upstream::Pem;
+use super::pem::Pem;
 use super::{Checker, Refused};
 use crate::config::address::{Issuer, UpstreamUrl, network};
 use crate::config::file;

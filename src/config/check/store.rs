@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::pem::Pem;
 use super::{Checker, Refused, cannot_read};
 use crate::config::file::{self, Backend};
 use crate::config::snapshot::{SnapshotFile, SnapshotKey};
@@ -154,13 +155,24 @@ impl Checker<'_> {
         file: &file::StoreRedis,
         spoken: bool,
     ) -> Result<Option<RedisTls>, Refused> {
-        let ca_file = self.tls_file("store.redis.ca_file", file.ca_file.as_deref(), spoken)?;
+        let ca_file = self.tls_file(
+            "store.redis.ca_file",
+            file.ca_file.as_deref(),
+            Pem::Certificates,
+            spoken,
+        )?;
         let certificate = self.tls_file(
             "store.redis.client_certificate",
             file.client_certificate.as_deref(),
+            Pem::Certificates,
             spoken,
         )?;
-        let key = self.tls_file("store.redis.client_key", file.client_key.as_deref(), spoken)?;
+        let key = self.tls_file(
+            "store.redis.client_key",
+            file.client_key.as_deref(),
+            Pem::PrivateKey,
+            spoken,
+        )?;
         let client = match (certificate, key) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -180,6 +192,7 @@ impl Checker<'_> {
         &mut self,
         key: &str,
         name: Option<&str>,
+        kind: Pem,
         spoken: bool,
     ) -> Result<Option<PathBuf>, Refused> {
         let Some(name) = name else {
@@ -189,13 +202,6 @@ impl Checker<'_> {
             self.refuse(key, "needs TLS, which a URL that begins with `rediss` is for");
             return Err(Refused);
         }
-        let path = self.file_path(key, name);
-        match self.sources.read_for(key, &path) {
-            Ok(_) => Ok(Some(path)),
-            Err(error) => {
-                self.refuse(key, &cannot_read(&path, &error));
-                Err(Refused)
-            }
-        }
+        self.pem(key, Some(name), kind)
     }
 }

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use http::{HeaderName, HeaderValue};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::pem::{self, Pem};
 use super::{Checker, Refused, cannot_read, is_path};
 use crate::config::address::UpstreamUrl;
 use crate::config::{SecretHeader, Upstream, UpstreamTls, file};
@@ -179,7 +178,7 @@ impl Checker<'_> {
             return Ok(None);
         };
         let secret = if let Some(secret) = &file.secret_header_value {
-            Some(secret.clone())
+            self.printable(path, secret.clone())
         } else if let Some(text) = &file.secret_header_value_file {
             self.secret_from_file(path, text)
         } else {
@@ -240,21 +239,13 @@ impl Checker<'_> {
                 return Err(Refused);
             }
         };
-        let (holds, wanted) = match kind {
-            Pem::Certificates => {
-                let mut read = CertificateDer::pem_slice_iter(&content).peekable();
-                let any = read.peek().is_some();
-                (any && read.all(|one| one.is_ok()), "a PEM certificate")
+        match pem::read_by(&file, &content, kind) {
+            Ok(()) => Ok(Some(file)),
+            Err(problem) => {
+                self.refuse(path, &problem.to_string());
+                Err(Refused)
             }
-            Pem::PrivateKey => {
-                (PrivateKeyDer::from_pem_slice(&content).is_ok(), "a PEM private key")
-            }
-        };
-        if holds {
-            return Ok(Some(file));
         }
-        self.refuse(path, &format!("{} does not hold {wanted}", file.display()));
-        Err(Refused)
     }
 }
 
@@ -287,13 +278,6 @@ fn may_stay_out(name: &str) -> bool {
         "state",
     ];
     names::is_authorization(name) && !BINDING.contains(&name)
-}
-
-/// What a PEM file must hold.
-#[derive(Clone, Copy)]
-pub(super) enum Pem {
-    Certificates,
-    PrivateKey,
 }
 
 /// Headers that carry the request itself or the gateway's own word cannot carry the secret.

@@ -67,7 +67,11 @@ fn b199_every_format_shows_the_same_certificate() {
         ),
         (Header::Xfcc, vec![("x-forwarded-client-cert", xfcc.as_str())], 1),
         (Header::Xfcc, vec![("x-forwarded-client-cert", chained.as_str())], 2),
-        (Header::SslClientCert, vec![("ssl-client-cert", one.as_str())], 1),
+        (
+            Header::SslClientCert,
+            vec![("ssl-client-cert", one.as_str()), ("ssl-client-verify", "SUCCESS")],
+            1,
+        ),
         (Header::XAmznMtlsClientcert, vec![("x-amzn-mtls-clientcert", aws.as_str())], 1),
         (Header::XAmznMtlsClientcertLeaf, vec![("x-amzn-mtls-clientcert-leaf", aws.as_str())], 1),
         (Header::XForwardedTlsClientCert, vec![("x-forwarded-tls-client-cert", both.as_str())], 2),
@@ -200,4 +204,38 @@ async fn b202_nobody_else_is_believed_and_nothing_of_it_goes_upstream() {
     for name in names {
         assert_eq!(token.field(name), None, "{name}");
     }
+}
+
+#[test]
+fn b267_only_one_success_says_that_a_chain_was_looked_at() {
+    let one = escaped(&Holder::self_signed(&named("app")));
+    for (verdicts, verified) in [
+        (&[][..], false),
+        (&["SUCCESS"], true),
+        (&["SUCCESS", "SUCCESS"], false),
+        (&["SUCCESS", "NONE"], false),
+        (&["NONE"], false),
+        (&["FAILED:self-signed certificate"], false),
+        (&["success"], false),
+        (&["SUCCESS,SUCCESS"], false),
+        (&[""], false),
+    ] {
+        let mut shown = vec![("ssl-client-cert", one.as_str())];
+        shown.extend(verdicts.iter().map(|verdict| ("ssl-client-verify", *verdict)));
+        let read = read(Header::SslClientCert, &fields(&shown)).unwrap().unwrap();
+        assert_eq!(read.verified, verified, "{verdicts:?}");
+    }
+}
+
+#[tokio::test]
+async fn b267_without_the_verdict_of_nginx_a_certificate_proves_nothing() {
+    let lab = Lab::new();
+    let toml = "trusted_proxies = [\"127.0.0.1\"]\nclient_certificate_header = \"ssl-client-cert\"";
+    let gateway = lab.gateway(toml).await;
+    let app = escaped(&Holder::self_signed(&named("app")));
+    let cert = ("ssl-client-cert", app.as_str());
+    let good = pushed(&gateway.url, "dn", &[cert, ("ssl-client-verify", "SUCCESS")]).await;
+    assert_eq!(good.status, StatusCode::CREATED, "{}", good.text());
+    refused(&pushed(&gateway.url, "dn", &[cert]).await);
+    refused(&pushed(&gateway.url, "dn", &[cert, ("ssl-client-verify", "NONE")]).await);
 }
